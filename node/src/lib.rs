@@ -1,0 +1,3 @@
+//! The Lathe node: runtime (transactions), chain (blocks), rpc and cli.
+
+pub mod chain;
