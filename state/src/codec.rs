@@ -53,7 +53,7 @@ pub enum RecordError {
     #[error("the value is empty")]
     Empty,
     /// Another version of the record, or none of ours.
-    #[error("version {found}, this build reads {expected}")]
+    #[error("version {found}, this build reads version {expected}")]
     Version {
         /// The version byte found.
         found: u8,

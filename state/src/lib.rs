@@ -20,6 +20,8 @@
 mod changes;
 mod codec;
 mod database;
+#[cfg(test)]
+mod encodings;
 mod error;
 mod genesis;
 mod memory;
