@@ -8,6 +8,7 @@ mod proof;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod root;
+mod store;
 mod verify;
 
 /// Makes a test of each function for each store: it is called with a place where that store can be opened, again and again.
