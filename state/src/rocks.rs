@@ -25,6 +25,9 @@ const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Bodies and receipts from this size on live outside the tree, so that compaction does not copy them.
 const BLOB_BYTES_MIN: u64 = 4 << 10;
+/// A column's memtable takes memory in pieces of this size. Most columns have little to keep, and the default of 1 MiB each
+/// would make a small `memtable_bytes` flush them all after every block.
+const ARENA_BYTES: usize = 64 << 10;
 /// Table files kept open. Devnets run on laptops, whose limit is often 1,024.
 const OPEN_FILES_MAX: i32 = 512;
 /// The log may grow to this many times the memtables before idle columns are flushed to shorten it.
@@ -146,6 +149,7 @@ fn column_options(column: Option<Column>, cache: &Cache) -> Options {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
     options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_arena_block_size(ARENA_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
     match column {

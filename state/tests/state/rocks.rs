@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use lathe_state::{Batch, Changes, Column, Database, RocksStore, Snapshot, Store, StoreError};
+use lathe_state::{Batch, Changes, Column, Database, RocksOptions, RocksStore, Snapshot, Store, StoreError};
 use rocksdb::{DB, Options};
 
 use crate::fixture::{Home, address, advance, info, open, set};
@@ -94,8 +94,10 @@ fn after_a_failed_write_every_write_is_refused() {
 fn a_log_cut_anywhere_ends_at_a_whole_block() {
     const BLOCKS: u64 = 6;
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let database =
-        open(Arc::new(open_store(dir.path()).expect("opens")), &Default::default()).expect("opens");
+    // Nothing is flushed, so that one log has it all.
+    let options = RocksOptions { memtable_bytes: 64 << 20, ..Home::rocks_options() };
+    let store = Arc::new(RocksStore::open(dir.path(), options).expect("opens"));
+    let database = open(store, &Default::default()).expect("opens");
     for n in 1..=BLOCKS {
         let mut changes = Changes::default();
         for account in 0..4 {
