@@ -26,7 +26,7 @@ macro_rules! for_each_instruction {
             If "if" 0x00 0x04 context Branch;
             /// Ends the first arm of an `if`; falling into it jumps behind the matching `end`.
             Else "else" 0x00 0x05 context Branch;
-            /// Closes a block. The last one of a function returns, and also pays for the results it moves.
+            /// Closes a block. The last one of a function returns, and costs what `return` does.
             End "end" 0x00 0x0b context Structure;
             /// Branches to an enclosing label.
             Br "br" 0x00 0x0c context Branch;

@@ -127,10 +127,10 @@ pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
     match instance.functions.get(id.function as usize) {
         Some(ImportedFunction::Host(number, ty)) => Callee::Host(*number, ty),
         Some(ImportedFunction::Defined(target)) => {
-            let imports = instances[target.instance as usize].functions.len() as u32;
+            let imports = instances[target.instance as usize].module.definition().imported_functions;
             Callee::Defined(target.instance, target.function - imports)
         }
-        None => Callee::Defined(id.instance, id.function - instance.functions.len() as u32),
+        None => Callee::Defined(id.instance, id.function - instance.module.definition().imported_functions),
     }
 }
 

@@ -7,6 +7,10 @@
     clippy::cast_possible_truncation,
     reason = "a number is the low bits of its slot, and Wasm wraps around"
 )]
+#![expect(
+    clippy::cast_sign_loss,
+    reason = "saturating conversions clamp negative floats to zero, as `as` does"
+)]
 
 use super::float::{self, f32s, f64s};
 use super::{Target, bulk, halves, vector};
@@ -681,11 +685,11 @@ impl Computation {
                 F64PromoteF32 => unary!(|a: f32| float::promote(a)),
                 // A slot holds the bits of a float, so there is nothing to do.
                 I32ReinterpretF32 | I64ReinterpretF64 | F32ReinterpretI32 | F64ReinterpretI64 => {}
-                I32Extend8S => unary!(|a: u32| i32::from(a as u8 as i8)),
-                I32Extend16S => unary!(|a: u32| i32::from(a as u16 as i16)),
-                I64Extend8S => unary!(|a: u64| i64::from(a as u8 as i8)),
-                I64Extend16S => unary!(|a: u64| i64::from(a as u16 as i16)),
-                I64Extend32S => unary!(|a: u64| i64::from(a as u32 as i32)),
+                I32Extend8S => unary!(|a: u32| i32::from((a as u8).cast_signed())),
+                I32Extend16S => unary!(|a: u32| i32::from((a as u16).cast_signed())),
+                I64Extend8S => unary!(|a: u64| i64::from((a as u8).cast_signed())),
+                I64Extend16S => unary!(|a: u64| i64::from((a as u16).cast_signed())),
+                I64Extend32S => unary!(|a: u64| i64::from((a as u32).cast_signed())),
 
                 // Vectors
                 _ => {

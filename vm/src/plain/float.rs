@@ -91,7 +91,7 @@ pub(crate) fn promote(x: f32) -> f64 {
 }
 
 macro_rules! truncations {
-    ($( $name:ident $float:ty => $int:ty, $below:literal $low_exclusive:tt, $above:literal; )*) => {
+    ($( $name:ident $float:ty => $int:ty, $below:literal, $above:literal; )*) => {
         $(
             /// Rounds towards zero; traps on NaN and on what the integer type cannot hold.
             #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
@@ -101,20 +101,20 @@ macro_rules! truncations {
                 if x.is_nan() {
                     return Err(TrapKind::InvalidConversion);
                 }
-                if x $low_exclusive $below && x < $above { Ok(x as $int) } else { Err(TrapKind::IntegerOverflow) }
+                if x > $below && x < $above { Ok(x as $int) } else { Err(TrapKind::IntegerOverflow) }
             }
         )*
     };
 }
 
-// The bounds are exact: each is a float of the type, and `>=` stands where one below the least integer is not.
+// The bounds are exclusive, and floats of the type: the nearest ones that do not round to the integer type.
 truncations! {
-    i32_from_f32 f32 => i32, -2147483648.0 >=, 2147483648.0;
-    u32_from_f32 f32 => u32, -1.0 >, 4294967296.0;
-    i32_from_f64 f64 => i32, -2147483649.0 >, 2147483648.0;
-    u32_from_f64 f64 => u32, -1.0 >, 4294967296.0;
-    i64_from_f32 f32 => i64, -9223372036854775808.0 >=, 9223372036854775808.0;
-    u64_from_f32 f32 => u64, -1.0 >, 18446744073709551616.0;
-    i64_from_f64 f64 => i64, -9223372036854775808.0 >=, 9223372036854775808.0;
-    u64_from_f64 f64 => u64, -1.0 >, 18446744073709551616.0;
+    i32_from_f32 f32 => i32, -2147483904.0, 2147483648.0;
+    u32_from_f32 f32 => u32, -1.0, 4294967296.0;
+    i32_from_f64 f64 => i32, -2147483649.0, 2147483648.0;
+    u32_from_f64 f64 => u32, -1.0, 4294967296.0;
+    i64_from_f32 f32 => i64, -9223373136366403584.0, 9223372036854775808.0;
+    u64_from_f32 f32 => u64, -1.0, 18446744073709551616.0;
+    i64_from_f64 f64 => i64, -9223372036854777856.0, 9223372036854775808.0;
+    u64_from_f64 f64 => u64, -1.0, 18446744073709551616.0;
 }

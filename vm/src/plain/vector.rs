@@ -8,6 +8,7 @@
     clippy::cast_possible_truncation,
     reason = "lanes are cut from wider numbers, and Wasm wraps around"
 )]
+#![expect(clippy::cast_sign_loss, reason = "negative numbers are clamped to zero where a lane is unsigned")]
 
 use super::execute::{Operands, read, write};
 use super::float::{demote, f32s, f64s, promote};
@@ -195,7 +196,9 @@ pub(super) fn execute(
         I8x16AddSatU => binary!(|a, b| u8x16::zip(a, b, |a, b| a.saturating_add(b))),
         I8x16SubSatS => binary!(|a, b| i8x16::zip(a, b, |a, b| a.saturating_sub(b))),
         I8x16SubSatU => binary!(|a, b| u8x16::zip(a, b, |a, b| a.saturating_sub(b))),
-        I8x16AvgrU => binary!(|a, b| u8x16::zip(a, b, |a, b| ((u16::from(a) + u16::from(b) + 1) / 2) as u8)),
+        I8x16AvgrU => {
+            binary!(|a, b| u8x16::zip(a, b, |a, b| (u16::from(a) + u16::from(b)).div_ceil(2) as u8))
+        }
         I8x16MinS => binary!(|a, b| i8x16::zip(a, b, |a, b| a.min(b))),
         I8x16MinU => binary!(|a, b| u8x16::zip(a, b, |a, b| a.min(b))),
         I8x16MaxS => binary!(|a, b| i8x16::zip(a, b, |a, b| a.max(b))),
@@ -227,7 +230,9 @@ pub(super) fn execute(
         I16x8AddSatU => binary!(|a, b| u16x8::zip(a, b, |a, b| a.saturating_add(b))),
         I16x8SubSatS => binary!(|a, b| i16x8::zip(a, b, |a, b| a.saturating_sub(b))),
         I16x8SubSatU => binary!(|a, b| u16x8::zip(a, b, |a, b| a.saturating_sub(b))),
-        I16x8AvgrU => binary!(|a, b| u16x8::zip(a, b, |a, b| ((u32::from(a) + u32::from(b) + 1) / 2) as u16)),
+        I16x8AvgrU => {
+            binary!(|a, b| u16x8::zip(a, b, |a, b| (u32::from(a) + u32::from(b)).div_ceil(2) as u16))
+        }
         I16x8MinS => binary!(|a, b| i16x8::zip(a, b, |a, b| a.min(b))),
         I16x8MinU => binary!(|a, b| u16x8::zip(a, b, |a, b| a.min(b))),
         I16x8MaxS => binary!(|a, b| i16x8::zip(a, b, |a, b| a.max(b))),
