@@ -117,7 +117,8 @@ mod tests {
             ("", &long[..257], "", "username has 257 bytes, at most 256 are allowed"),
             ("", "", &long[..513], "step_data has 513 bytes, at most 512 are allowed"),
         ] {
-            assert_eq!(check_lengths(msg, username, step_data).unwrap_err().to_string(), reason);
+            let error = check_lengths(msg, username, step_data).expect_err("one is too long");
+            assert_eq!(error.to_string(), reason);
         }
     }
 }

@@ -162,8 +162,8 @@ mod tests {
     fn messages_are_answered_or_refused_with_a_reason() {
         let sum = encode_message("add", &(2u32, 3u32));
         let sum_selector: [u8; 4] = *sum.first_chunk().expect("a message starts with a selector");
-        let cases: [(&[u8], Result<&[u8], &str>); 7] = [
-            (&sum, Ok(&[5, 0, 0, 0])),
+        for (message, expected) in [
+            (&sum[..], Ok(&[5, 0, 0, 0][..])),
             (&encode_message("nothing", &()), Ok(&[])),
             (&encode_message("add", &(u32::MAX, 1u32)), Err("too large")),
             (&sum_selector, Err("add: the arguments do not decode as SCALE: Not enough data to fill buffer")),
@@ -178,8 +178,7 @@ mod tests {
                 Err("unknown function: selector 0x01020304 is none of this contract's SCALE messages"),
             ),
             (&[1, 2, 3], Err("unknown function: a selector takes 4 bytes, the message has 3")),
-        ];
-        for (message, expected) in cases {
+        ] {
             let answer = dispatch(message);
             assert_eq!(answer.as_deref().map_err(Revert::reason), expected, "{message:02x?}");
         }
