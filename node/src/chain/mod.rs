@@ -1,84 +1,153 @@
-//! The chain.
+//! The chain: blocks on top of a state, one writer, any number of readers.
+//!
+//! - [`open`](Chain::open) makes or reopens a chain.
+//! - [`submit`](Chain::submit) takes a signed transaction; mining is instant, so it is in a block when that returns.
+//! - Readers see the latest block, or what the database keeps of earlier ones.
+//!
+//! **Architecture invariant:** state has one writer, the holder of [`Chain::writer`]'s lock. A block is published
+//! (seen by readers, answered to clients) only after the database has written it.
 
 mod block;
+mod call;
 mod error;
+mod mine;
+mod pool;
+mod read;
+mod record;
 mod spec;
 
-pub use block::{Block, Receipt};
+use std::{path::PathBuf, sync::Arc};
+
+use alloy_primitives::{Address, U256};
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use lathe_state::{Database, MemoryStore, Store, View};
+use parking_lot::{Mutex, RwLock};
+
+use crate::runtime::Runtime;
+
+pub use block::{Block, MinedTransaction, Receipt};
+pub use call::CallOutcome;
 pub use error::{CallError, ChainError, SubmitError};
-pub use spec::ChainSpec;
+pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
+pub use spec::{
+    CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
+};
 
-use std::sync::Arc;
+use pool::Pool;
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
-use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_rpc_types_eth::{BlockOverrides, EIP1186AccountProofResponse, Filter, Log, TransactionRequest, state::StateOverride};
+type Result<T, E = ChainError> = std::result::Result<T, E>;
 
-/// The chain: its state, its pool and its single writer. All methods take `&self`, may block (disk, execution)
-/// and are called from any thread.
-#[derive(Debug)]
-pub struct Chain {}
-
-/// What a call returned.
+/// How to open a chain.
 #[derive(Debug, Clone)]
-pub struct CallOutcome {
-    /// The data the call returned.
-    pub output: Bytes,
-    /// Gas used, refunds subtracted.
-    pub gas_used: u64,
-    /// Logs the call would have emitted.
-    pub logs: Vec<alloy_primitives::Log>,
+pub struct ChainOptions {
+    /// The rules.
+    pub spec: ChainSpec,
+    /// Where the database is; none keeps everything in memory.
+    pub data_dir: Option<PathBuf>,
+    /// BIP-39 phrase of the development accounts, derived at `m/44'/60'/0'/0/i`.
+    pub mnemonic: String,
+    /// How many development accounts there are.
+    pub account_count: u32,
+    /// What each of them has at genesis, in wei.
+    pub balance: U256,
 }
 
-/// Where a mined transaction is.
-#[derive(Debug, Clone)]
-pub struct MinedTransaction {
-    /// The block that holds it.
-    pub block: Arc<Block>,
-    /// Its index in the block.
-    pub index: usize,
+/// The chain: its state, its pool and its single writer. All methods take `&self`, may block (disk, execution) and
+/// are called from any thread.
+pub struct Chain {
+    spec: ChainSpec,
+    runtime: Runtime,
+    signers: Vec<PrivateKeySigner>,
+    database: Database,
+    latest: RwLock<Latest>,
+    writer: Mutex<Pool>,
 }
 
-type Result<T> = std::result::Result<T, ChainError>;
+/// What readers of the latest block see: replaced as a whole.
+#[derive(Debug, Clone)]
+struct Latest {
+    block: Arc<Block>,
+    view: Arc<View>,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
 
 impl Chain {
+    /// Opens the chain in a directory, or makes one there; without a directory, in memory.
+    pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
+        let signers = signers(&options.mnemonic, options.account_count)?;
+        let store = open_store(options.data_dir)?;
+        let spec = options.spec;
+        let genesis = spec.genesis(&signers, options.balance);
+        let database = Database::open(store, &genesis, |state_root| {
+            record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
+        })?;
+        let view = Arc::new(database.view()?);
+        let number = view.head().number;
+        let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
+        Ok(Arc::new(Self {
+            runtime: Runtime::new(spec.chain_id, spec.rules),
+            spec,
+            signers,
+            database,
+            latest: RwLock::new(Latest { block: Arc::new(block), view }),
+            writer: Mutex::default(),
+        }))
+    }
+
     /// Returns the rules of the chain.
-    pub fn spec(&self) -> &ChainSpec { todo!() }
+    pub fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
+    /// Returns the hash of the first block.
+    pub fn genesis_hash(&self) -> alloy_primitives::B256 {
+        self.database.genesis_hash()
+    }
+
     /// Returns the accounts that the node signs for, in the order of `eth_accounts`.
-    pub fn accounts(&self) -> Vec<Address> { todo!() }
-    /// Returns the latest block.
-    pub fn head(&self) -> Arc<Block> { todo!() }
-    /// Returns a block by number, tag or hash; pending means latest.
-    pub fn block(&self, _id: BlockId) -> Result<Option<Arc<Block>>> { todo!() }
-    /// Returns a mined transaction.
-    pub fn transaction(&self, _hash: B256) -> Result<Option<MinedTransaction>> { todo!() }
-    /// Returns a transaction that waits in the pool.
-    pub fn pending_transaction(&self, _hash: B256) -> Option<Recovered<TxEnvelope>> { todo!() }
-    /// Returns the balance of an account in wei.
-    pub fn balance(&self, _address: Address, _at: BlockId) -> Result<U256> { todo!() }
-    /// Returns the nonce of an account; at `pending` the pool's transactions count.
-    pub fn nonce(&self, _address: Address, _at: BlockId) -> Result<u64> { todo!() }
-    /// Returns the code of an account.
-    pub fn code(&self, _address: Address, _at: BlockId) -> Result<Bytes> { todo!() }
-    /// Returns a storage slot.
-    pub fn storage(&self, _address: Address, _slot: U256, _at: BlockId) -> Result<U256> { todo!() }
-    /// Returns an account with its Merkle proof and those of some slots.
-    pub fn proof(&self, _address: Address, _slots: &[U256], _at: BlockId) -> Result<EIP1186AccountProofResponse> { todo!() }
-    /// Decodes, checks, pools and (with instant mining) mines a signed transaction; returns its hash.
-    pub fn submit(&self, _raw: &[u8]) -> std::result::Result<B256, SubmitError> { todo!() }
-    /// Fills what the request leaves out, signs it with a key of the node and submits it.
-    pub fn send(&self, _request: TransactionRequest) -> std::result::Result<B256, SubmitError> { todo!() }
-    /// Runs a call without a transaction.
-    pub fn call(&self, _request: TransactionRequest, _at: BlockId, _state: Option<StateOverride>, _block: Option<Box<BlockOverrides>>) -> std::result::Result<CallOutcome, CallError> { todo!() }
-    /// Returns the least gas limit with which the request succeeds.
-    pub fn estimate_gas(&self, _request: TransactionRequest, _at: BlockId, _state: Option<StateOverride>) -> std::result::Result<u64, CallError> { todo!() }
-    /// Returns the logs that match.
-    pub fn logs(&self, _filter: &Filter) -> Result<Vec<Log>> { todo!() }
-    /// Returns the base fee of the next block in wei.
-    pub fn next_base_fee(&self) -> u64 { todo!() }
-    /// Mines a block of what the pool holds (empty if nothing), returns it.
-    pub fn mine(&self) -> Result<Arc<Block>> { todo!() }
-    /// Returns how many transactions wait in the pool: executable, queued.
-    pub fn pool_status(&self) -> (usize, usize) { todo!() }
+    pub fn accounts(&self) -> Vec<Address> {
+        self.signers.iter().map(PrivateKeySigner::address).collect()
+    }
+
+    /// Returns the keys of these accounts.
+    pub fn dev_signers(&self) -> &[PrivateKeySigner] {
+        &self.signers
+    }
+
+    fn latest(&self) -> Latest {
+        self.latest.read().clone()
+    }
+}
+
+/// Derives the development accounts.
+fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
+    let derive = |index| {
+        MnemonicBuilder::<English>::default()
+            .phrase(mnemonic)
+            .index(index)
+            .and_then(|builder| builder.build())
+            .map_err(|error| ChainError::Mnemonic(error.to_string()))
+    };
+    (0..count).map(derive).collect()
+}
+
+#[cfg(feature = "rocksdb")]
+fn open_store(data_dir: Option<PathBuf>) -> Result<Arc<dyn Store>> {
+    Ok(match data_dir {
+        Some(dir) => Arc::new(lathe_state::RocksStore::open(dir, Default::default())?),
+        None => Arc::new(MemoryStore::new()),
+    })
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn open_store(data_dir: Option<PathBuf>) -> Result<Arc<dyn Store>> {
+    match data_dir {
+        Some(dir) => Err(ChainError::NoRocksDb(dir)),
+        None => Ok(Arc::new(MemoryStore::new())),
+    }
 }
