@@ -324,11 +324,34 @@ fn state_does_not_change_in_a_static_call() {
             (call $write_result (i32.const 64) (i32.const 1))
             (i32.const 0)))"#;
     let devnet = Devnet::new();
-    let [caller, echo, store, relay] = [STATIC_CALLER, ECHO, STORE, CALLER].map(|text| devnet.deploy(text));
+    let [caller, echo, store] = [STATIC_CALLER, ECHO, STORE].map(|text| devnet.deploy(text));
     assert_eq!(devnet.call(caller, echo.to_vec()).unwrap()[..], [0]);
     assert_eq!(devnet.call(caller, store.to_vec()).unwrap()[..], [1], "a store traps");
-    // The ban goes through further calls: the relay's call to `store` fails inside, the relay itself does not.
-    let _ = relay;
+}
+
+#[test]
+fn a_static_call_stays_static_through_further_calls() {
+    // Calls the address at 20 of its calldata with 32 bytes, through the address at 0, statically; returns what the
+    // relay returns: the status of the inner call.
+    const STATIC_RELAY: &str = r#"(module
+        (import "vm_hooks" "read_args" (func $read_args (param i32)))
+        (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+        (import "vm_hooks" "static_call_contract" (func $call (param i32 i32 i32 i64 i32) (result i32)))
+        (import "vm_hooks" "read_return_data" (func $read_return_data (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 71) "\05")
+        (func (export "user_entrypoint") (param $length i32) (result i32)
+            (call $read_args (i32.const 0))
+            (drop (call $call (i32.const 0) (i32.const 20) (i32.const 52) (i64.const -1) (i32.const 128)))
+            (call $write_result (i32.const 256)
+                (call $read_return_data (i32.const 256) (i32.const 0) (i32.const 64)))
+            (i32.const 0)))"#;
+    let devnet = Devnet::new();
+    let [outer, relay, store] = [STATIC_RELAY, CALLER, STORE].map(|text| devnet.deploy(text));
+    let calldata = [relay.as_slice(), store.as_slice()].concat();
+    assert_eq!(devnet.call(outer, calldata).unwrap()[..], [1]);
+    let word = [store.as_slice(), &word(5)].concat();
+    assert_eq!(devnet.call(relay, word).unwrap()[0], 0, "without the ban it stores");
 }
 
 #[test]
@@ -366,7 +389,9 @@ fn out_of_gas_burns_the_frame() {
     assert!(!receipt.success);
     assert_eq!(receipt.gas_used, 1_000_000);
     assert!(receipt.failure.unwrap().contains("out of gas"));
-    let CallError::Halted(words) = devnet.call(spin, Bytes::new()).unwrap_err() else { panic!("not halted") };
+    let request = TransactionRequest { gas: Some(1_000_000), ..TransactionRequest::default().to(spin) };
+    let error = devnet.0.call(request, BlockId::latest(), None, None).unwrap_err();
+    let CallError::Halted(words) = error else { panic!("{error}") };
     assert!(words.contains("out of gas"), "{words}");
 }
 
@@ -390,10 +415,13 @@ fn an_estimate_is_the_least_that_works() {
         let estimate = devnet.0.estimate_gas(request.clone(), BlockId::latest(), None).unwrap();
         let outcome = |gas| {
             let request = TransactionRequest { gas: Some(gas), ..request.clone() };
-            devnet.0.call(request, BlockId::latest(), None, None)
+            devnet.0.call(request, BlockId::latest(), None, None).map(|outcome| outcome.output)
         };
-        assert!(outcome(estimate).is_ok(), "{to:?}: {estimate}");
-        assert!(outcome(estimate - 1).is_err(), "{to:?}: {estimate}");
+        let with_all_gas = outcome(GAS);
+        assert!(with_all_gas.is_ok(), "{to:?}");
+        assert_eq!(outcome(estimate), with_all_gas, "{to:?}: {estimate}");
+        // The caller goes on when its callee runs out of gas, and says so.
+        assert_ne!(outcome(estimate - 1), with_all_gas, "{to:?}: {estimate}");
     }
 }
 

@@ -41,7 +41,8 @@ impl Chain {
         Ok(CallOutcome { output, gas_used, logs })
     }
 
-    /// Returns the least gas limit with which the request succeeds.
+    /// Returns the least gas limit with which the request succeeds, and no call inside it runs out of gas that
+    /// would not with all gas.
     pub fn estimate_gas(
         &self,
         request: TransactionRequest,
@@ -65,7 +66,8 @@ impl Chain {
         let mut succeeds = |gas: u64| {
             request.gas = gas;
             match self.run(&request, at, &overrides, None) {
-                Ok(executed) => Ok(matches!(executed.status, Status::Success { .. })),
+                Ok(tried) => Ok(matches!(tried.status, Status::Success { .. })
+                    && (executed.ran_out_of_gas || !tried.ran_out_of_gas)),
                 Err(CallError::Rejected(_)) => Ok(false),
                 Err(error) => Err(error),
             }

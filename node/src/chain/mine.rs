@@ -243,7 +243,7 @@ fn receipt(
     cumulative_gas_used: u64,
     base_fee: u64,
 ) -> Receipt {
-    let Executed { status, gas_used, output, logs, failure } = executed;
+    let Executed { status, gas_used, output, logs, failure, .. } = executed;
     let (success, contract_address, failure) = match status {
         Status::Success { created } => (true, created, None),
         Status::Reverted => (false, None, Some(revert_words(revert_reason(&output).or(failure).as_deref()))),

@@ -50,8 +50,16 @@ pub(super) struct WasmEvm<DB: Database> {
     code: Arc<CodeCache>,
     /// Codes loaded in this transaction: loading them again is cheap.
     loaded: HashSet<B256>,
+    notes: Notes,
+}
+
+/// What is known of a transaction's frames besides its result. Outside consensus.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
     /// Why the frame that failed last did so, for people.
-    failure: Option<String>,
+    pub(crate) failure: Option<String>,
+    /// Whether any frame ran out of gas, also one whose caller went on.
+    pub(crate) out_of_gas: bool,
 }
 
 /// What stands beside revm's frame of the same index when its code is not EVM code.
@@ -90,25 +98,49 @@ enum Next {
     Resume(Reply, ChildStatus),
 }
 
+impl Notes {
+    /// Takes note of how a frame ended.
+    fn take(&mut self, result: InstructionResult) {
+        use InstructionResult as R;
+        match result {
+            // Whatever failed inside, the frame has dealt with it.
+            ok if ok.is_ok() => self.failure = None,
+            R::OutOfGas
+            | R::MemoryOOG
+            | R::MemoryLimitOOG
+            | R::PrecompileOOG
+            | R::InvalidOperandOOG
+            | R::ReentrancySentryOOG => self.out_of_gas = true,
+            _ => {}
+        }
+    }
+}
+
 impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
-        Self { inner: ctx.build_mainnet(), wasm: Vec::new(), code, loaded: HashSet::new(), failure: None }
+        Self {
+            inner: ctx.build_mainnet(),
+            wasm: Vec::new(),
+            code,
+            loaded: HashSet::new(),
+            notes: Notes::default(),
+        }
     }
 
-    /// Runs one transaction; its changes stay in the journal. Returns revm's result and, if a frame failed, why
-    /// the last one did.
+    /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
+    /// frames.
     pub(super) fn transact(
         &mut self,
         tx: TxEnv,
-    ) -> Result<(ExecutionResult, Option<String>), TransactError<DB::Error>> {
+    ) -> Result<(ExecutionResult, Notes), TransactError<DB::Error>> {
         self.wasm.clear();
         self.loaded.clear();
-        self.failure = None;
+        self.notes = Notes::default();
         self.inner.ctx.tx = tx;
         let result = LatheHandler(PhantomData).run(self)?;
-        Ok((result, self.failure.take()))
+        Ok((result, mem::take(&mut self.notes)))
     }
 
     /// Returns the context.
@@ -129,7 +161,7 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Ends the top frame as an exceptional halt whose reason travels outside consensus.
     fn refuse(&mut self, reason: String) -> InterpreterAction {
-        self.failure = Some(reason);
+        self.notes.failure = Some(reason);
         InterpreterAction::new_halt(
             InstructionResult::CreateContractStartingWithEF,
             self.frame().interpreter.gas,
@@ -169,7 +201,7 @@ impl<DB: Database> WasmEvm<DB> {
             },
             Outcome::Trapped(trap) => {
                 let detail = state.trap_reason.take().map(|reason| format!(": {reason}")).unwrap_or_default();
-                self.failure = Some(format!("wasm trap: {trap}{detail}"));
+                self.notes.failure = Some(format!("wasm trap: {trap}{detail}"));
                 return match trap.kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
@@ -306,7 +338,7 @@ impl<DB: Database> WasmEvm<DB> {
                 Ok(Box::new(Entered { machine, instance, meter, program, state, install, next }))
             }
             Err(error) => {
-                self.failure = Some(format!("instantiation: {error}"));
+                self.notes.failure = Some(format!("instantiation: {error}"));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
                 } else {
@@ -345,7 +377,7 @@ impl<DB: Database> WasmEvm<DB> {
                     },
                     Ok(_) => action,
                     Err(error @ CodeError::TooLong { .. }) => {
-                        self.failure = Some(error.to_string());
+                        self.notes.failure = Some(error.to_string());
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
                     Err(error) => self.refuse(error.to_string()),
@@ -434,6 +466,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
+        self.notes.take(result.interpreter_result().result);
         if self.frame().is_finished() {
             self.inner.frame_stack.pop();
         }

@@ -19,7 +19,7 @@ use revm::{
 
 use super::{
     env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
-    evm::{TransactError, WasmEvm},
+    evm::{Notes, TransactError, WasmEvm},
     program::CodeCache,
     world::{World, WorldError, to_bytecode},
 };
@@ -58,6 +58,8 @@ pub struct Executed {
     pub logs: Vec<Log>,
     /// Why it failed, for people, where the output does not say it.
     pub failure: Option<String>,
+    /// Whether any frame ran out of gas, also one whose caller went on.
+    pub ran_out_of_gas: bool,
 }
 
 /// Why a transaction was not executed at all.
@@ -135,8 +137,8 @@ impl Runtime {
             .with_cfg(config(self.chain_id, Mode::Call))
             .with_block(block_env(block));
         let mut evm = WasmEvm::new(ctx, self.code.clone());
-        let (result, failure) = evm.transact(tx).map_err(execute_error)?;
-        Ok(executed(result, failure))
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
     }
 }
 
@@ -178,9 +180,9 @@ impl BlockExecutor {
     pub fn execute(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
         let result = self.evm.transact(tx_env(tx));
         let changes = self.evm.ctx().journal_mut().finalize();
-        let (result, failure) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
+        let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
         self.evm.ctx().db_mut().commit(changes);
-        Ok(executed(result, failure))
+        Ok(executed(result, notes))
     }
 
     /// Ends the block: returns what it changed.
@@ -204,15 +206,23 @@ impl BlockExecutor {
     }
 }
 
-fn executed(result: ExecutionResult, failure: Option<String>) -> Executed {
+fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
+    let Notes { failure, out_of_gas: ran_out_of_gas } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
                 Output::Call(output) => (output, None),
                 Output::Create(output, address) => (output, address),
             };
-            Executed { status: Status::Success { created }, gas_used, output, logs, failure: None }
+            Executed {
+                status: Status::Success { created },
+                gas_used,
+                output,
+                logs,
+                failure: None,
+                ran_out_of_gas,
+            }
         }
         ExecutionResult::Revert { output, .. } => Executed {
             status: Status::Reverted,
@@ -220,6 +230,7 @@ fn executed(result: ExecutionResult, failure: Option<String>) -> Executed {
             failure: failure.filter(|_| output.is_empty()),
             output,
             logs: Vec::new(),
+            ran_out_of_gas,
         },
         ExecutionResult::Halt { reason, .. } => Executed {
             status: Status::Halted(halt_words(&reason)),
@@ -227,6 +238,7 @@ fn executed(result: ExecutionResult, failure: Option<String>) -> Executed {
             output: Bytes::new(),
             logs: Vec::new(),
             failure,
+            ran_out_of_gas,
         },
     }
 }
