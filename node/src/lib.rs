@@ -1,5 +1,7 @@
-//! The Lathe node: the runtime that applies transactions and the chain of blocks. The only crate that knows both
-//! accounts and Wasm.
+//! The Lathe node: runtime (transactions), chain (blocks), rpc and cli. The only crate that knows both accounts and
+//! Wasm.
 
 pub mod chain;
+pub mod cli;
+pub mod rpc;
 pub mod runtime;

@@ -1,0 +1,277 @@
+//! `lathe node`: the devnet as a process.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy_primitives::U256;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    amount::parse_ether,
+    error::CliError,
+    keys::DEV_MNEMONIC,
+    output::{print, print_json},
+};
+use crate::{
+    chain::{Chain, ChainOptions, ChainSpec},
+    rpc::{Registry, Server, ServerOptions, methods},
+};
+
+/// Start a devnet: Ethereum JSON-RPC for Wasm and EVM contracts.
+///
+/// Without --data-dir the chain lives in a temporary directory and is gone when the node ends.
+#[derive(Debug, clap::Args)]
+pub(super) struct NodeCommand {
+    /// Listen on this address
+    #[arg(long, default_value = "127.0.0.1", value_parser = parse_host, value_name = "ADDRESS")]
+    host: IpAddr,
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, default_value_t = 8545)]
+    port: u16,
+    /// Keep the chain in this directory
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// EIP-155 chain id
+    #[arg(long, default_value_t = DEV_CHAIN_ID, value_name = "ID")]
+    chain_id: u64,
+    /// How many development accounts to fund
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=ACCOUNTS_MAX), value_name = "N")]
+    accounts: u32,
+    /// What each development account owns, in ether
+    #[arg(long, default_value = "10000", value_parser = parse_ether, value_name = "ETHER")]
+    balance: U256,
+    /// Derive the development accounts from this mnemonic
+    #[arg(long, default_value = DEV_MNEMONIC, value_name = "WORDS")]
+    mnemonic: String,
+    /// Gas limit of each block
+    #[arg(long, default_value_t = 100_000_000, value_name = "GAS")]
+    block_gas_limit: u64,
+    /// Accept requests that name this host, for example a container's name (repeatable)
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// Accept requests from web pages of this origin; * means all (repeatable)
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Listen beyond this machine although anyone can then spend from the development accounts
+    #[arg(long)]
+    allow_dev_keys_on_network: bool,
+    /// Print nothing but warnings
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the start-up message and the log as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The chain id that every devnet has.
+const DEV_CHAIN_ID: u64 = 31337;
+
+/// Development accounts: each costs a key derivation at start.
+const ACCOUNTS_MAX: i64 = 1000;
+
+impl NodeCommand {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        self.check_exposure()?;
+        self.start_log();
+        let data = DataDir::new(self.data_dir.as_deref())?;
+        let chain = Chain::open(ChainOptions {
+            spec: ChainSpec { chain_id: self.chain_id, gas_limit: self.block_gas_limit, ..Default::default() },
+            data_dir: data.path().map(Path::to_path_buf),
+            mnemonic: self.mnemonic.clone(),
+            account_count: self.accounts,
+            balance: self.balance,
+        })?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores)
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
+        runtime.block_on(self.serve(&chain, &data))
+    }
+
+    /// The keys of development accounts are public, and the node signs with them for whoever asks.
+    fn check_exposure(&self) -> Result<(), CliError> {
+        if self.host.is_loopback() || self.accounts == 0 || self.allow_dev_keys_on_network {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!(
+            "--host {} lets other machines use this node, which signs for anyone with its development accounts; \
+             add --allow-dev-keys-on-network to do so, or --accounts 0 to hold no keys",
+            self.host
+        )))
+    }
+
+    fn start_log(&self) {
+        let default = if self.quiet { "warn" } else { "info" };
+        let filter = EnvFilter::try_from_env("LATHE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A second start in one process, as in tests, keeps the first log.
+        let _ = if self.json { log.json().try_init() } else { log.with_target(false).try_init() };
+    }
+
+    async fn serve(&self, chain: &Arc<Chain>, data: &DataDir) -> Result<(), CliError> {
+        let (stop, stopping) = watch::channel(false);
+        let options = ServerOptions {
+            listen: SocketAddr::new(self.host, self.port),
+            allow_hosts: self.allow_host.clone(),
+            allow_origins: self.allow_origin.clone(),
+        };
+        let registry = Registry::new(chain.clone(), methods::ALL);
+        let server = Server::bind(&options, registry, stopping).await.map_err(|error| {
+            CliError::Node(format!(
+                "cannot listen on {}: {error}; --port chooses another port",
+                options.listen
+            ))
+        })?;
+        let address = server.address().map_err(|error| CliError::Node(error.to_string()))?;
+        if self.json {
+            print_json(&self.banner_json(chain, data, address));
+        } else if !self.quiet {
+            print(&self.banner(chain, data, address));
+        }
+        tokio::spawn(async move {
+            if let Err(error) = wait_for_signal().await {
+                tracing::error!("signals cannot be watched: {error}");
+            }
+            tracing::info!("stopping");
+            let _ = stop.send(true);
+            // Whoever asks again does not want to wait.
+            if wait_for_signal().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
+        server.run().await;
+        Ok(())
+    }
+
+    fn banner(&self, chain: &Chain, data: &DataDir, address: SocketAddr) -> String {
+        let url = url(address);
+        let mut accounts = String::new();
+        for (index, signer) in chain.dev_signers().iter().enumerate() {
+            accounts += &format!("  ({index}) {}  0x{}\n", signer.address(), hex::encode(signer.to_bytes()));
+        }
+        let accounts = match accounts.is_empty() {
+            true => String::new(),
+            false => format!(
+                "Accounts and their keys, {} ether each. The keys are public: never use them for anything of value.\n\
+                 {accounts}Mnemonic: {}\n\n",
+                alloy_primitives::utils::format_ether(self.balance)
+                    .trim_end_matches('0')
+                    .trim_end_matches('.'),
+                self.mnemonic,
+            ),
+        };
+        let rpc = if address.port() == 8545 { String::new() } else { format!(" --rpc-url {url}") };
+        format!(
+            "Lathe {version}, a devnet for Wasm contracts\n\n\
+             {accounts}\
+             Chain id   {chain_id}\n\
+             Block      {block}\n\
+             Data       {data}\n\
+             RPC        {url} (HTTP and WebSocket)\n\n\
+             Deploy a contract:\n  \
+             lathe deploy contract.wasm{rpc}\n  \
+             cast send --unlocked --from {from} --rpc-url {url} --create $(lathe envelope contract.wasm)\n\n",
+            version = env!("CARGO_PKG_VERSION"),
+            chain_id = chain.spec().chain_id,
+            block = chain.head().header.number,
+            from = chain.accounts().first().map_or_else(|| "ADDRESS".into(), ToString::to_string),
+        )
+    }
+
+    fn banner_json(&self, chain: &Chain, data: &DataDir, address: SocketAddr) -> serde_json::Value {
+        let accounts: Vec<_> = chain
+            .dev_signers()
+            .iter()
+            .map(|signer| json!({"address": signer.address(), "privateKey": signer.to_bytes()}))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "rpcUrl": url(address),
+            "chainId": chain.spec().chain_id,
+            "blockNumber": chain.head().header.number,
+            "dataDir": data.path(),
+            "accounts": accounts,
+        })
+    }
+}
+
+/// Returns a URL that a client on this machine can use.
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// Returns when the process is asked to stop.
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Where the chain is kept.
+enum DataDir {
+    /// In memory: this binary has no database.
+    Memory,
+    /// In a directory that is removed at the end.
+    Temporary(TempDir),
+    /// In a directory that stays.
+    Given(PathBuf),
+}
+
+impl DataDir {
+    fn new(given: Option<&Path>) -> Result<Self, CliError> {
+        match given {
+            Some(_) if !cfg!(feature = "rocksdb") => {
+                Err(CliError::Usage("--data-dir: this binary was built without the feature `rocksdb`".into()))
+            }
+            Some(path) => Ok(Self::Given(path.to_path_buf())),
+            None if !cfg!(feature = "rocksdb") => Ok(Self::Memory),
+            None => tempfile::Builder::new()
+                .prefix("lathe-")
+                .tempdir()
+                .map(Self::Temporary)
+                .map_err(|error| CliError::file(std::env::temp_dir(), error)),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Temporary(dir) => Some(dir.path()),
+            Self::Given(path) => Some(path),
+        }
+    }
+}
+
+impl std::fmt::Display for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory => f.write_str("in memory, gone at exit"),
+            Self::Temporary(dir) => write!(f, "{} (temporary, removed at exit)", dir.path().display()),
+            Self::Given(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        _ => text.parse().map_err(|_| "expected an IP address, such as 127.0.0.1 or 0.0.0.0".into()),
+    }
+}

@@ -1,0 +1,144 @@
+//! Errors as JSON-RPC error objects, in the words and codes of geth that clients match on.
+
+use alloy_primitives::Bytes;
+use serde::Serialize;
+
+use crate::chain::{CallError, ChainError, SubmitError};
+
+/// Code of a body that is no JSON.
+pub const PARSE_ERROR: i32 = -32700;
+/// Code of JSON that is no request.
+pub const INVALID_REQUEST: i32 = -32600;
+/// Code of a method that does not exist.
+pub const METHOD_NOT_FOUND: i32 = -32601;
+/// Code of parameters that do not fit the method.
+pub const INVALID_PARAMS: i32 = -32602;
+/// Code of a fault of the node itself.
+pub const INTERNAL_ERROR: i32 = -32603;
+/// Code of everything that the chain refuses.
+pub const SERVER_ERROR: i32 = -32000;
+/// Code of a call that reverted; `data` holds what the contract returned (geth, `internal/ethapi/errors.go`).
+pub const EXECUTION_REVERTED: i32 = 3;
+
+/// A JSON-RPC error object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct RpcError {
+    /// What kind of error it is.
+    pub code: i32,
+    /// What went wrong, for people and for the clients that match on words.
+    pub message: String,
+    /// Output of a call that reverted, a plain hex string on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Bytes>,
+}
+
+impl RpcError {
+    /// Returns an error without data.
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// Returns the error of JSON that is no request; `why` completes "invalid request: ".
+    pub fn invalid_request(why: impl std::fmt::Display) -> Self {
+        Self::new(INVALID_REQUEST, format!("invalid request: {why}"))
+    }
+
+    /// Returns the error of a parameter that does not fit.
+    pub fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(INVALID_PARAMS, message)
+    }
+
+    /// Returns the error of an unknown method, in the words that ethers and viem match on.
+    pub fn method_not_found(name: &str) -> Self {
+        // A name is the client's text: a long one is cut before it goes into the answer and the log.
+        let end = (0..=NAME_ECHO_MAX.min(name.len())).rev().find(|&i| name.is_char_boundary(i)).unwrap_or(0);
+        Self::new(METHOD_NOT_FOUND, format!("the method {} does not exist/is not available", &name[..end]))
+    }
+
+    /// Returns the error of a fault of the node itself.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(INTERNAL_ERROR, message)
+    }
+
+    /// Returns the error of a request that the chain refuses.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(SERVER_ERROR, message)
+    }
+}
+
+/// Bytes of an unknown method's name that its error repeats.
+const NAME_ECHO_MAX: usize = 64;
+
+impl From<ChainError> for RpcError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Database(_) => Self::internal(error.to_string()),
+            _ => Self::refused(error.to_string()),
+        }
+    }
+}
+
+impl From<SubmitError> for RpcError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Chain(error) => error.into(),
+            _ => Self::refused(error.to_string()),
+        }
+    }
+}
+
+impl From<CallError> for RpcError {
+    fn from(error: CallError) -> Self {
+        let message = error.to_string();
+        match error {
+            CallError::Reverted { output, .. } => {
+                Self { code: EXECUTION_REVERTED, message, data: Some(output) }
+            }
+            CallError::Chain(error) => error.into(),
+            _ => Self::refused(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_codes_and_words_that_clients_match_on() {
+        let reverted = |reason: Option<&str>| CallError::Reverted {
+            output: Bytes::from_static(&[0x08, 0xc3]),
+            reason: reason.map(str::to_owned),
+        };
+        let database = ChainError::Database("gone".into());
+        let table: [(RpcError, &str); 8] = [
+            (
+                reverted(Some("nope")).into(),
+                r#"{"code":3,"message":"execution reverted: nope","data":"0x08c3"}"#,
+            ),
+            (reverted(None).into(), r#"{"code":3,"message":"execution reverted","data":"0x08c3"}"#),
+            (CallError::Halted("out of gas".into()).into(), r#"{"code":-32000,"message":"out of gas"}"#),
+            (SubmitError::AlreadyKnown.into(), r#"{"code":-32000,"message":"already known"}"#),
+            (
+                SubmitError::Rejected("nonce too low".into()).into(),
+                r#"{"code":-32000,"message":"nonce too low"}"#,
+            ),
+            (ChainError::UnknownBlock.into(), r#"{"code":-32000,"message":"header not found"}"#),
+            (CallError::Chain(database).into(), r#"{"code":-32603,"message":"database: gone"}"#),
+            (
+                RpcError::method_not_found("eth_nope"),
+                r#"{"code":-32601,"message":"the method eth_nope does not exist/is not available"}"#,
+            ),
+        ];
+        for (error, json) in table {
+            assert_eq!(serde_json::to_string(&error).expect("an error is plain data"), json);
+        }
+    }
+
+    #[test]
+    fn a_long_method_name_is_cut_at_a_character() {
+        let message = RpcError::method_not_found(&"é".repeat(1000)).message;
+        assert!(message.len() < 150, "{message}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Methods about the node itself, its accounts and its protocol.
+
+use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
+
+use crate::{
+    methods,
+    rpc::{RpcError, method::Api},
+};
+
+type Result<T> = std::result::Result<T, RpcError>;
+
+methods! {
+    /// Returns the chain id of EIP-155.
+    "eth_chainId", Read, chain_id();
+    /// Returns the chain id in decimal.
+    "net_version", Read, network_id();
+    /// Returns true: the node accepts connections.
+    "net_listening", Read, is_listening();
+    /// Returns 0: a devnet has no peers.
+    "net_peerCount", Read, peer_count();
+    /// Returns the name and version of the node.
+    "web3_clientVersion", Read, client_version();
+    /// Returns the Keccak-256 of the data.
+    "web3_sha3", Read, sha3(data: Bytes);
+    /// Returns false: a devnet has nothing to sync with.
+    "eth_syncing", Read, is_syncing();
+    /// Returns the accounts whose keys the node holds.
+    "eth_accounts" | "eth_requestAccounts" | "personal_listAccounts", Read, accounts();
+    /// Returns the account that fees of the latest block went to.
+    "eth_coinbase", Read, coinbase();
+}
+
+/// The name and version of the node, as `web3_clientVersion` gives them.
+pub const CLIENT_VERSION: &str = concat!("Lathe/v", env!("CARGO_PKG_VERSION"), "/wasm");
+
+fn chain_id(api: &Api) -> Result<U64> {
+    Ok(U64::from(api.chain.spec().chain_id))
+}
+
+fn network_id(api: &Api) -> Result<String> {
+    Ok(api.chain.spec().chain_id.to_string())
+}
+
+fn is_listening(_: &Api) -> Result<bool> {
+    Ok(true)
+}
+
+fn peer_count(_: &Api) -> Result<U64> {
+    Ok(U64::ZERO)
+}
+
+fn client_version(_: &Api) -> Result<&'static str> {
+    Ok(CLIENT_VERSION)
+}
+
+fn sha3(_: &Api, data: Bytes) -> Result<B256> {
+    Ok(keccak256(data))
+}
+
+fn is_syncing(_: &Api) -> Result<bool> {
+    Ok(false)
+}
+
+fn accounts(api: &Api) -> Result<Vec<Address>> {
+    Ok(api.chain.accounts())
+}
+
+fn coinbase(api: &Api) -> Result<Address> {
+    Ok(api.chain.head().header.beneficiary)
+}

@@ -1,0 +1,26 @@
+//! Ethereum JSON-RPC over HTTP and WebSocket.
+//!
+//! A *method* is one row of a table in [`methods`]: its names, its doc line, its parameters and its handler, declared
+//! once. The [`Registry`] finds it by name, [`envelope`] turns request bytes into answer bytes by calling it, and
+//! [`server`] carries those bytes. Nothing here knows how a transaction runs; nothing below knows JSON.
+//!
+//! Invariants: each request that has an id is answered exactly once, with its id as the client wrote it; the requests
+//! of one connection run in the order they came; no input and no panic of a handler ends the process or a connection's
+//! answers; everything that a client can make grow has a limit.
+
+mod access;
+pub mod envelope;
+pub mod error;
+mod method;
+pub mod methods;
+mod params;
+pub mod server;
+mod shapes;
+mod socket;
+mod websocket;
+
+pub use access::{Access, Refusal};
+pub use error::RpcError;
+pub use method::{Answer, Api, Handler, Method, Parameter, Registry, Work};
+pub use params::{BlockAt, FromParam, Params};
+pub use server::{Server, ServerOptions};

@@ -1,0 +1,236 @@
+//! HTTP/1 and WebSocket on one port.
+//!
+//! One task a connection; its requests run one after the other. A POST of JSON is answered through
+//! [`envelope`](super::envelope), a WebSocket upgrade hands the connection to [`websocket`](super::websocket), GET
+//! `/health` says that the node is up.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    body::{Body, Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
+};
+
+use super::{
+    access::{Access, is_json},
+    envelope,
+    method::Registry,
+    socket::WriteTimeout,
+    websocket,
+};
+
+/// Bytes of a request body or a WebSocket message: larger than any creation transaction in hex, in a batch of many.
+pub const BODY_MAX: usize = 16 << 20;
+
+/// Open connections; further ones wait in the system's queue.
+const CONNECTIONS_MAX: u32 = 512;
+
+/// How long a client may take to send a request's head. It also ends idle connections, which clients keep for reuse.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may leave its answer unread.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long requests that run at shutdown have to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause after an accept that failed, most likely for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// What a server needs besides its methods.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Further host names that requests may name.
+    pub allow_hosts: Vec<String>,
+    /// Foreign origins whose pages may send requests; `*` means all.
+    pub allow_origins: Vec<String>,
+}
+
+/// A server that listens but does not accept yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) registry: Registry,
+    access: Access,
+    /// Becomes true when the server stops.
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Takes the port. Fails when it is in use.
+    pub async fn bind(
+        options: &ServerOptions,
+        registry: Registry,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
+        Ok(Self { listener, shared: Arc::new(Shared { registry, access, stopping }) })
+    }
+
+    /// Returns the address that the server listens on.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stopping` becomes true, then lets the requests that run end.
+    pub async fn run(self) {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+        let mut stopping = self.shared.stopping.clone();
+        loop {
+            let accept = async {
+                let permit =
+                    connections.clone().acquire_owned().await.expect("the semaphore is never closed");
+                (self.listener.accept().await, permit)
+            };
+            let (accepted, permit) = tokio::select! {
+                accepted = accept => accepted,
+                () = stopped(&mut stopping) => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let shared = self.shared.clone();
+                    tokio::spawn(async move {
+                        serve_connection(stream, shared, Permit(Arc::new(permit))).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(target: "lathe::rpc", "accept: {error}");
+                    sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+        drop(self.listener);
+        if timeout(SHUTDOWN_TIMEOUT, connections.acquire_many(CONNECTIONS_MAX)).await.is_err() {
+            tracing::warn!(target: "lathe::rpc", "some requests did not end in time");
+        }
+    }
+}
+
+/// Returns when the server is to stop, also when nobody is left who could say so.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// A connection's place among [`CONNECTIONS_MAX`]; a WebSocket takes it along.
+#[derive(Debug, Clone)]
+pub(super) struct Permit(#[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedSemaphorePermit>);
+
+async fn serve_connection(stream: TcpStream, shared: Arc<Shared>, permit: Permit) {
+    // Answers are small and each is awaited: they must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let mut stopping = shared.stopping.clone();
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        let permit = permit.clone();
+        async move { Ok::<_, Infallible>(respond(request, &shared, permit).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT)), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::trace!(target: "lathe::rpc", "connection: {error}");
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers one HTTP request.
+async fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>, permit: Permit) -> Answer {
+    if let Err(refusal) = shared.access.check(request.headers(), request.uri()) {
+        return text(StatusCode::FORBIDDEN, refusal.to_string());
+    }
+    let is_preflight = request.method() == Method::OPTIONS;
+    let cors = Access::cors_headers(request.headers(), is_preflight);
+    let mut answer = match *request.method() {
+        Method::POST => post(request, shared).await,
+        Method::OPTIONS => empty(StatusCode::NO_CONTENT),
+        Method::GET if websocket::is_upgrade(request.headers()) => {
+            websocket::upgrade(&mut request, shared.clone(), permit)
+        }
+        Method::GET if request.uri().path() == "/health" => text(StatusCode::OK, "ok\n"),
+        _ => {
+            let mut answer = text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This is an Ethereum JSON-RPC endpoint: POST requests to it, or open a WebSocket.\n",
+            );
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+            answer
+        }
+    };
+    answer.headers_mut().extend(cors);
+    answer
+}
+
+async fn post(request: Request<Incoming>, shared: &Shared) -> Answer {
+    if !is_json(request.headers()) {
+        return text(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send JSON-RPC requests with the header Content-Type: application/json\n",
+        );
+    }
+    let too_large = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("The body limit is {BODY_MAX} bytes.\n"));
+    let body = request.into_body();
+    if body.size_hint().lower() > BODY_MAX as u64 {
+        return too_large();
+    }
+    let body = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
+        Ok(Err(error)) => {
+            return text(StatusCode::BAD_REQUEST, format!("The body cannot be read: {error}\n"));
+        }
+        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
+    };
+    match envelope::answer(&shared.registry, &body) {
+        Some(json) => {
+            let mut answer = Response::new(Full::new(json.into()));
+            answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            answer
+        }
+        None => empty(StatusCode::NO_CONTENT),
+    }
+}
+
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+pub(super) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer
+}

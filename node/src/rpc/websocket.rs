@@ -1,0 +1,126 @@
+//! JSON-RPC over WebSocket: each message a request or a batch, answered in the order they came.
+//!
+//! The loop reads the next message only after the answer to the last is sent. So a client that pipelines sees its
+//! transactions run in its order, and one that never reads holds one answer, not a queue of them.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use hyper::{
+    body::{Bytes, Incoming},
+    upgrade::Upgraded,
+};
+use hyper_util::rt::TokioIo;
+use tokio::time::{error::Elapsed, timeout};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message, Utf8Bytes,
+        handshake::derive_accept_key,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use super::{
+    envelope,
+    server::{BODY_MAX, Permit, Shared, WRITE_TIMEOUT, empty, stopped, text},
+};
+
+/// How long a connection may be silent before it is asked whether it still lives, and then again before it is closed.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Returns whether a GET asks for a WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Answers a WebSocket handshake and serves the connection once hyper has handed it over.
+pub(super) fn upgrade(
+    request: &mut Request<Incoming>,
+    shared: Arc<Shared>,
+    permit: Permit,
+) -> http::Response<Full<Bytes>> {
+    let headers = request.headers();
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut answer = text(StatusCode::UPGRADE_REQUIRED, "This server speaks WebSocket version 13.\n");
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return answer;
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing.\n");
+    };
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is a header value");
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let _permit = permit;
+        match upgrade.await {
+            Ok(connection) => serve(connection, &shared).await,
+            Err(error) => tracing::debug!(target: "lathe::rpc", "websocket upgrade: {error}"),
+        }
+    });
+    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
+    answer.headers_mut().extend([
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ]);
+    answer
+}
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+async fn serve(connection: Upgraded, shared: &Shared) {
+    let config = WebSocketConfig::default().max_message_size(Some(BODY_MAX)).max_frame_size(Some(BODY_MAX));
+    let mut socket =
+        WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(config)).await;
+    let mut stopping = shared.stopping.clone();
+    let mut is_asked = false;
+    let close = loop {
+        let received = tokio::select! {
+            received = timeout(SILENCE_MAX, socket.next()) => received,
+            () = stopped(&mut stopping) => break Some((CloseCode::Away, "the node stops")),
+        };
+        let answer = match received {
+            Ok(Some(Ok(message))) => {
+                is_asked = false;
+                answer(shared, message)
+            }
+            Ok(Some(Err(Error::Capacity(_)))) => break Some((CloseCode::Size, "message too large")),
+            Ok(Some(Err(_)) | None) => break None,
+            Err(Elapsed { .. }) if is_asked => break None,
+            Err(Elapsed { .. }) => {
+                is_asked = true;
+                Some(Message::Ping(Bytes::new()))
+            }
+        };
+        if let Some(answer) = answer
+            && !send(&mut socket, answer).await
+        {
+            break None;
+        }
+    };
+    if let Some((code, reason)) = close {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let _ = timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
+    }
+}
+
+/// Returns the answer to a message; control messages are tungstenite's to answer.
+fn answer(shared: &Shared, message: Message) -> Option<Message> {
+    let body = match &message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
+    };
+    let json = envelope::answer(&shared.registry, body)?;
+    let json =
+        String::from_utf8(json).expect("JSON is UTF-8: serde_json wrote it, and ids come from valid text");
+    Some(Message::Text(json.into()))
+}
+
+/// Sends a message; false when the client is gone or does not read.
+async fn send(socket: &mut Socket, message: Message) -> bool {
+    matches!(timeout(WRITE_TIMEOUT, socket.send(message)).await, Ok(Ok(())))
+}
