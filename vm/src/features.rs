@@ -3,6 +3,7 @@
 //! A **proposal** is a part of the standard, finished or not, that came after 1.0. What a feature set leaves out is
 //! refused when a module is made, by the proposal's name.
 
+use alloc::string::{String, ToString};
 use wasmparser::{Operator, WasmFeatures};
 
 macro_rules! define_proposals {
@@ -192,8 +193,8 @@ pub(crate) fn proposal_of(operator: &Operator<'_>) -> Option<Proposal> {
     wasmparser::for_each_operator!(of_operator)
 }
 
-/// Returns the name of an operator: the text format's where the instruction table knows it, else the parser's.
-pub(crate) fn operator_name(operator: &Operator<'_>) -> &'static str {
+/// Returns the name that the text format gives an operator.
+pub(crate) fn operator_name(operator: &Operator<'_>) -> String {
     macro_rules! known {
         ($( #[doc = $doc:literal] $name:ident $text:literal $prefix:literal $number:literal $signature:tt $class:ident; )*) => {
             match operator {
@@ -202,13 +203,25 @@ pub(crate) fn operator_name(operator: &Operator<'_>) -> &'static str {
             }
         };
     }
-    macro_rules! any {
+    macro_rules! visitor {
         ($( @$group:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match operator {
-                $( Operator::$op { .. } => stringify!($op), )*
+                $( Operator::$op { .. } => stringify!($visit), )*
                 _ => "instruction",
             }
         };
     }
-    lathe_gas::for_each_instruction!(known).unwrap_or_else(|| wasmparser::for_each_operator!(any))
+    if let Some(name) = lathe_gas::for_each_instruction!(known) {
+        return name.to_string();
+    }
+    // The parser names its visitor's methods after the text, with the first dot as an underscore too.
+    let name = wasmparser::for_each_operator!(visitor).trim_start_matches("visit_");
+    let spaces = [
+        "i32", "i64", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2", "memory", "ref", "struct",
+        "array",
+    ];
+    match name.split_once('_') {
+        Some((space, rest)) if spaces.contains(&space) => alloc::format!("{space}.{rest}"),
+        _ => name.to_string(),
+    }
 }

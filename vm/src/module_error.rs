@@ -36,7 +36,7 @@ pub enum ModuleErrorKind {
         /// Which proposal.
         proposal: Proposal,
         /// The instruction or declaration.
-        item: &'static str,
+        item: String,
     },
     /// There is a start function, which no one would pay for.
     StartFunction,

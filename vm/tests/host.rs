@@ -12,7 +12,13 @@ struct Script {
 }
 
 impl Host for Script {
-    fn call(&mut self, function: u32, arguments: &[Value], memory: &mut [u8], meter: &mut Meter) -> HostOutcome {
+    fn call(
+        &mut self,
+        function: u32,
+        arguments: &[Value],
+        memory: &mut [u8],
+        meter: &mut Meter,
+    ) -> HostOutcome {
         self.asked.push((function, arguments.to_vec(), memory.len()));
         if let Err(error) = meter.charge(1_234) {
             return error.into();

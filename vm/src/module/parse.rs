@@ -369,8 +369,8 @@ pub(crate) fn check_limit(rules: &Rules, limit: Limit, actual: u64, offset: u64)
     Ok(())
 }
 
-fn refused(proposal: Proposal, item: &'static str, offset: u64) -> ModuleError {
-    ModuleError::new(ModuleErrorKind::Proposal { proposal, item }, offset)
+fn refused(proposal: Proposal, item: &str, offset: u64) -> ModuleError {
+    ModuleError::new(ModuleErrorKind::Proposal { proposal, item: item.into() }, offset)
 }
 
 /// Words by which the validator calls what it refuses in declarations, where no instruction tells the proposal.
@@ -397,7 +397,7 @@ const REFUSALS: &[(&str, Proposal, &str)] = &[
 /// Turns the validator's refusal of a declaration into ours, so that it names the proposal.
 fn name_proposal(error: ModuleError) -> ModuleError {
     let ModuleErrorKind::Invalid(reason) = error.kind() else { return error };
-    let refusal = ["enabled", "support", "encoded as a component", "multiple memories"];
+    let refusal = ["enabled", "required", "support", "encoded as a component", "multiple memories"];
     if !refusal.iter().any(|word| reason.contains(word)) {
         return error;
     }

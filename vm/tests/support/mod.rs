@@ -1,36 +1,37 @@
 //! What the tests share: making modules, and running them.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part")]
 
 use lathe_vm::{
-    Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, ModuleError, Outcome, Rules, Value,
+    Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, ModuleError, Outcome, Rules,
+    Value,
 };
 
 /// Enough for anything that ends.
-pub const PLENTY: u64 = 1 << 40;
+pub(crate) const PLENTY: u64 = 1 << 40;
 
 /// Compiles text under the rules of the devnet.
-pub fn module(wat: &str) -> Module {
+pub(crate) fn module(wat: &str) -> Module {
     try_module(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"))
 }
 
 /// Compiles text under the rules of the devnet.
-pub fn try_module(wat: &str) -> Result<Module, ModuleError> {
+pub(crate) fn try_module(wat: &str) -> Result<Module, ModuleError> {
     let bytes = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}"));
     Module::new(&bytes, &Rules::DEVNET)
 }
 
 /// A machine with one instance, whose imports are all the host's, numbered in their order.
-pub struct Run {
-    pub machine: Machine,
-    pub instance: InstanceId,
+pub(crate) struct Run {
+    pub(crate) machine: Machine,
+    pub(crate) instance: InstanceId,
 }
 
 impl Run {
-    pub fn new(wat: &str) -> Self {
+    pub(crate) fn new(wat: &str) -> Self {
         Self::of(&module(wat), &Rules::DEVNET)
     }
 
-    pub fn of(module: &Module, rules: &Rules) -> Self {
+    pub(crate) fn of(module: &Module, rules: &Rules) -> Self {
         let mut machine = Machine::new(rules, rules.limits.memory_pages);
         let imports: Vec<Extern> = (0..)
             .zip(module.imports())
@@ -45,11 +46,11 @@ impl Run {
         Self { machine, instance }
     }
 
-    pub fn invoke(&mut self, name: &str, arguments: &[Value], meter: &mut Meter) -> Outcome {
+    pub(crate) fn invoke(&mut self, name: &str, arguments: &[Value], meter: &mut Meter) -> Outcome {
         self.invoke_with(name, arguments, meter, &mut Refuser)
     }
 
-    pub fn invoke_with(
+    pub(crate) fn invoke_with(
         &mut self,
         name: &str,
         arguments: &[Value],
@@ -74,7 +75,7 @@ impl Host for Refuser {
 }
 
 /// Returns a meter with exactly this much ink.
-pub fn ink_meter(ink: u64) -> Meter {
+pub(crate) fn ink_meter(ink: u64) -> Meter {
     let mut meter = Meter::from_gas(ink.div_ceil(10_000));
     let surplus = meter.ink_left() - ink;
     meter.charge(surplus).expect("the meter was made with at least this");
@@ -82,7 +83,7 @@ pub fn ink_meter(ink: u64) -> Meter {
 }
 
 /// Says an outcome in a few words, so that tables can hold it.
-pub fn brief(outcome: &Outcome) -> String {
+pub(crate) fn brief(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Returned(values) => {
             let values: Vec<String> = values
@@ -102,7 +103,7 @@ pub fn brief(outcome: &Outcome) -> String {
 }
 
 /// Runs a test on a thread whose stack is too small for any recursion that a guest could drive.
-pub fn on_small_stack(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn on_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()
         .stack_size(512 * 1024)
         .spawn(test)
@@ -112,7 +113,7 @@ pub fn on_small_stack(test: impl FnOnce() + Send + 'static) {
 }
 
 /// Makes a module from its sections: number and contents.
-pub fn binary(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn binary(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = b"\0asm\x01\0\0\0".to_vec();
     for (id, contents) in sections {
         bytes.push(*id);
@@ -123,7 +124,7 @@ pub fn binary(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// Encodes an unsigned number as LEB128.
-pub fn leb(number: usize) -> Vec<u8> {
+pub(crate) fn leb(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = number;
     loop {
@@ -138,14 +139,9 @@ pub fn leb(number: usize) -> Vec<u8> {
 }
 
 /// Makes a module with one exported function `f` of type [] -> [] from the bytes of its body, locals first.
-pub fn binary_function(body: &[u8]) -> Vec<u8> {
+pub(crate) fn binary_function(body: &[u8]) -> Vec<u8> {
     let mut code = vec![1];
     code.extend(leb(body.len()));
     code.extend(body);
-    binary(&[
-        (1, vec![1, 0x60, 0, 0]),
-        (3, vec![1, 0]),
-        (7, vec![1, 1, b'f', 0, 0]),
-        (10, code),
-    ])
+    binary(&[(1, vec![1, 0x60, 0, 0]), (3, vec![1, 0]), (7, vec![1, 1, b'f', 0, 0]), (10, code)])
 }
