@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak2
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use lathe_node::chain::{
-    CREATE2_FACTORY, CallError, Chain, ChainOptions, ChainSpec, MinedTransaction, Receipt,
+    CREATE2_FACTORY, CallError, Chain, ChainOptions, ChainSpec, Home, MinedTransaction, Receipt,
 };
 
 /// The mnemonic of every Ethereum devnet.
@@ -23,7 +23,7 @@ impl Devnet {
         Self(
             Chain::open(ChainOptions {
                 spec: ChainSpec::default(),
-                data_dir: None,
+                home: Home::Memory,
                 mnemonic: MNEMONIC.into(),
                 account_count: 2,
                 balance: U256::from(10).pow(U256::from(22)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{GenericContractError, SolInterface};
-use lathe_state::StateError;
+use lathe_state::{StateError, StoreError};
 
 use crate::runtime::ExecuteError;
 
@@ -91,6 +91,12 @@ pub enum ChainError {
 impl ChainError {
     pub(super) fn missing_block(number: u64) -> Self {
         Self::Database(format!("block {number} is missing"))
+    }
+}
+
+impl From<StoreError> for ChainError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.to_string())
     }
 }
 

@@ -16,11 +16,14 @@ mod read;
 mod record;
 mod spec;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use alloy_primitives::{Address, U256};
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
-use lathe_state::{Database, MemoryStore, Store, View};
+use lathe_state::{Database, MemoryStore, Report, Store, View};
 use parking_lot::{Mutex, RwLock};
 
 use crate::runtime::Runtime;
@@ -37,13 +40,24 @@ use pool::Pool;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
 
+/// Where a chain is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// In memory, gone with the process.
+    Memory,
+    /// In a database that outlives the process: a block is on the disk before it is answered.
+    Directory(PathBuf),
+    /// In a database that is removed at exit, so that nothing waits for the disk.
+    TemporaryDirectory(PathBuf),
+}
+
 /// How to open a chain.
 #[derive(Debug, Clone)]
 pub struct ChainOptions {
     /// The rules.
     pub spec: ChainSpec,
-    /// Where the database is; none keeps everything in memory.
-    pub data_dir: Option<PathBuf>,
+    /// Where it is kept.
+    pub home: Home,
     /// BIP-39 phrase of the development accounts, derived at `m/44'/60'/0'/0/i`.
     pub mnemonic: String,
     /// How many development accounts there are.
@@ -80,7 +94,7 @@ impl Chain {
     /// Opens the chain in a directory, or makes one there; without a directory, in memory.
     pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
         let signers = signers(&options.mnemonic, options.account_count)?;
-        let store = open_store(options.data_dir)?;
+        let store = open_store(options.home)?;
         let spec = options.spec;
         let genesis = spec.genesis(&signers, options.balance);
         let database = Database::open(store, &genesis, |state_root| {
@@ -97,6 +111,12 @@ impl Chain {
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
             writer: Mutex::default(),
         }))
+    }
+
+    /// Checks the chain in a directory against itself, without opening it for writing blocks.
+    pub fn verify(data_dir: &Path) -> Result<Report> {
+        let store = open_store(Home::Directory(data_dir.to_owned()))?;
+        Ok(Database::open_existing(store)?.view()?.verify()?)
     }
 
     /// Returns the rules of the chain.
@@ -137,17 +157,20 @@ fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
 }
 
 #[cfg(feature = "rocksdb")]
-fn open_store(data_dir: Option<PathBuf>) -> Result<Arc<dyn Store>> {
-    Ok(match data_dir {
-        Some(dir) => Arc::new(lathe_state::RocksStore::open(dir, Default::default())?),
-        None => Arc::new(MemoryStore::new()),
-    })
+fn open_store(home: Home) -> Result<Arc<dyn Store>> {
+    use lathe_state::{RocksOptions, RocksStore};
+    let (dir, sync) = match home {
+        Home::Memory => return Ok(Arc::new(MemoryStore::new())),
+        Home::Directory(dir) => (dir, true),
+        Home::TemporaryDirectory(dir) => (dir, false),
+    };
+    Ok(Arc::new(RocksStore::open(dir, RocksOptions { sync, ..Default::default() })?))
 }
 
 #[cfg(not(feature = "rocksdb"))]
-fn open_store(data_dir: Option<PathBuf>) -> Result<Arc<dyn Store>> {
-    match data_dir {
-        Some(dir) => Err(ChainError::NoRocksDb(dir)),
-        None => Ok(Arc::new(MemoryStore::new())),
+fn open_store(home: Home) -> Result<Arc<dyn Store>> {
+    match home {
+        Home::Memory => Ok(Arc::new(MemoryStore::new())),
+        Home::Directory(dir) | Home::TemporaryDirectory(dir) => Err(ChainError::NoRocksDb(dir)),
     }
 }
