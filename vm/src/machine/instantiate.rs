@@ -14,6 +14,9 @@ use alloc::vec::Vec;
 use lathe_gas::Meter;
 use thiserror::Error;
 
+/// The most results of a host function. No host interface has one with more.
+const HOST_RESULTS_MAX: usize = 1;
+
 /// Why a module got no instance.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InstantiationError {
@@ -117,7 +120,7 @@ fn import(store: &Store, module: &Module, imports: &[Extern]) -> Result<Parts, I
         let fits = match (&import.ty, given) {
             (ExternType::Function(ty), Extern::Host(number, given)) => {
                 parts.functions.push(ImportedFunction::Host(*number, given.clone()));
-                ty == given
+                ty == given && HOST_RESULTS_MAX >= given.results().len()
             }
             (ExternType::Function(ty), Extern::Function(id)) => {
                 let source = &store.instances[id.instance as usize];
@@ -223,6 +226,9 @@ fn describe(ty: &ExternType) -> String {
 
 fn describe_given(store: &Store, given: &Extern) -> String {
     match given {
+        Extern::Host(_, ty) if ty.results().len() > HOST_RESULTS_MAX => {
+            format!("{}, of which the host returns at most one", describe_function(ty))
+        }
         Extern::Host(_, ty) => describe_function(ty),
         Extern::Function(id) => describe_function(store.function_type(*id)),
         Extern::Table(id) => {

@@ -128,7 +128,7 @@ pub(crate) fn leb(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = number;
     loop {
-        let byte = (rest & 0x7f) as u8;
+        let byte = u8::try_from(rest & 0x7f).expect("seven bits fit in a byte");
         rest >>= 7;
         if rest == 0 {
             bytes.push(byte);
