@@ -10,7 +10,7 @@ use std::{
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, TxKind, U256, hex};
+use alloy_primitives::{Address, B256, TxKind, U256, hex, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use lathe_tests::{FIRST_KEY, Node, RpcFailure, lathe_binary, quantity, rpc};
@@ -78,16 +78,16 @@ fn acknowledged_transactions_survive_kill_9() {
         thread::sleep(Duration::from_micros(kill * 1_700));
         node.kill();
         sender.join().expect("the sender meets no error but the kill");
-        // The transaction in flight may be in the chain although nobody was told: take it over.
-        if let Some(next) = acknowledged.lock().expect("no panic").keys().last().map(|nonce| nonce + 1) {
-            let node = Node::start(&["--data-dir", data_dir]);
-            let nonce = quantity(&node.rpc("eth_getTransactionCount", json!([signer.address(), "latest"])));
-            if nonce == next + 1 {
-                let hash = alloy_primitives::keccak256(transfer(&signer, next));
-                acknowledged.lock().expect("no panic").insert(next, hash);
-            }
-            check(&node, &acknowledged.lock().expect("no panic"));
+        let node = Node::start(&["--data-dir", data_dir]);
+        let mut acknowledged = acknowledged.lock().expect("no panic");
+        let next = acknowledged.len() as u64;
+        let nonce = quantity(&node.rpc("eth_getTransactionCount", json!([signer.address(), "latest"])));
+        if nonce == next + 1 {
+            // The transaction in flight was written although nobody was told: take it over.
+            acknowledged.insert(next, keccak256(transfer(&signer, next)));
         }
+        check(&node, &acknowledged);
+        node.kill();
         verify(data_dir);
     }
 }
