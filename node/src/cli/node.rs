@@ -1,6 +1,7 @@
 //! `lathe node`: the devnet as a process.
 
 use std::{
+    io::IsTerminal,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -89,7 +90,8 @@ impl NodeCommand {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores)
+            // Handlers run on all threads but one.
+            .worker_threads(cores + 1)
             .enable_all()
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
@@ -111,7 +113,10 @@ impl NodeCommand {
     fn start_log(&self) {
         let default = if self.quiet { "warn" } else { "info" };
         let filter = EnvFilter::try_from_env("LATHE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         // A second start in one process, as in tests, keeps the first log.
         let _ = if self.json { log.json().try_init() } else { log.with_target(false).try_init() };
     }
