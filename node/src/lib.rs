@@ -1,5 +1,7 @@
-//! The Lathe node: runtime (transactions), chain (blocks), rpc and cli.
+//! The Lathe node: runtime (transactions), chain (blocks), rpc and cli. The only crate that knows both accounts and
+//! Wasm.
 
 pub mod chain;
 pub mod cli;
 pub mod rpc;
+pub mod runtime;

@@ -8,7 +8,7 @@ use std::{
 use alloy_primitives::{U64, U256};
 use futures_util::{SinkExt, StreamExt};
 use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec},
+    chain::{Chain, ChainOptions, ChainSpec, Home},
     methods,
     rpc::{self, Api, Registry, RpcError, Server, ServerOptions},
 };
@@ -61,7 +61,7 @@ impl Node {
     async fn start() -> Self {
         let chain: Arc<Chain> = Chain::open(ChainOptions {
             spec: ChainSpec { chain_id: 31337, gas_limit: 100_000_000 },
-            data_dir: None,
+            home: Home::Memory,
             mnemonic: "test test test test test test test test test test test junk".into(),
             account_count: 1,
             balance: U256::from(1),

@@ -1,1 +1,55 @@
-//! x
+//! The state of a chain: accounts, storage, code and blocks, the Merkle Patricia trie over them, and the stores that hold
+//! them.
+//!
+//! - A [`Store`] keeps bytes: [`MemoryStore`] for tests and the sandbox, `RocksStore` for everything that must last.
+//! - A [`Database`] is a chain in a store. It has one writer, which advances it block by block in two steps:
+//!   [`Database::prepare`] tells the state root that [`Changes`] lead to, [`Database::commit`] writes the block and its state
+//!   in one atomic batch.
+//! - A [`View`] is the chain at one head, for any number of readers. It does not change when the writer goes on.
+//!
+//! **Flat state** means accounts and slots keyed by keccak256 of their address and number. That is the order of the trie's
+//! leaves, so a root or a proof is one pass over a range, and [`View::verify`] can always tell whether the flat state is the
+//! state that the head's header promises.
+//!
+//! # Invariants
+//! - Everything that a block changes, the head included, is one [`Batch`]: after a crash the chain is at a block's end.
+//! - An account that EIP-161 calls empty and a slot of value zero have no record.
+//! - Nothing under a hash is SCALE, nothing in the database is RLP but raw transactions.
+//! - Bytes of the database are never trusted: what does not decode is an error with its column and key.
+
+mod changes;
+mod codec;
+mod database;
+#[cfg(test)]
+mod encodings;
+mod error;
+mod genesis;
+mod memory;
+mod prepare;
+mod proof;
+mod record;
+#[cfg(feature = "rocksdb")]
+mod rocks;
+mod store;
+mod trie;
+mod verify;
+mod view;
+
+pub use alloy_trie::EMPTY_ROOT_HASH;
+
+#[cfg(feature = "rocksdb")]
+pub use crate::rocks::{RocksOptions, RocksStore};
+pub use crate::{
+    changes::{AccountChange, AccountInfo, Changes},
+    codec::RecordError,
+    database::{Block, Database, SCHEMA_VERSION},
+    error::{BlockMismatch, ChangesError, CorruptEntry, Foreign, StateError},
+    genesis::{Genesis, GenesisAccount},
+    memory::MemoryStore,
+    prepare::Prepared,
+    proof::{AccountProof, SlotProof},
+    record::{Account, BodyTx, Head, Header, Log, Receipt, TxPosition},
+    store::{Batch, Column, Entry, Scan, Snapshot, Store, StoreError},
+    verify::{BlockFault, FAULTS_MAX, Fault, Report},
+    view::View,
+};

@@ -1,1 +1,48 @@
-//! x
+//! The virtual machine: bytes become a validated [`Module`], a [`Machine`] runs instances of it, and everything the
+//! code does to the world outside goes through one seam, [`Host`].
+//!
+//! A computation ends in an [`Outcome`]. At a host call it can also be **suspended**: the machine then holds its
+//! frames and values until [`Machine::resume`], and another machine can run in between. So calls between contracts
+//! never nest on the stack of the process.
+//!
+//! What the chain decides comes in as [`Rules`]: a feature set, limits, prices. The same module under the same rules
+//! gives the same outcome, memory and ink on every machine.
+//!
+//! **Architecture invariant:** this crate knows no accounts, storage, clock, file or thread; it is `no_std`.
+//!
+//! **Architecture invariant:** nothing that a guest does recurses on the host's stack, neither while a module is
+//! checked nor while it runs.
+//!
+//! **Architecture invariant:** ink is charged for the instructions of the module, before each acts, and never for
+//! what an engine makes of them. The engine is private; [`plain`](crate) code is one stack slot per value.
+#![no_std]
+
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(target_feature = "sse2")))]
+compile_error!(
+    "without SSE2, x86 rounds floating-point results twice, and results would differ between nodes"
+);
+
+extern crate alloc;
+
+mod features;
+mod host;
+mod machine;
+mod module;
+mod module_error;
+mod plain;
+mod rules;
+mod trap;
+mod value;
+
+pub use features::{Features, Proposal};
+pub use host::{Host, HostOutcome, NoHost};
+pub use lathe_gas::{Meter, OutOfGas, ValueType};
+pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};
+pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};
+pub use module_error::{ModuleError, ModuleErrorKind};
+pub use rules::{Limit, Limits, Rules};
+pub use trap::{Trap, TrapFrame, TrapKind};
+pub use value::{FuncType, FunctionId, Value};
+
+/// The number of bytes in a page of linear memory.
+pub const PAGE_BYTES: u32 = 65_536;

@@ -1,10 +1,19 @@
 //! Blocks and receipts as readers see them.
 
-use alloy_consensus::{Header, TxEnvelope, transaction::Recovered};
-use alloy_primitives::{Address, B256, Log};
+use std::sync::Arc;
+
+use alloy_consensus::{
+    BlockBody, Header, TxEnvelope,
+    proofs::{calculate_receipt_root, calculate_transaction_root},
+    transaction::Recovered,
+};
+use alloy_primitives::{Address, B256, Bloom, Log};
+use alloy_rlp::Encodable;
+
+use super::record::receipt_envelope;
 
 /// A sealed block with its transactions and receipts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The header.
     pub header: Header,
@@ -37,4 +46,35 @@ pub struct Receipt {
     pub logs: Vec<Log>,
     /// Why a failed transaction failed, for people; outside consensus.
     pub failure: Option<String>,
+}
+
+/// Where a mined transaction is.
+#[derive(Debug, Clone)]
+pub struct MinedTransaction {
+    /// The block that holds it.
+    pub block: Arc<Block>,
+    /// Its index in the block.
+    pub index: usize,
+}
+
+impl Block {
+    /// Seals a block: fills in the header what follows from transactions and receipts, and hashes it.
+    pub fn seal(
+        mut header: Header,
+        transactions: Vec<Recovered<TxEnvelope>>,
+        receipts: Vec<Receipt>,
+    ) -> Self {
+        let envelopes: Vec<_> = receipts.iter().map(receipt_envelope).collect();
+        header.gas_used = receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
+        header.receipts_root = calculate_receipt_root(&envelopes);
+        header.logs_bloom =
+            envelopes.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
+        let bare: Vec<TxEnvelope> = transactions.iter().map(|tx| tx.inner().clone()).collect();
+        header.transactions_root = calculate_transaction_root(&bare);
+        let hash = header.hash_slow();
+        let body = BlockBody { transactions: bare, ommers: Vec::new(), withdrawals: Some(Vec::new().into()) };
+        let block = alloy_consensus::Block { header, body };
+        let size = block.length() as u64;
+        Self { header: block.header, hash, size, transactions, receipts }
+    }
 }

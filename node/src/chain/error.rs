@@ -1,6 +1,12 @@
 //! Errors of the chain, in the words that clients of geth match on.
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use std::path::PathBuf;
+
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::{GenericContractError, SolInterface};
+use lathe_state::{StateError, StoreError};
+
+use crate::runtime::ExecuteError;
 
 /// Why a transaction was not accepted. The texts are geth's where clients match on them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +23,10 @@ pub enum SubmitError {
     /// The same transaction is in the pool or mined.
     #[error("already known")]
     AlreadyKnown,
-    /// The node cannot write any more.
+    /// What the request leaves out could not be filled in.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The node cannot read or write any more.
     #[error(transparent)]
     Chain(#[from] ChainError),
 }
@@ -25,12 +34,12 @@ pub enum SubmitError {
 /// Why a call or an estimate gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The contract reverted with this output; `reason` explains it when the output does not.
-    #[error("execution reverted{}", reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default())]
+    /// The contract reverted with this output.
+    #[error("{}", revert_words(.reason.as_deref()))]
     Reverted {
         /// What the contract returned.
         output: Bytes,
-        /// The decoded reason, or why a trap ended it.
+        /// What the output says, or, where it says nothing, the trap behind it.
         reason: Option<String>,
     },
     /// Execution halted exceptionally.
@@ -51,7 +60,9 @@ pub enum ChainError {
     #[error("header not found")]
     UnknownBlock,
     /// State of a block that is not kept.
-    #[error("state of block {number} is not kept: this node keeps the state of the latest block only (block {head})")]
+    #[error(
+        "state of block {number} is not kept: this node keeps the state of the latest block only (block {head})"
+    )]
     StateNotKept {
         /// The block asked for.
         number: u64,
@@ -62,9 +73,77 @@ pub enum ChainError {
     #[error("database: {0}")]
     Database(String),
     /// A request names an account the node holds no key for.
-    #[error("unknown account {0}: the node holds no key for it")]
+    #[error(
+        "unknown account {0}: the node holds no key for it; sign the transaction and use eth_sendRawTransaction"
+    )]
     UnknownAccount(Address),
+    /// The mnemonic derives no accounts.
+    #[error("mnemonic: {0}")]
+    Mnemonic(String),
+    /// A data directory was given to a build without a database.
+    #[error("{} cannot be opened: this build has no database (cargo feature `rocksdb`)", .0.display())]
+    NoRocksDb(PathBuf),
+    /// A rule of the implementation was broken.
+    #[error("internal error: {0}")]
+    Internal(String),
 }
 
-#[expect(unused, reason = "stub")]
-type Unused = (B256, U256);
+impl ChainError {
+    pub(super) fn missing_block(number: u64) -> Self {
+        Self::Database(format!("block {number} is missing"))
+    }
+}
+
+impl From<StoreError> for ChainError {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<StateError> for ChainError {
+    fn from(error: StateError) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<ExecuteError> for CallError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Invalid(reason) => Self::Rejected(reason),
+            ExecuteError::State(error) => Self::Chain(error.into()),
+            ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
+        }
+    }
+}
+
+/// Returns geth's words for a revert.
+pub(super) fn revert_words(reason: Option<&str>) -> String {
+    reason.map_or_else(|| "execution reverted".into(), |reason| format!("execution reverted: {reason}"))
+}
+
+/// Returns the reason in the output of a revert, if it is a Solidity `Error(string)` or `Panic(uint256)`.
+pub(super) fn revert_reason(output: &[u8]) -> Option<String> {
+    match GenericContractError::abi_decode(output).ok()? {
+        GenericContractError::Revert(revert) => Some(revert.reason),
+        GenericContractError::Panic(panic) => Some(panic.to_string()),
+        GenericContractError::CustomError(never) => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{U256, hex};
+    use alloy_sol_types::{Panic, Revert, SolError};
+
+    use super::*;
+
+    #[test]
+    fn reverts_say_their_reason() {
+        assert_eq!(revert_reason(&Revert::from("too late").abi_encode()).as_deref(), Some("too late"));
+        let panic = revert_reason(&Panic { code: U256::from(0x11) }.abi_encode()).unwrap();
+        assert!(panic.contains("overflow"), "{panic}");
+        for opaque in [&[][..], &hex!("08c379a0"), &hex!("deadbeef00")] {
+            assert_eq!(revert_reason(opaque), None);
+        }
+    }
+}

@@ -1,164 +1,176 @@
-//! The chain.
+//! The chain: blocks on top of a state, one writer, any number of readers.
+//!
+//! - [`open`](Chain::open) makes or reopens a chain.
+//! - [`submit`](Chain::submit) takes a signed transaction; mining is instant, so it is in a block when that returns.
+//! - Readers see the latest block, or what the database keeps of earlier ones.
+//!
+//! **Architecture invariant:** state has one writer, the holder of [`Chain::writer`]'s lock. A block is published
+//! (seen by readers, answered to clients) only after the database has written it.
 
-#![allow(clippy::todo)]
 mod block;
+mod call;
 mod error;
+mod mine;
+mod pool;
+mod read;
+mod record;
 mod spec;
 
-pub use block::{Block, Receipt};
-pub use error::{CallError, ChainError, SubmitError};
-pub use spec::ChainSpec;
-
-use std::sync::Arc;
-
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
-use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_rpc_types_eth::{
-    BlockOverrides, EIP1186AccountProofResponse, Filter, Log, TransactionRequest, state::StateOverride,
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// The chain: its state, its pool and its single writer. All methods take `&self`, may block (disk, execution)
-/// and are called from any thread.
-#[derive(Debug)]
-pub struct Chain {}
+use alloy_primitives::{Address, U256};
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use lathe_state::{Database, MemoryStore, Report, Store, View};
+use parking_lot::{Mutex, RwLock};
 
-/// What a call returned.
-#[derive(Debug, Clone)]
-pub struct CallOutcome {
-    /// The data the call returned.
-    pub output: Bytes,
-    /// Gas used, refunds subtracted.
-    pub gas_used: u64,
-    /// Logs the call would have emitted.
-    pub logs: Vec<alloy_primitives::Log>,
+use crate::runtime::Runtime;
+
+pub use block::{Block, MinedTransaction, Receipt};
+pub use call::CallOutcome;
+pub use error::{CallError, ChainError, SubmitError};
+pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
+pub use spec::{
+    CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
+};
+
+use pool::Pool;
+
+type Result<T, E = ChainError> = std::result::Result<T, E>;
+
+/// Where a chain is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// In memory, gone with the process.
+    Memory,
+    /// In a database that outlives the process: a block is on the disk before it is answered.
+    Directory(PathBuf),
+    /// In a database that is removed at exit, so that nothing waits for the disk.
+    TemporaryDirectory(PathBuf),
 }
 
-/// Where a mined transaction is.
-#[derive(Debug, Clone)]
-pub struct MinedTransaction {
-    /// The block that holds it.
-    pub block: Arc<Block>,
-    /// Its index in the block.
-    pub index: usize,
-}
-
-type Result<T> = std::result::Result<T, ChainError>;
-
-/// What a chain is opened with.
+/// How to open a chain.
 #[derive(Debug, Clone)]
 pub struct ChainOptions {
     /// The rules.
     pub spec: ChainSpec,
-    /// Where the database is; `None` keeps everything in memory.
-    pub data_dir: Option<std::path::PathBuf>,
-    /// The mnemonic of the development accounts.
+    /// Where it is kept.
+    pub home: Home,
+    /// BIP-39 phrase of the development accounts, derived at `m/44'/60'/0'/0/i`.
     pub mnemonic: String,
     /// How many development accounts there are.
     pub account_count: u32,
-    /// What each development account owns, in wei.
+    /// What each of them has at genesis, in wei.
     pub balance: U256,
 }
 
+/// The chain: its state, its pool and its single writer. All methods take `&self`, may block (disk, execution) and
+/// are called from any thread.
+pub struct Chain {
+    spec: ChainSpec,
+    runtime: Runtime,
+    signers: Vec<PrivateKeySigner>,
+    database: Database,
+    latest: RwLock<Latest>,
+    writer: Mutex<Pool>,
+}
+
+/// What readers of the latest block see: replaced as a whole.
+#[derive(Debug, Clone)]
+struct Latest {
+    block: Arc<Block>,
+    view: Arc<View>,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
 impl Chain {
-    /// Opens a chain, or makes one with its genesis block.
-    pub fn open(_options: ChainOptions) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self {}))
+    /// Opens the chain in a directory, or makes one there; without a directory, in memory.
+    pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
+        let signers = signers(&options.mnemonic, options.account_count)?;
+        let store = open_store(options.home)?;
+        let spec = options.spec;
+        let genesis = spec.genesis(&signers, options.balance);
+        let database = Database::open(store, &genesis, |state_root| {
+            record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
+        })?;
+        let view = Arc::new(database.view()?);
+        let number = view.head().number;
+        let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
+        Ok(Arc::new(Self {
+            runtime: Runtime::new(spec.chain_id, spec.rules),
+            spec,
+            signers,
+            database,
+            latest: RwLock::new(Latest { block: Arc::new(block), view }),
+            writer: Mutex::default(),
+        }))
     }
-    /// Returns the keys of the development accounts.
-    pub fn dev_signers(&self) -> &[alloy_signer_local::PrivateKeySigner] {
-        todo!()
+
+    /// Checks the chain in a directory against itself, without opening it for writing blocks.
+    pub fn verify(data_dir: &Path) -> Result<Report> {
+        let store = open_store(Home::Directory(data_dir.to_owned()))?;
+        Ok(Database::open_existing(store)?.view()?.verify()?)
     }
+
     /// Returns the rules of the chain.
     pub fn spec(&self) -> &ChainSpec {
-        todo!()
+        &self.spec
     }
+
+    /// Returns the hash of the first block.
+    pub fn genesis_hash(&self) -> alloy_primitives::B256 {
+        self.database.genesis_hash()
+    }
+
     /// Returns the accounts that the node signs for, in the order of `eth_accounts`.
     pub fn accounts(&self) -> Vec<Address> {
-        todo!()
+        self.signers.iter().map(PrivateKeySigner::address).collect()
     }
-    /// Returns the latest block.
-    pub fn head(&self) -> Arc<Block> {
-        todo!()
+
+    /// Returns the keys of these accounts.
+    pub fn dev_signers(&self) -> &[PrivateKeySigner] {
+        &self.signers
     }
-    /// Returns a block by number, tag or hash; pending means latest.
-    pub fn block(&self, _id: BlockId) -> Result<Option<Arc<Block>>> {
-        todo!()
+
+    fn latest(&self) -> Latest {
+        self.latest.read().clone()
     }
-    /// Returns a mined transaction.
-    pub fn transaction(&self, _hash: B256) -> Result<Option<MinedTransaction>> {
-        todo!()
-    }
-    /// Returns a transaction that waits in the pool.
-    pub fn pending_transaction(&self, _hash: B256) -> Option<Recovered<TxEnvelope>> {
-        todo!()
-    }
-    /// Returns the balance of an account in wei.
-    pub fn balance(&self, _address: Address, _at: BlockId) -> Result<U256> {
-        todo!()
-    }
-    /// Returns the nonce of an account; at `pending` the pool's transactions count.
-    pub fn nonce(&self, _address: Address, _at: BlockId) -> Result<u64> {
-        todo!()
-    }
-    /// Returns the code of an account.
-    pub fn code(&self, _address: Address, _at: BlockId) -> Result<Bytes> {
-        todo!()
-    }
-    /// Returns a storage slot.
-    pub fn storage(&self, _address: Address, _slot: U256, _at: BlockId) -> Result<U256> {
-        todo!()
-    }
-    /// Returns an account with its Merkle proof and those of some slots.
-    pub fn proof(
-        &self,
-        _address: Address,
-        _slots: &[U256],
-        _at: BlockId,
-    ) -> Result<EIP1186AccountProofResponse> {
-        todo!()
-    }
-    /// Decodes, checks, pools and (with instant mining) mines a signed transaction; returns its hash.
-    pub fn submit(&self, _raw: &[u8]) -> std::result::Result<B256, SubmitError> {
-        todo!()
-    }
-    /// Fills what the request leaves out, signs it with a key of the node and submits it.
-    pub fn send(&self, _request: TransactionRequest) -> std::result::Result<B256, SubmitError> {
-        todo!()
-    }
-    /// Runs a call without a transaction.
-    pub fn call(
-        &self,
-        _request: TransactionRequest,
-        _at: BlockId,
-        _state: Option<StateOverride>,
-        _block: Option<Box<BlockOverrides>>,
-    ) -> std::result::Result<CallOutcome, CallError> {
-        todo!()
-    }
-    /// Returns the least gas limit with which the request succeeds.
-    pub fn estimate_gas(
-        &self,
-        _request: TransactionRequest,
-        _at: BlockId,
-        _state: Option<StateOverride>,
-    ) -> std::result::Result<u64, CallError> {
-        todo!()
-    }
-    /// Returns the logs that match.
-    pub fn logs(&self, _filter: &Filter) -> Result<Vec<Log>> {
-        todo!()
-    }
-    /// Returns the base fee of the next block in wei.
-    pub fn next_base_fee(&self) -> u64 {
-        todo!()
-    }
-    /// Mines a block of what the pool holds (empty if nothing), returns it.
-    pub fn mine(&self) -> Result<Arc<Block>> {
-        todo!()
-    }
-    /// Returns how many transactions wait in the pool: executable, queued.
-    pub fn pool_status(&self) -> (usize, usize) {
-        todo!()
+}
+
+/// Derives the development accounts.
+fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
+    let derive = |index| {
+        MnemonicBuilder::<English>::default()
+            .phrase(mnemonic)
+            .index(index)
+            .and_then(|builder| builder.build())
+            .map_err(|error| ChainError::Mnemonic(error.to_string()))
+    };
+    (0..count).map(derive).collect()
+}
+
+#[cfg(feature = "rocksdb")]
+fn open_store(home: Home) -> Result<Arc<dyn Store>> {
+    use lathe_state::{RocksOptions, RocksStore};
+    let (dir, sync) = match home {
+        Home::Memory => return Ok(Arc::new(MemoryStore::new())),
+        Home::Directory(dir) => (dir, true),
+        Home::TemporaryDirectory(dir) => (dir, false),
+    };
+    Ok(Arc::new(RocksStore::open(dir, RocksOptions { sync, ..Default::default() })?))
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn open_store(home: Home) -> Result<Arc<dyn Store>> {
+    match home {
+        Home::Memory => Ok(Arc::new(MemoryStore::new())),
+        Home::Directory(dir) | Home::TemporaryDirectory(dir) => Err(ChainError::NoRocksDb(dir)),
     }
 }

@@ -12,15 +12,7 @@ use std::io::Cursor;
 
 use brotli::enc::BrotliEncoderParams;
 
-/// What an envelope begins with.
-const MAGIC: [u8; 3] = [0xef, 0x4c, 0x01];
-/// Flag: the module is one brotli stream.
-const FLAG_BROTLI: u8 = 1;
-/// Flag: the module is entered once, as a constructor, with the arguments that follow it.
-const FLAG_CONSTRUCTOR: u8 = 2;
-
-/// What every Wasm module begins with.
-const WASM_MAGIC: [u8; 4] = *b"\0asm";
+use crate::runtime::code::{ENVELOPE_PREFIX, FLAG_BROTLI, FLAG_CONSTRUCTOR, WASM_MAGIC};
 
 /// The brotli window, 2^22 bytes: it covers the largest module, and every decoder takes it.
 const BROTLI_WINDOW_BITS: i32 = 22;
@@ -64,7 +56,14 @@ impl Creation<'_> {
         }
         let payload = compressed.as_deref().unwrap_or(self.module);
         let len = u32::try_from(payload.len()).map_err(|_| CreationError::TooLarge(payload.len()))?;
-        Ok([&MAGIC[..], &[flags], &len.to_be_bytes(), payload, self.constructor.unwrap_or_default()].concat())
+        Ok([
+            &ENVELOPE_PREFIX[..],
+            &[flags],
+            &len.to_be_bytes(),
+            payload,
+            self.constructor.unwrap_or_default(),
+        ]
+        .concat())
     }
 }
 

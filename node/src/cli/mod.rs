@@ -7,12 +7,15 @@ mod abi;
 mod amount;
 mod client;
 mod contract;
+mod db;
 mod deploy;
 mod envelope;
 mod error;
+mod inspect;
 mod keys;
 mod node;
 mod output;
+mod run;
 mod scale;
 mod send;
 mod value;
@@ -40,6 +43,13 @@ enum Command {
     Encode(contract::EncodeCommand),
     Decode(contract::DecodeCommand),
     Envelope(deploy::EnvelopeCommand),
+    /// Report on a Wasm module: what it imports and exports, and whether the chain takes it as a contract
+    Inspect(inspect::InspectCommand),
+    /// Run a function of a Wasm module without a chain
+    Run(run::RunCommand),
+    /// Look after a data directory
+    #[command(subcommand)]
+    Db(db::DbCommand),
 }
 
 impl Cli {
@@ -53,6 +63,9 @@ impl Cli {
             Command::Encode(command) => command.run(),
             Command::Decode(command) => command.run(),
             Command::Envelope(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Db(command) => command.run(),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     output::{print, print_json},
 };
 use crate::{
-    chain::{Chain, ChainOptions, ChainSpec},
+    chain::{Chain, ChainOptions, ChainSpec, Home},
     rpc::{Registry, Server, ServerOptions, methods},
 };
 
@@ -82,8 +82,12 @@ impl NodeCommand {
         self.start_log();
         let data = DataDir::new(self.data_dir.as_deref())?;
         let chain = Chain::open(ChainOptions {
-            spec: ChainSpec { chain_id: self.chain_id, gas_limit: self.block_gas_limit },
-            data_dir: data.path().map(Path::to_path_buf),
+            spec: ChainSpec {
+                chain_id: self.chain_id,
+                gas_limit: self.block_gas_limit,
+                ..Default::default()
+            },
+            home: data.home(),
             mnemonic: self.mnemonic.clone(),
             account_count: self.accounts,
             balance: self.balance,
@@ -252,6 +256,14 @@ impl DataDir {
                 .tempdir()
                 .map(Self::Temporary)
                 .map_err(|error| CliError::file(std::env::temp_dir(), error)),
+        }
+    }
+
+    fn home(&self) -> Home {
+        match self {
+            Self::Memory => Home::Memory,
+            Self::Temporary(dir) => Home::TemporaryDirectory(dir.path().to_owned()),
+            Self::Given(path) => Home::Directory(path.clone()),
         }
     }
 

@@ -49,7 +49,7 @@ struct PoolStatus {
 }
 
 fn pool_status(api: &Api) -> Result<PoolStatus> {
-    let (pending, queued) = api.chain.pool_status();
+    let (pending, queued) = api.chain.pool_status()?;
     Ok(PoolStatus { pending: U64::from(pending), queued: U64::from(queued) })
 }
 

@@ -1,0 +1,47 @@
+# Each target does its own set-up. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts
+
+LATHE := target/release/lathe
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## install what the build needs and build RocksDB once
+	@scripts/setup.sh
+
+devnet: $(LATHE) ## build, and start a devnet on 127.0.0.1:8545
+	@$(LATHE) node
+
+demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the receipts
+	@cargo run --quiet --locked --release -p lathe-tests --bin demo -- $(LATHE)
+
+test: setup clients ## everything that CI wants
+	@scripts/test.sh all
+
+quick: ## the tests that need neither RocksDB nor a node
+	@scripts/test.sh quick
+
+clients: ## install the clients that the end-to-end tests drive
+	@scripts/clients.sh
+
+fmt: ## format the code
+	@cargo fmt --all
+
+clippy: setup ## lint the code
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: setup ## build the documentation
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+deny: ## check licences and advisories of the dependencies (needs cargo-deny)
+	@cargo deny check
+
+contracts: ## build the example contracts again
+	@scripts/contracts.sh --build
+
+# Cargo knows what is out of date.
+.PHONY: $(LATHE)
+$(LATHE): setup
+	@echo "Building lathe (release)..." >&2
+	@cargo build --locked --release -p lathe-node

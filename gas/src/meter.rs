@@ -1,0 +1,149 @@
+//! The meter: what is left to spend.
+//!
+//! The **reserve** is gas that does not fit the ink counter. Only meters made from more than [`INK_GAS_MAX`] gas
+//! have one. Together they behave as one counter of 128 bits: the split between them shows nowhere.
+
+use crate::INK_PER_GAS;
+
+/// The most gas that the ink counter holds. It keeps the counter below 2^63, so that an engine may hold it in a
+/// signed register and test its sign.
+const INK_GAS_MAX: u64 = (1 << 63) / INK_PER_GAS - 1;
+
+/// A charge could not be paid. The meter was left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfGas;
+
+impl core::fmt::Display for OutOfGas {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("out of gas")
+    }
+}
+
+impl core::error::Error for OutOfGas {}
+
+/// The gas of one frame. A charge is taken whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// Ink that can be charged at once.
+    ink: u64,
+    /// Gas that refills the ink before a charge fails.
+    reserve: u64,
+}
+
+impl Meter {
+    /// Returns a meter with this much gas.
+    pub const fn from_gas(gas: u64) -> Self {
+        let counted = if gas < INK_GAS_MAX { gas } else { INK_GAS_MAX };
+        Self { ink: counted * INK_PER_GAS, reserve: gas - counted }
+    }
+
+    /// Takes `ink`. Fails, and takes nothing, if less than that is left.
+    #[inline]
+    pub fn charge(&mut self, ink: u64) -> Result<(), OutOfGas> {
+        match self.ink.checked_sub(ink) {
+            Some(left) => {
+                self.ink = left;
+                Ok(())
+            }
+            None => self.charge_reserve(ink),
+        }
+    }
+
+    /// Takes `gas`. Fails, and takes nothing, if less than that is left, or if it is more than fits in 64 bits of ink.
+    pub fn charge_gas(&mut self, gas: u64) -> Result<(), OutOfGas> {
+        self.charge(gas.checked_mul(INK_PER_GAS).ok_or(OutOfGas)?)
+    }
+
+    /// Gives back gas that a callee did not use. The sum saturates at `u64::MAX` gas.
+    pub fn return_gas(&mut self, gas: u64) {
+        let total = self.total() + u128::from(gas) * u128::from(INK_PER_GAS);
+        let most = u128::from(u64::MAX) * u128::from(INK_PER_GAS) + u128::from(INK_PER_GAS - 1);
+        self.split(total.min(most));
+    }
+
+    /// Returns the ink left, reserve included. More than 64 bits of ink reads as `u64::MAX`.
+    pub fn ink_left(&self) -> u64 {
+        u64::try_from(self.total()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the gas left: a part of a gas does not count.
+    pub fn gas_left(&self) -> u64 {
+        self.reserve + self.ink / INK_PER_GAS
+    }
+
+    fn total(&self) -> u128 {
+        u128::from(self.reserve) * u128::from(INK_PER_GAS) + u128::from(self.ink)
+    }
+
+    /// Sets what is left to `total` ink, at most `u64::MAX` gas and a part of one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "both parts are at most u64::MAX by the bound on total"
+    )]
+    fn split(&mut self, total: u128) {
+        let gas = (total / u128::from(INK_PER_GAS)) as u64;
+        let part = (total % u128::from(INK_PER_GAS)) as u64;
+        let counted = gas.min(INK_GAS_MAX);
+        *self = Self { ink: counted * INK_PER_GAS + part, reserve: gas - counted };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn charge_reserve(&mut self, ink: u64) -> Result<(), OutOfGas> {
+        let left = self.total().checked_sub(u128::from(ink)).ok_or(OutOfGas)?;
+        self.split(left);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_charge_takes_nothing() {
+        for gas in [0, 1, 12_345, INK_GAS_MAX] {
+            let mut meter = Meter::from_gas(gas);
+            assert_eq!(meter.charge(gas * INK_PER_GAS + 1), Err(OutOfGas));
+            assert_eq!((meter.gas_left(), meter.ink_left()), (gas, gas * INK_PER_GAS));
+            assert_eq!(meter.charge(gas * INK_PER_GAS), Ok(()));
+            assert_eq!((meter.gas_left(), meter.ink_left()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn all_gas_of_a_huge_meter_can_be_spent() {
+        let mut meter = Meter::from_gas(u64::MAX);
+        assert_eq!(meter.gas_left(), u64::MAX);
+        assert_eq!(meter.ink_left(), u64::MAX);
+        let step = u64::MAX / INK_PER_GAS;
+        let mut left = u64::MAX;
+        while left >= step {
+            assert_eq!(meter.charge_gas(step), Ok(()));
+            left -= step;
+            assert_eq!(meter.gas_left(), left);
+        }
+        assert_eq!(meter.charge_gas(left + 1), Err(OutOfGas));
+        assert_eq!(meter.charge_gas(left), Ok(()));
+        assert_eq!((meter.gas_left(), meter.ink_left()), (0, 0));
+    }
+
+    #[test]
+    fn a_part_of_a_gas_is_kept_but_does_not_count() {
+        let mut meter = Meter::from_gas(2);
+        assert_eq!(meter.charge(1), Ok(()));
+        assert_eq!((meter.gas_left(), meter.ink_left()), (1, 19_999));
+        meter.return_gas(3);
+        assert_eq!((meter.gas_left(), meter.ink_left()), (4, 49_999));
+    }
+
+    #[test]
+    fn returned_gas_and_charges_do_not_wrap() {
+        let mut meter = Meter::from_gas(u64::MAX);
+        meter.return_gas(u64::MAX);
+        assert_eq!(meter.gas_left(), u64::MAX);
+        assert_eq!(meter.charge_gas(u64::MAX), Err(OutOfGas));
+        assert_eq!(meter.charge(u64::MAX), Ok(()));
+        assert_eq!(meter.gas_left(), u64::MAX - u64::MAX / INK_PER_GAS);
+    }
+}

@@ -1,0 +1,254 @@
+//! Calls without a transaction, gas estimates, and transactions that the node signs itself.
+
+use std::collections::BTreeMap;
+
+use alloy_consensus::{SignableTransaction, TxEnvelope};
+use alloy_eips::{BlockId, eip2718::Encodable2718};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use alloy_signer::SignerSync;
+
+use crate::runtime::{AccountOverride, BlockContext, Executed, Request, Status};
+
+use super::{CallError, Chain, ChainError, Latest, Result, SubmitError, error::revert_reason};
+
+/// Tip per gas the node offers for transactions it fills in: 1 gwei.
+const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
+
+/// What a call returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOutcome {
+    /// The data the call returned.
+    pub output: Bytes,
+    /// Gas used, refunds subtracted.
+    pub gas_used: u64,
+    /// Logs the call would have emitted.
+    pub logs: Vec<Log>,
+}
+
+impl Chain {
+    /// Runs a call without a transaction.
+    pub fn call(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+        state: Option<StateOverride>,
+        block: Option<Box<BlockOverrides>>,
+    ) -> Result<CallOutcome, CallError> {
+        let overrides = account_overrides(state)?;
+        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref())?;
+        let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
+        Ok(CallOutcome { output, gas_used, logs })
+    }
+
+    /// Returns the least gas limit with which the request succeeds, and no call inside it runs out of gas that
+    /// would not with all gas.
+    pub fn estimate_gas(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+        state: Option<StateOverride>,
+    ) -> Result<u64, CallError> {
+        let overrides = account_overrides(state)?;
+        let mut request = self.request(&request)?;
+        if request.gas_price > 0 {
+            // The sender must be able to buy the limit that is tried.
+            let balance = match overrides.get(&request.from).and_then(|account| account.balance) {
+                Some(balance) => balance,
+                None => self.balance(request.from, at)?,
+            };
+            let affordable = balance.saturating_sub(request.value) / U256::from(request.gas_price);
+            request.gas = request.gas.min(affordable.saturating_to());
+        }
+        let most = request.gas;
+        let executed = succeeded(self.run(&request, at, &overrides, None)?)?;
+        // Success needs at least what was used; refunds and 63/64 of calls may ask for more.
+        let mut succeeds = |gas: u64| {
+            request.gas = gas;
+            match self.run(&request, at, &overrides, None) {
+                Ok(tried) => Ok(matches!(tried.status, Status::Success { .. })
+                    && (executed.ran_out_of_gas || !tried.ran_out_of_gas)),
+                Err(CallError::Rejected(_)) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        // A limit that fails, and one that succeeds.
+        let (mut low, mut high) = (executed.gas_used.saturating_sub(1), most);
+        if low + 1 < high && succeeds(low + 1)? {
+            high = low + 1;
+        }
+        while low + 1 < high {
+            // Most requests need little more than they use: look there first.
+            let middle = low.saturating_mul(2).min(low + (high - low) / 2);
+            let middle = middle.clamp(low + 1, high - 1);
+            if succeeds(middle)? {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        Ok(high)
+    }
+
+    /// Fills what the request leaves out, signs it with a key of the node and submits it.
+    pub fn send(&self, mut request: TransactionRequest) -> Result<B256, SubmitError> {
+        let from = request.from.or_else(|| self.accounts().first().copied()).unwrap_or_default();
+        let signer = self
+            .dev_signers()
+            .iter()
+            .find(|signer| signer.address() == from)
+            .ok_or(ChainError::UnknownAccount(from))?;
+        request.from = Some(from);
+        request.chain_id.get_or_insert(self.spec.chain_id);
+        if request.nonce.is_none() {
+            request.nonce = Some(self.nonce(from, BlockId::pending())?);
+        }
+        if request.gas_price.is_none() {
+            let tip = *request.max_priority_fee_per_gas.get_or_insert(DEFAULT_PRIORITY_FEE);
+            let base_fee = u128::from(self.next_base_fee());
+            request.max_fee_per_gas.get_or_insert(base_fee.saturating_mul(2).saturating_add(tip));
+        }
+        if request.gas.is_none() {
+            request.gas = Some(self.estimate_gas(request.clone(), BlockId::latest(), None)?);
+        }
+        request.to.get_or_insert(TxKind::Create);
+        let tx = request.build_typed_tx().map_err(|request| {
+            SubmitError::Rejected(format!("the request is no complete transaction of one type: {request:?}"))
+        })?;
+        let signature = signer
+            .sign_hash_sync(&tx.signature_hash())
+            .map_err(|error| SubmitError::Sender(error.to_string()))?;
+        let tx: TxEnvelope = tx.into_signed(signature).into();
+        self.submit(&tx.encoded_2718())
+    }
+
+    /// Reads a request; gas that it leaves out is the block's limit.
+    fn request(&self, request: &TransactionRequest) -> Result<Request, CallError> {
+        let data = match (&request.input.input, &request.input.data) {
+            (Some(input), Some(data)) if input != data => {
+                return Err(CallError::Rejected(
+                    r#"both "data" and "input" are set and not equal. Please use "input" to pass transaction call data"#
+                        .into(),
+                ));
+            }
+            (input, data) => input.clone().or_else(|| data.clone()).unwrap_or_default(),
+        };
+        if request.gas_price.is_some()
+            && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
+        {
+            return Err(CallError::Rejected(
+                "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified".into(),
+            ));
+        }
+        if let Some(id) = request.chain_id.filter(|id| *id != self.spec.chain_id) {
+            return Err(CallError::Rejected(format!(
+                "chainId does not match node's (have={id}, want={})",
+                self.spec.chain_id
+            )));
+        }
+        Ok(Request {
+            from: request.from.unwrap_or_default(),
+            to: request.to.and_then(|to| to.to().copied()),
+            gas: request.gas.unwrap_or(self.spec.gas_limit).min(self.spec.gas_limit),
+            gas_price: request.gas_price.or(request.max_fee_per_gas).unwrap_or_default(),
+            priority_fee: request.max_priority_fee_per_gas.filter(|_| request.max_fee_per_gas.is_some()),
+            value: request.value.unwrap_or_default(),
+            data,
+            nonce: request.nonce,
+            access_list: request.access_list.clone().unwrap_or_default(),
+            authorizations: request.authorization_list.clone().unwrap_or_default(),
+        })
+    }
+
+    fn run(
+        &self,
+        request: &Request,
+        at: BlockId,
+        overrides: &BTreeMap<Address, AccountOverride>,
+        block_overrides: Option<&BlockOverrides>,
+    ) -> Result<Executed, CallError> {
+        let view = self.state_at(at)?;
+        let Latest { block: head, .. } = self.latest();
+        let mut context = if at == BlockId::pending() {
+            self.next_block(&head)
+        } else {
+            BlockContext {
+                number: head.header.number,
+                timestamp: head.header.timestamp,
+                beneficiary: head.header.beneficiary,
+                gas_limit: head.header.gas_limit,
+                base_fee: head.header.base_fee_per_gas.unwrap_or_default(),
+                prevrandao: head.header.mix_hash,
+            }
+        };
+        if let Some(block) = block_overrides {
+            override_block(&mut context, block);
+        }
+        Ok(self.runtime.call(view, &context, request, overrides)?)
+    }
+}
+
+fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
+    if let Some(number) = block.number {
+        context.number = number.saturating_to();
+    }
+    if let Some(time) = block.time {
+        context.timestamp = time;
+    }
+    if let Some(gas_limit) = block.gas_limit {
+        context.gas_limit = gas_limit;
+    }
+    if let Some(coinbase) = block.coinbase {
+        context.beneficiary = coinbase;
+    }
+    if let Some(random) = block.random {
+        context.prevrandao = random;
+    }
+    if let Some(base_fee) = block.base_fee {
+        context.base_fee = base_fee.saturating_to();
+    }
+}
+
+fn account_overrides(state: Option<StateOverride>) -> Result<BTreeMap<Address, AccountOverride>, CallError> {
+    let mut overrides = BTreeMap::new();
+    for (address, account) in state.unwrap_or_default() {
+        if account.state.is_some() && account.state_diff.is_some() {
+            return Err(CallError::Rejected(format!("account {address} has both 'state' and 'stateDiff'")));
+        }
+        if account.move_precompile_to.is_some() {
+            return Err(CallError::Rejected(format!(
+                "account {address} has 'movePrecompileToAddress', which this node does not support"
+            )));
+        }
+        let slots = |slots: alloy_primitives::map::B256HashMap<B256>| {
+            slots
+                .into_iter()
+                .map(|(slot, value)| (slot.into(), value.into()))
+                .collect::<BTreeMap<U256, U256>>()
+        };
+        let account = AccountOverride {
+            balance: account.balance,
+            nonce: account.nonce,
+            code: account.code,
+            state: account.state.map(slots),
+            state_diff: account.state_diff.map(slots).unwrap_or_default(),
+        };
+        overrides.insert(address, account);
+    }
+    Ok(overrides)
+}
+
+/// Returns the execution if it succeeded, else why it did not.
+fn succeeded(executed: Executed) -> Result<Executed, CallError> {
+    match executed.status {
+        Status::Success { .. } => Ok(executed),
+        Status::Reverted => {
+            let reason = revert_reason(&executed.output).or(executed.failure);
+            Err(CallError::Reverted { output: executed.output, reason })
+        }
+        Status::Halted(words) => Err(CallError::Halted(match executed.failure {
+            Some(failure) => format!("{words}: {failure}"),
+            None => words,
+        })),
+    }
+}

@@ -1,0 +1,264 @@
+//! Taking transactions in and mining them.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use alloy_consensus::{
+    Header, Transaction, TxEnvelope,
+    transaction::{Recovered, SignerRecoverable},
+};
+use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use lathe_state::View;
+
+use crate::runtime::{BlockContext, ExecuteError, Executed, Status};
+
+use super::{
+    Block, Chain, ChainError, Latest, Receipt, Result, SubmitError,
+    error::{revert_reason, revert_words},
+    pool::Pool,
+    record::write_block,
+    spec::empty_header,
+};
+
+/// EIP-2718 type of blob transactions, which carry data for other chains.
+const BLOB_TX_TYPE: u8 = 3;
+
+/// Whether a block without transactions may be mined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Allowed,
+    Refused,
+}
+
+impl Chain {
+    /// Decodes, checks, pools and mines a signed transaction; returns its hash. When this returns, the transaction
+    /// is in a written block, or waits for a lower nonce.
+    pub fn submit(&self, raw: &[u8]) -> Result<B256, SubmitError> {
+        let tx = decode(raw)?;
+        let hash = *tx.tx_hash();
+        let mut pool = self.writer.lock();
+        self.check(&tx)?;
+        pool.insert(tx)?;
+        let rejected = self.mine_executable(&mut pool)?;
+        match rejected.into_iter().find(|(rejected, _)| *rejected == hash) {
+            Some((_, reason)) => Err(SubmitError::Rejected(reason)),
+            None => Ok(hash),
+        }
+    }
+
+    /// Mines a block of what the pool holds (empty if nothing) and returns it.
+    pub fn mine(&self) -> Result<Arc<Block>> {
+        let mut pool = self.writer.lock();
+        self.mine_one(&mut pool, &mut Vec::new(), Empty::Allowed)
+            .map(|block| block.expect("an empty block is allowed"))
+    }
+
+    /// Returns how many transactions wait in the pool: executable, queued.
+    pub fn pool_status(&self) -> Result<(usize, usize)> {
+        let pool = self.writer.lock();
+        let executable = pool.executable(&self.nonces(&pool, &self.latest().view)?).len();
+        Ok((executable, pool.len() - executable))
+    }
+
+    /// Returns the account nonces of the pool's senders.
+    fn nonces(&self, pool: &Pool, view: &View) -> Result<BTreeMap<Address, u64>> {
+        let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
+        pool.senders().map(nonce).collect()
+    }
+
+    /// Returns the base fee of the next block in wei.
+    pub fn next_base_fee(&self) -> u64 {
+        next_base_fee(&self.head().header)
+    }
+
+    /// Returns the environment of the block that would be mined now.
+    pub(super) fn next_block(&self, parent: &Block) -> BlockContext {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        BlockContext {
+            number: parent.header.number + 1,
+            // Blocks within one second share it: counting on instead would run ahead of the clock under load.
+            timestamp: now.max(parent.header.timestamp),
+            beneficiary: Address::ZERO,
+            gas_limit: self.spec.gas_limit,
+            base_fee: next_base_fee(&parent.header),
+            prevrandao: keccak256(parent.hash),
+        }
+    }
+
+    /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can.
+    fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<(), SubmitError> {
+        let Latest { block, view } = self.latest();
+        let reject = |reason| Err(SubmitError::Rejected(reason));
+        let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
+        if let Some(id) = tx.chain_id().filter(|id| *id != chain_id) {
+            return reject(format!("invalid chain id for signer: have {id} want {chain_id}"));
+        }
+        if view.tx_position(*tx.tx_hash()).map_err(ChainError::from)?.is_some() {
+            return Err(SubmitError::AlreadyKnown);
+        }
+        if tx.gas_limit() > self.spec.gas_limit {
+            return reject(format!(
+                "exceeds block gas limit: transaction gas limit {}, block gas limit {}",
+                tx.gas_limit(),
+                self.spec.gas_limit
+            ));
+        }
+        let account = view.account(sender).map_err(ChainError::from)?.unwrap_or_default();
+        if tx.nonce() < account.nonce {
+            return reject(format!(
+                "nonce too low: address {sender}, tx: {} state: {}",
+                tx.nonce(),
+                account.nonce
+            ));
+        }
+        let base_fee = next_base_fee(&block.header);
+        if tx.max_fee_per_gas() < u128::from(base_fee) {
+            return reject(format!(
+                "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {}, baseFee: {base_fee}",
+                tx.max_fee_per_gas()
+            ));
+        }
+        let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
+        let cost = gas_cost.saturating_add(tx.value());
+        if cost > account.balance {
+            return reject(format!(
+                "insufficient funds for gas * price + value: address {sender} have {} want {cost}",
+                account.balance
+            ));
+        }
+        Ok(())
+    }
+
+    /// Mines blocks until no executable transaction is left. Returns those that turned out invalid, with reasons.
+    fn mine_executable(&self, pool: &mut Pool) -> Result<Vec<(B256, String)>> {
+        let mut rejected = Vec::new();
+        while self.mine_one(pool, &mut rejected, Empty::Refused)?.is_some() {}
+        Ok(rejected)
+    }
+
+    /// Mines one block of executable transactions as far as its gas limit goes, and publishes it. Returns none if
+    /// it would be empty and may not be.
+    fn mine_one(
+        &self,
+        pool: &mut Pool,
+        rejected: &mut Vec<(B256, String)>,
+        empty: Empty,
+    ) -> Result<Option<Arc<Block>>> {
+        let Latest { block: parent, view } = self.latest();
+        let executable = pool.executable(&self.nonces(pool, &view)?);
+        if executable.is_empty() && empty == Empty::Refused {
+            return Ok(None);
+        }
+        let context = self.next_block(&parent);
+        let mut executor = self.runtime.block(view, &context);
+        let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
+        let mut gas_used = 0u64;
+        for tx in executable {
+            if tx.gas_limit() > context.gas_limit - gas_used {
+                break;
+            }
+            match executor.execute(&tx) {
+                Ok(executed) => {
+                    gas_used += executed.gas_used;
+                    receipts.push(receipt(&tx, executed, gas_used, context.base_fee));
+                    transactions.push(tx);
+                }
+                Err(ExecuteError::Invalid(reason)) => {
+                    pool.remove(tx.tx_hash());
+                    rejected.push((*tx.tx_hash(), reason));
+                }
+                Err(ExecuteError::State(error)) => return Err(error.into()),
+                Err(ExecuteError::Internal(reason)) => {
+                    pool.remove(tx.tx_hash());
+                    return Err(ChainError::Internal(reason));
+                }
+            }
+        }
+        if transactions.is_empty() && empty == Empty::Refused {
+            return Ok(None);
+        }
+        let prepared = self.database.prepare(&executor.finish())?;
+        let header = Header {
+            parent_hash: parent.hash,
+            beneficiary: context.beneficiary,
+            state_root: prepared.state_root(),
+            number: context.number,
+            gas_limit: context.gas_limit,
+            timestamp: context.timestamp,
+            mix_hash: context.prevrandao,
+            base_fee_per_gas: Some(context.base_fee),
+            ..empty_header()
+        };
+        let block = Arc::new(Block::seal(header, transactions, receipts));
+        self.database.commit(prepared, write_block(&block))?;
+        let view = Arc::new(self.database.view()?);
+        for tx in &block.transactions {
+            pool.remove(tx.tx_hash());
+            pool.drop_below(tx.signer(), tx.nonce());
+        }
+        *self.latest.write() = Latest { block: block.clone(), view };
+        tracing::info!(
+            number = block.header.number,
+            hash = %block.hash,
+            txs = block.transactions.len(),
+            gas = block.header.gas_used,
+            "block"
+        );
+        Ok(Some(block))
+    }
+}
+
+fn next_base_fee(parent: &Header) -> u64 {
+    parent.next_block_base_fee(BaseFeeParams::ethereum()).expect("every header of the chain has a base fee")
+}
+
+/// Decodes a raw transaction and recovers its sender.
+fn decode(raw: &[u8]) -> Result<Recovered<TxEnvelope>, SubmitError> {
+    if raw.first() == Some(&BLOB_TX_TYPE) {
+        return Err(SubmitError::Undecodable(
+            "transaction type not supported: blob transactions (type 3) carry data for other chains".into(),
+        ));
+    }
+    let mut rest = raw;
+    let tx = TxEnvelope::decode_2718(&mut rest)
+        .map_err(|error| SubmitError::Undecodable(format!("transaction does not decode: {error}")))?;
+    if !rest.is_empty() {
+        return Err(SubmitError::Undecodable(format!(
+            "transaction does not decode: {} bytes follow its end at byte {}",
+            rest.len(),
+            raw.len() - rest.len()
+        )));
+    }
+    debug_assert_ne!(tx.ty(), BLOB_TX_TYPE);
+    tx.try_into_recovered().map_err(|error| SubmitError::Sender(error.to_string()))
+}
+
+fn receipt(
+    tx: &Recovered<TxEnvelope>,
+    executed: Executed,
+    cumulative_gas_used: u64,
+    base_fee: u64,
+) -> Receipt {
+    let Executed { status, gas_used, output, logs, failure, .. } = executed;
+    let (success, contract_address, failure) = match status {
+        Status::Success { created } => (true, created, None),
+        Status::Reverted => (false, None, Some(revert_words(revert_reason(&output).or(failure).as_deref()))),
+        Status::Halted(words) => {
+            (false, None, Some(failure.map_or(words.clone(), |failure| format!("{words}: {failure}"))))
+        }
+    };
+    Receipt {
+        tx_type: tx.ty(),
+        success,
+        cumulative_gas_used,
+        gas_used,
+        effective_gas_price: tx.effective_gas_price(Some(base_fee)),
+        contract_address,
+        logs,
+        failure,
+    }
+}

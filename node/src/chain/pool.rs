@@ -1,0 +1,135 @@
+//! Transactions that wait for a block.
+//!
+//! A transaction is *executable* if the nonces from its sender's account nonce up to its own are all here, else it
+//! is *queued*. Blocks take executable transactions in the order of arrival, as far as nonces allow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use alloy_consensus::{Transaction, TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, B256};
+
+use super::SubmitError;
+
+/// Transactions the pool holds.
+pub const POOL_TXS_MAX: usize = 8_192;
+/// Transactions of one sender the pool holds.
+pub const SENDER_TXS_MAX: usize = 1_024;
+/// By how many percent a replacement must raise both fees.
+const REPLACEMENT_BUMP_PERCENT: u128 = 10;
+
+/// Waiting transactions.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    senders: BTreeMap<Address, BTreeMap<u64, Waiting>>,
+    by_hash: HashMap<B256, (Address, u64)>,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    tx: Recovered<TxEnvelope>,
+    arrival: u64,
+}
+
+impl Pool {
+    /// Adds a transaction, or replaces the one with its sender and nonce.
+    pub(super) fn insert(&mut self, tx: Recovered<TxEnvelope>) -> Result<(), SubmitError> {
+        let (sender, nonce, hash) = (tx.signer(), tx.nonce(), *tx.tx_hash());
+        if self.by_hash.contains_key(&hash) {
+            return Err(SubmitError::AlreadyKnown);
+        }
+        let waiting = self.senders.get(&sender);
+        if let Some(old) = waiting.and_then(|txs| txs.get(&nonce)) {
+            let bumped = |old: u128| old.saturating_mul(100 + REPLACEMENT_BUMP_PERCENT).div_ceil(100);
+            let tip = |tx: &TxEnvelope| tx.max_priority_fee_per_gas().unwrap_or(tx.max_fee_per_gas());
+            if tx.max_fee_per_gas() < bumped(old.tx.max_fee_per_gas()) || tip(&tx) < bumped(tip(&old.tx)) {
+                return Err(SubmitError::Rejected(format!(
+                    "replacement transaction underpriced: raise both fees by {REPLACEMENT_BUMP_PERCENT}% over \
+                     those of {}",
+                    old.tx.tx_hash()
+                )));
+            }
+        } else if self.by_hash.len() >= POOL_TXS_MAX {
+            return Err(SubmitError::Rejected(format!(
+                "txpool is full: it holds {POOL_TXS_MAX} transactions"
+            )));
+        } else if waiting.is_some_and(|txs| txs.len() >= SENDER_TXS_MAX) {
+            return Err(SubmitError::Rejected(format!(
+                "account limit exceeded: the pool holds {SENDER_TXS_MAX} transactions of {sender}"
+            )));
+        }
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        let replaced = self.senders.entry(sender).or_default().insert(nonce, Waiting { tx, arrival });
+        if let Some(old) = replaced {
+            self.by_hash.remove(old.tx.tx_hash());
+        }
+        self.by_hash.insert(hash, (sender, nonce));
+        Ok(())
+    }
+
+    /// Returns a transaction by its hash.
+    pub(super) fn get(&self, hash: &B256) -> Option<&Recovered<TxEnvelope>> {
+        let (sender, nonce) = self.by_hash.get(hash)?;
+        Some(&self.senders[sender][nonce].tx)
+    }
+
+    /// Removes a transaction by its hash.
+    pub(super) fn remove(&mut self, hash: &B256) -> Option<Recovered<TxEnvelope>> {
+        let (sender, nonce) = self.by_hash.remove(hash)?;
+        let txs = self.senders.get_mut(&sender)?;
+        let waiting = txs.remove(&nonce);
+        if txs.is_empty() {
+            self.senders.remove(&sender);
+        }
+        waiting.map(|waiting| waiting.tx)
+    }
+
+    /// Returns the nonce after the executable transactions of a sender whose account has `account_nonce`.
+    pub(super) fn next_nonce(&self, sender: Address, account_nonce: u64) -> u64 {
+        let Some(txs) = self.senders.get(&sender) else { return account_nonce };
+        let executable =
+            txs.range(account_nonce..).zip(account_nonce..).take_while(|((nonce, _), want)| *nonce == want);
+        account_nonce + executable.count() as u64
+    }
+
+    /// Returns who has transactions here.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Address> {
+        self.senders.keys().copied()
+    }
+
+    /// Returns how many transactions are here.
+    pub(super) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    /// Returns the executable transactions in the order in which a block takes them. `nonces` holds the account
+    /// nonce of every sender.
+    pub(super) fn executable(&self, nonces: &BTreeMap<Address, u64>) -> Vec<Recovered<TxEnvelope>> {
+        // Each sender's next transaction by arrival; taking one brings the sender's next.
+        let mut heads = BTreeMap::new();
+        let next = |heads: &mut BTreeMap<u64, (Address, u64)>, sender: Address, nonce: u64| {
+            if let Some(waiting) = self.senders[&sender].get(&nonce) {
+                heads.insert(waiting.arrival, (sender, nonce));
+            }
+        };
+        for (sender, nonce) in nonces {
+            next(&mut heads, *sender, *nonce);
+        }
+        let mut order = Vec::new();
+        while let Some((_, (sender, nonce))) = heads.pop_first() {
+            order.push(self.senders[&sender][&nonce].tx.clone());
+            next(&mut heads, sender, nonce + 1);
+        }
+        order
+    }
+
+    /// Drops transactions of a sender below its account's nonce: they can never be mined.
+    pub(super) fn drop_below(&mut self, sender: Address, account_nonce: u64) {
+        let Some(txs) = self.senders.get(&sender) else { return };
+        let stale: Vec<B256> = txs.range(..account_nonce).map(|(_, waiting)| *waiting.tx.tx_hash()).collect();
+        for hash in stale {
+            self.remove(&hash);
+        }
+    }
+}

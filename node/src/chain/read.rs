@@ -1,0 +1,171 @@
+//! Reading blocks, transactions, logs and the latest state.
+
+use std::sync::Arc;
+
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, Filter, FilterBlockOption, Log};
+use alloy_serde::JsonStorageKey;
+use lathe_state::{Account, View};
+
+use super::{Block, Chain, ChainError, Latest, MinedTransaction, Result, record::read_block};
+
+impl Chain {
+    /// Returns the latest block.
+    pub fn head(&self) -> Arc<Block> {
+        self.latest().block
+    }
+
+    /// Returns a block by number, tag or hash. `pending`, `safe` and `finalized` mean the latest.
+    pub fn block(&self, id: BlockId) -> Result<Option<Arc<Block>>> {
+        let latest = self.latest();
+        let number = match id {
+            BlockId::Hash(hash) if hash.block_hash == latest.block.hash => return Ok(Some(latest.block)),
+            BlockId::Hash(hash) => latest.view.number_by_hash(hash.block_hash)?,
+            BlockId::Number(BlockNumberOrTag::Number(number)) => Some(number),
+            BlockId::Number(BlockNumberOrTag::Earliest) => Some(0),
+            BlockId::Number(_) => return Ok(Some(latest.block)),
+        };
+        match number {
+            Some(number) if number == latest.block.header.number => Ok(Some(latest.block)),
+            Some(number) => Ok(read_block(&latest.view, number)?.map(Arc::new)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns a mined transaction.
+    pub fn transaction(&self, hash: B256) -> Result<Option<MinedTransaction>> {
+        let latest = self.latest();
+        let Some(position) = latest.view.tx_position(hash)? else { return Ok(None) };
+        let block = self.block(position.number.into())?;
+        let block = block.ok_or_else(|| ChainError::missing_block(position.number))?;
+        Ok(Some(MinedTransaction { block, index: position.index as usize }))
+    }
+
+    /// Returns a transaction that waits in the pool.
+    pub fn pending_transaction(&self, hash: B256) -> Option<Recovered<TxEnvelope>> {
+        self.writer.lock().get(&hash).cloned()
+    }
+
+    /// Returns the state after a block. Only the latest is kept.
+    pub(super) fn state_at(&self, id: BlockId) -> Result<Arc<View>> {
+        let Latest { block, view } = self.latest();
+        let head = block.header.number;
+        let number = match id {
+            BlockId::Number(BlockNumberOrTag::Number(number)) => number,
+            BlockId::Number(BlockNumberOrTag::Earliest) => 0,
+            BlockId::Number(_) => head,
+            BlockId::Hash(hash) => view.number_by_hash(hash.block_hash)?.ok_or(ChainError::UnknownBlock)?,
+        };
+        match number.cmp(&head) {
+            std::cmp::Ordering::Equal => Ok(view),
+            std::cmp::Ordering::Less => Err(ChainError::StateNotKept { number, head }),
+            std::cmp::Ordering::Greater => Err(ChainError::UnknownBlock),
+        }
+    }
+
+    fn account(&self, address: Address, at: BlockId) -> Result<(Arc<View>, Account)> {
+        let view = self.state_at(at)?;
+        let account = view.account(address)?.unwrap_or_default();
+        Ok((view, account))
+    }
+
+    /// Returns the balance of an account in wei.
+    pub fn balance(&self, address: Address, at: BlockId) -> Result<U256> {
+        Ok(self.account(address, at)?.1.balance)
+    }
+
+    /// Returns the nonce of an account; at `pending`, the pool's executable transactions count.
+    pub fn nonce(&self, address: Address, at: BlockId) -> Result<u64> {
+        let nonce = self.account(address, at)?.1.nonce;
+        if at == BlockId::pending() { Ok(self.writer.lock().next_nonce(address, nonce)) } else { Ok(nonce) }
+    }
+
+    /// Returns the code of an account.
+    pub fn code(&self, address: Address, at: BlockId) -> Result<Bytes> {
+        let (view, account) = self.account(address, at)?;
+        view.code(account.code_hash)?.ok_or_else(|| {
+            ChainError::Database(format!("code {} of account {address} is missing", account.code_hash))
+        })
+    }
+
+    /// Returns a storage slot.
+    pub fn storage(&self, address: Address, slot: U256, at: BlockId) -> Result<U256> {
+        Ok(self.state_at(at)?.storage(address, slot)?)
+    }
+
+    /// Returns an account with its Merkle proof and those of some slots (EIP-1186).
+    pub fn proof(
+        &self,
+        address: Address,
+        slots: &[U256],
+        at: BlockId,
+    ) -> Result<EIP1186AccountProofResponse> {
+        let proof = self.state_at(at)?.proof(address, slots)?;
+        let account = proof.account.unwrap_or_default();
+        let storage_proof = proof.slots.into_iter().map(|slot| EIP1186StorageProof {
+            key: JsonStorageKey::Hash(slot.slot.into()),
+            value: slot.value,
+            proof: slot.proof,
+        });
+        Ok(EIP1186AccountProofResponse {
+            address,
+            balance: account.balance,
+            code_hash: account.code_hash,
+            nonce: account.nonce,
+            storage_hash: proof.storage_root,
+            account_proof: proof.account_proof,
+            storage_proof: storage_proof.collect(),
+        })
+    }
+
+    /// Returns the logs that a filter names, oldest first.
+    pub fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
+        let head = self.head().header.number;
+        let numbers = match filter.block_option {
+            FilterBlockOption::AtBlockHash(hash) => {
+                let block = self.block(hash.into())?.ok_or(ChainError::UnknownBlock)?;
+                block.header.number..=block.header.number
+            }
+            FilterBlockOption::Range { from_block, to_block } => {
+                let number = |tag: Option<BlockNumberOrTag>| match tag {
+                    Some(BlockNumberOrTag::Number(number)) => number,
+                    Some(BlockNumberOrTag::Earliest) => 0,
+                    _ => head,
+                };
+                number(from_block)..=number(to_block).min(head)
+            }
+        };
+        let mut found = Vec::new();
+        for number in numbers {
+            let Some(block) = self.block(number.into())? else { continue };
+            if filter.matches_bloom(block.header.logs_bloom) {
+                collect_logs(&block, filter, &mut found);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Adds the logs of a block that a filter matches.
+fn collect_logs(block: &Block, filter: &Filter, found: &mut Vec<Log>) {
+    let mut log_index = 0;
+    for (index, (receipt, tx)) in block.receipts.iter().zip(&block.transactions).enumerate() {
+        for log in &receipt.logs {
+            if filter.matches(log) {
+                found.push(Log {
+                    inner: log.clone(),
+                    block_hash: Some(block.hash),
+                    block_number: Some(block.header.number),
+                    block_timestamp: Some(block.header.timestamp),
+                    transaction_hash: Some(*tx.tx_hash()),
+                    transaction_index: Some(index as u64),
+                    log_index: Some(log_index),
+                    removed: false,
+                });
+            }
+            log_index += 1;
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! revm's frame loop with Wasm frames in it.
+//!
+//! Every frame is one of revm's, so that checkpoints, transfers, created addresses, gas settling and precompiles
+//! are its own. A frame whose code is a program has a [`WasmFrame`] beside it, in a stack of its own that is in
+//! step with revm's by frame index. A program that calls out suspends: its machine stays on that stack, revm's
+//! loop runs the child, and the machine resumes with the result. Nothing recurses on the host stack.
+
+use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
+
+use lathe_gas::Meter;
+use lathe_vm::{FunctionId, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, TrapKind, Value};
+use revm::{
+    Database, MainBuilder,
+    context::{BlockEnv, CfgEnv, Context, FrameStack, Journal, TxEnv},
+    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    handler::{
+        EthFrame, EthPrecompiles, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
+        MainnetEvm,
+        evm::{ContextDbError, FrameInitResult},
+        instructions::{EthInstructions, InstructionProvider},
+    },
+    interpreter::{
+        Gas, InstructionResult, InterpreterAction,
+        interpreter::EthInterpreter,
+        interpreter_action::{FrameInit, FrameInput},
+    },
+    primitives::{Address, B256, Bytes, keccak256},
+};
+
+use super::{
+    code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
+    program::{CodeCache, ENTRYPOINT, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
+    vm_hooks::{ChildStatus, ProgramState, Reply, VmHooks},
+};
+
+/// Memory pages that all open frames of a transaction together may hold: 256 MiB.
+pub const PAGES_OPEN_MAX: u32 = 4_096;
+
+/// revm's context over a database.
+pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+/// Why a transaction was not run.
+pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
+type Frame = EthFrame<EthInterpreter>;
+type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
+
+/// revm's `Evm` with Wasm frames.
+pub(super) struct WasmEvm<DB: Database> {
+    inner: MainnetEvm<Ctx<DB>>,
+    wasm: Vec<WasmFrame>,
+    code: Arc<CodeCache>,
+    /// Codes loaded in this transaction: loading them again is cheap.
+    loaded: HashSet<B256>,
+    notes: Notes,
+}
+
+/// What is known of a transaction's frames besides its result. Outside consensus.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
+    /// Why the frame that failed last did so, for people.
+    pub(crate) failure: Option<String>,
+    /// Whether any frame ran out of gas, also one whose caller went on.
+    pub(crate) out_of_gas: bool,
+}
+
+/// What stands beside revm's frame of the same index when its code is not EVM code.
+struct WasmFrame {
+    index: usize,
+    /// The account whose storage the frame works on.
+    target: Address,
+    run: Run,
+}
+
+/// How far such a frame has come.
+enum Run {
+    /// It has not run yet. The calldata is a copy: revm's may be a view of memory that a sibling overwrites.
+    Fresh(Bytes),
+    /// It has a machine.
+    Entered(Box<Entered>),
+}
+
+/// A program at work.
+struct Entered {
+    machine: Machine,
+    instance: InstanceId,
+    meter: Meter,
+    program: Arc<Program>,
+    state: ProgramState,
+    /// The code to install when the constructor returns.
+    install: Option<Bytes>,
+    next: Next,
+}
+
+/// What an entered frame does when it runs next.
+enum Next {
+    /// Calls the entrypoint.
+    Invoke(FunctionId),
+    /// Goes on after a child frame.
+    Resume(Reply, ChildStatus),
+}
+
+impl Notes {
+    /// Takes note of how a frame ended.
+    fn take(&mut self, result: InstructionResult) {
+        use InstructionResult as R;
+        match result {
+            // Whatever failed inside, the frame has dealt with it.
+            ok if ok.is_ok() => self.failure = None,
+            R::OutOfGas
+            | R::MemoryOOG
+            | R::MemoryLimitOOG
+            | R::PrecompileOOG
+            | R::InvalidOperandOOG
+            | R::ReentrancySentryOOG => self.out_of_gas = true,
+            _ => {}
+        }
+    }
+}
+
+impl<DB: Database> WasmEvm<DB> {
+    /// Makes an EVM over a context.
+    pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
+        debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
+        Self {
+            inner: ctx.build_mainnet(),
+            wasm: Vec::new(),
+            code,
+            loaded: HashSet::new(),
+            notes: Notes::default(),
+        }
+    }
+
+    /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
+    /// frames.
+    pub(super) fn transact(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<(ExecutionResult, Notes), TransactError<DB::Error>> {
+        self.wasm.clear();
+        self.loaded.clear();
+        self.notes = Notes::default();
+        self.inner.ctx.tx = tx;
+        let result = LatheHandler(PhantomData).run(self)?;
+        Ok((result, mem::take(&mut self.notes)))
+    }
+
+    /// Returns the context.
+    pub(super) fn ctx(&mut self) -> &mut Ctx<DB> {
+        &mut self.inner.ctx
+    }
+
+    /// Returns revm's top frame.
+    fn frame(&mut self) -> &mut Frame {
+        self.inner.frame_stack.get()
+    }
+
+    fn forget_from(&mut self, index: usize) {
+        while self.wasm.last().is_some_and(|frame| frame.index >= index) {
+            self.wasm.pop();
+        }
+    }
+
+    /// Ends the top frame as an exceptional halt whose reason travels outside consensus.
+    fn refuse(&mut self, reason: String) -> InterpreterAction {
+        self.notes.failure = Some(reason);
+        InterpreterAction::new_halt(
+            InstructionResult::CreateContractStartingWithEF,
+            self.frame().interpreter.gas,
+        )
+    }
+
+    /// Runs the top frame, which is no EVM frame, until it ends or calls out.
+    fn run_wasm(&mut self, top: WasmFrame) -> InterpreterAction {
+        let WasmFrame { index, target, run } = top;
+        let entered = match run {
+            Run::Entered(entered) => Ok(entered),
+            Run::Fresh(calldata) => self.enter(target, calldata),
+        };
+        let mut entered = match entered {
+            Ok(entered) => entered,
+            Err(action) => return action,
+        };
+        let outcome = self.step(&mut entered);
+        let frame = self.inner.frame_stack.get();
+        settle(&mut frame.interpreter.gas, &entered.meter);
+        let gas = frame.interpreter.gas;
+        let Entered { state, install, .. } = &mut *entered;
+        if state.fatal {
+            return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
+        }
+        let status = match outcome {
+            Outcome::Suspended => {
+                let (input, reply) = state.pending.take().expect("a host call suspends with a frame to run");
+                entered.next = Next::Resume(reply, ChildStatus::Failed);
+                self.wasm.push(WasmFrame { index, target, run: Run::Entered(entered) });
+                return InterpreterAction::NewFrame(input);
+            }
+            Outcome::Exited => state.exit_status.expect("a host call exits with a status"),
+            Outcome::Returned(values) => match values[..] {
+                [Value::I32(status)] => status.cast_unsigned(),
+                _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
+            },
+            Outcome::Trapped(trap) => {
+                let detail = state.trap_reason.take().map(|reason| format!(": {reason}")).unwrap_or_default();
+                self.notes.failure = Some(format!("wasm trap: {trap}{detail}"));
+                return match trap.kind {
+                    TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
+                    TrapKind::StackOverflow => {
+                        InterpreterAction::new_halt(InstructionResult::StackOverflow, gas)
+                    }
+                    // As on Stylus: a trap reverts with empty output and keeps the gas left.
+                    _ => InterpreterAction::new_return(InstructionResult::Revert, Bytes::new(), gas),
+                };
+            }
+        };
+        let output = mem::take(&mut state.result);
+        if status != 0 {
+            return InterpreterAction::new_return(InstructionResult::Revert, output, gas);
+        }
+        // A constructor's output is dropped: what a creation returns is the code to install.
+        InterpreterAction::new_return(InstructionResult::Return, install.take().unwrap_or(output), gas)
+    }
+
+    /// Runs an entered frame until it ends or calls out.
+    fn step(&mut self, entered: &mut Entered) -> Outcome {
+        let frame = self.inner.frame_stack.get();
+        let Entered { machine, instance, meter, program, state, next, .. } = entered;
+        let interpreter = &mut frame.interpreter;
+        let mut hooks = VmHooks {
+            host: &mut self.inner.ctx,
+            input: &interpreter.input,
+            return_data: &interpreter.return_data.0,
+            is_static: interpreter.runtime_flag.is_static,
+            gas: &mut interpreter.gas,
+            functions: &program.functions,
+            state,
+        };
+        match *next {
+            Next::Invoke(entrypoint) => {
+                let length =
+                    u32::try_from(hooks.state.calldata.len()).expect("gas bounds data far below 4 GiB");
+                machine.invoke(entrypoint, &[Value::I32(length.cast_signed())], meter, &mut hooks)
+            }
+            Next::Resume(reply, status) => {
+                // What the child left is back in revm's counter, which stood at the meter's gas before.
+                meter.return_gas(hooks.gas.remaining() - meter.gas_left());
+                let length = u32::try_from(hooks.return_data.len()).expect("gas bounds data far below 4 GiB");
+                let result = reply.deliver(status, length, machine.memory_mut(*instance));
+                machine.resume(result, meter, &mut hooks)
+            }
+        }
+    }
+
+    /// Brings a fresh frame to its entrypoint: reads its code, pays for loading it, instantiates the module.
+    /// `Err` ends the frame.
+    fn enter(&mut self, target: Address, calldata: Bytes) -> Result<Box<Entered>, InterpreterAction> {
+        let frame = self.frame();
+        let is_creation = matches!(frame.data, FrameData::Create(_));
+        let code = frame.interpreter.bytecode.original_bytes();
+        if !is_creation {
+            let hash = frame.interpreter.bytecode.hash().unwrap_or_else(|| keccak256(&code));
+            let program = self.load(hash, &code)?;
+            return self.instantiate(target, program, calldata, None);
+        }
+        let (code, constructor) = match Creation::parse(&code) {
+            Ok(Creation::Program { code, constructor }) => (Bytes::from(code), constructor),
+            Ok(Creation::Evm) => unreachable!("EVM init code has no Wasm frame"),
+            Err(error) => return Err(self.refuse(error.to_string())),
+        };
+        // Size and prefix come first, so that nothing too long is hashed, decompressed or validated.
+        if let Err(error) = CodeKind::of_created(&code) {
+            return Err(self.refuse(error.to_string()));
+        }
+        let program = self.load(keccak256(&code), &code)?;
+        match constructor {
+            Some(arguments) => {
+                let calldata = [&CONSTRUCTOR_SELECTOR, arguments].concat().into();
+                self.instantiate(target, program, calldata, Some(code))
+            }
+            None => {
+                let gas = self.frame().interpreter.gas;
+                Err(InterpreterAction::new_return(InstructionResult::Return, code, gas))
+            }
+        }
+    }
+
+    /// Pays for loading a program and returns it, validated. `hash` is that of `code`.
+    fn load(&mut self, hash: B256, code: &[u8]) -> Result<Arc<Program>, InterpreterAction> {
+        match self.pay_for_load(hash, code) {
+            Ok(true) => {}
+            Ok(false) => {
+                let gas = self.frame().interpreter.gas;
+                return Err(InterpreterAction::new_halt(InstructionResult::OutOfGas, gas));
+            }
+            Err(error) => return Err(self.refuse(error.to_string())),
+        }
+        let program = self.code.program(hash, code);
+        program.map_err(|error| self.refuse(error.to_string()))
+    }
+
+    /// Charges the top frame for loading a program; false if it cannot pay.
+    fn pay_for_load(&mut self, hash: B256, code: &[u8]) -> Result<bool, CodeError> {
+        let cost = if self.loaded.contains(&hash) {
+            LOAD_AGAIN_GAS
+        } else {
+            let module_bytes = self.code.module_bytes(hash, code)?;
+            u64::from(module_bytes).div_ceil(32) * LOAD_GAS_PER_WORD
+        };
+        let paid = self.frame().interpreter.gas.record_regular_cost(cost);
+        if paid {
+            self.loaded.insert(hash);
+        }
+        Ok(paid)
+    }
+
+    /// Instantiates a program in the top frame.
+    fn instantiate(
+        &mut self,
+        target: Address,
+        program: Arc<Program>,
+        calldata: Bytes,
+        install: Option<Bytes>,
+    ) -> Result<Box<Entered>, InterpreterAction> {
+        let pages_open: u32 = self.wasm.iter().map(WasmFrame::pages).sum();
+        let reentrant = self.wasm.iter().any(|frame| frame.target == target);
+        let mut machine = Machine::new(self.code.rules(), PAGES_OPEN_MAX.saturating_sub(pages_open));
+        let gas = &mut self.inner.frame_stack.get().interpreter.gas;
+        let mut meter = Meter::from_gas(gas.remaining());
+        let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
+        settle(gas, &meter);
+        let gas = *gas;
+        match instance {
+            Ok(instance) => {
+                let entrypoint = machine
+                    .exported_function(instance, ENTRYPOINT)
+                    .expect("validation checked the entrypoint");
+                let state = ProgramState::new(calldata, reentrant);
+                let next = Next::Invoke(entrypoint);
+                Ok(Box::new(Entered { machine, instance, meter, program, state, install, next }))
+            }
+            Err(error) => {
+                self.notes.failure = Some(format!("instantiation: {error}"));
+                Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
+                    InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
+                } else {
+                    InterpreterAction::new_return(InstructionResult::Revert, Bytes::new(), gas)
+                })
+            }
+        }
+    }
+
+    /// Applies the rules that revm does not know to what a frame asks for or returns: the limit of EVM init code,
+    /// and the size, prefix and validity of new code.
+    fn enforce(&mut self, action: InterpreterAction) -> InterpreterAction {
+        match &action {
+            InterpreterAction::NewFrame(FrameInput::Create(inputs)) => {
+                let data = inputs.init_code();
+                if Creation::is_evm(data) && data.len() > EVM_CREATION_BYTES_MAX {
+                    let gas = self.frame().interpreter.gas;
+                    return InterpreterAction::new_halt(InstructionResult::CreateInitCodeSizeLimit, gas);
+                }
+                action
+            }
+            InterpreterAction::Return(result) if result.result.is_ok() => {
+                if !matches!(self.frame().data, FrameData::Create(_)) {
+                    return action;
+                }
+                let code = result.output.clone();
+                // revm charges what is left in the frame's counter, so loading is charged there too.
+                self.frame().interpreter.gas = result.gas;
+                match CodeKind::of_created(&code) {
+                    Ok(CodeKind::Program { .. }) => match self.load(keccak256(&code), &code) {
+                        Ok(_) => {
+                            let gas = self.frame().interpreter.gas;
+                            InterpreterAction::new_return(result.result, code, gas)
+                        }
+                        Err(halt) => halt,
+                    },
+                    Ok(_) => action,
+                    Err(error @ CodeError::TooLong { .. }) => {
+                        self.notes.failure = Some(error.to_string());
+                        InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
+                    }
+                    Err(error) => self.refuse(error.to_string()),
+                }
+            }
+            _ => action,
+        }
+    }
+}
+
+impl WasmFrame {
+    /// Returns the memory pages the frame holds while it is suspended.
+    fn pages(&self) -> u32 {
+        match &self.run {
+            Run::Fresh(_) => 0,
+            Run::Entered(entered) => {
+                let bytes = entered.machine.memory(entered.instance).len();
+                u32::try_from(bytes / PAGE_BYTES as usize).expect("limits keep memories far below 4 GiB")
+            }
+        }
+    }
+}
+
+/// Brings revm's counter to what the meter has left.
+fn settle(gas: &mut Gas, meter: &Meter) {
+    gas.set_remaining(meter.gas_left());
+}
+
+impl<DB: Database> EvmTr for WasmEvm<DB> {
+    type Context = Ctx<DB>;
+    type Instructions = Instructions<DB>;
+    type Precompiles = EthPrecompiles;
+    type Frame = Frame;
+
+    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &EthPrecompiles, &FrameStack<Frame>) {
+        self.inner.all()
+    }
+
+    fn all_mut(
+        &mut self,
+    ) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut EthPrecompiles, &mut FrameStack<Frame>) {
+        self.inner.all_mut()
+    }
+
+    fn frame_init(&mut self, init: FrameInit) -> Result<FrameInitResult<'_, Frame>, ContextDbError<Ctx<DB>>> {
+        let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
+        // A transaction that was abandoned leaves its frames behind.
+        self.forget_from(index);
+        if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
+            return Ok(ItemOrResult::Result(result));
+        }
+        let frame = self.inner.frame_stack.get();
+        let code = frame.interpreter.bytecode.original_byte_slice();
+        let is_wasm = match frame.data {
+            FrameData::Create(_) => !Creation::is_evm(code),
+            FrameData::Call(_) => matches!(CodeKind::of(code), CodeKind::Program { .. } | CodeKind::Refused),
+        };
+        if is_wasm {
+            let calldata = frame.interpreter.input.input.bytes(&self.inner.ctx);
+            let target = frame.interpreter.input.target_address;
+            self.wasm.push(WasmFrame { index, target, run: Run::Fresh(calldata) });
+        }
+        Ok(ItemOrResult::Item(self.inner.frame_stack.get()))
+    }
+
+    fn frame_run(&mut self) -> Result<FrameInitOrResult<Frame>, ContextDbError<Ctx<DB>>> {
+        let index = self.inner.frame_stack.index();
+        let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
+            Some(top) => self.run_wasm(top),
+            None => {
+                let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let interpreter = &mut frame_stack.get().interpreter;
+                interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
+            }
+        };
+        let action = self.enforce(action);
+        let frame = self.inner.frame_stack.get();
+        let next = frame.process_next_action::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, action)?;
+        if next.is_result() {
+            frame.set_finished(true);
+        }
+        Ok(next)
+    }
+
+    fn frame_return_result(
+        &mut self,
+        result: FrameResult,
+    ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
+        self.notes.take(result.interpreter_result().result);
+        if self.frame().is_finished() {
+            self.inner.frame_stack.pop();
+        }
+        let Some(parent) = self.inner.frame_stack.index() else { return Ok(Some(result)) };
+        self.forget_from(parent + 1);
+        let status = child_status(&result);
+        let frame = self.inner.frame_stack.get();
+        frame.return_result::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, result)?;
+        if let Some(WasmFrame { index, run: Run::Entered(entered), .. }) = self.wasm.last_mut()
+            && *index == parent
+            && let Next::Resume(_, reply_status) = &mut entered.next
+        {
+            *reply_status = status;
+            // revm pushed the call's result for an EVM caller.
+            let _ = frame.interpreter.stack.pop();
+        }
+        Ok(None)
+    }
+}
+
+fn child_status(result: &FrameResult) -> ChildStatus {
+    match result.interpreter_result().result {
+        ok if ok.is_ok() => match result {
+            FrameResult::Call(_) => ChildStatus::Ok(None),
+            // A creation whose creator's nonce overflows ends "well", without an address.
+            FrameResult::Create(outcome) => {
+                outcome.address.map_or(ChildStatus::Failed, |address| ChildStatus::Ok(Some(address)))
+            }
+        },
+        InstructionResult::Revert => ChildStatus::Reverted,
+        _ => ChildStatus::Failed,
+    }
+}
+
+/// revm's mainnet handler with the limit of creation data by its kind.
+struct LatheHandler<DB>(PhantomData<DB>);
+
+impl<DB: Database> Handler for LatheHandler<DB> {
+    type Evm = WasmEvm<DB>;
+    type Error = TransactError<DB::Error>;
+    type HaltReason = HaltReason;
+
+    fn validate_env(&self, evm: &mut WasmEvm<DB>) -> Result<(), TransactError<DB::Error>> {
+        let tx = &evm.inner.ctx.tx;
+        if tx.kind.is_create() && Creation::is_evm(&tx.data) && tx.data.len() > EVM_CREATION_BYTES_MAX {
+            return Err(InvalidTransaction::CreateInitCodeSizeLimit.into());
+        }
+        revm::handler::validation::validate_env(evm.ctx())
+    }
+}

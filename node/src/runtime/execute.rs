@@ -1,0 +1,314 @@
+//! Running transactions in a block, and calls beside it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_primitives::{Address, Bytes, Log, U256};
+use lathe_state::{AccountChange, AccountInfo, Changes, StateError, View};
+use lathe_vm::Rules;
+use revm::{
+    Context, DatabaseCommit, DatabaseRef, MainContext,
+    context_interface::{
+        ContextTr, JournalTr,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, Output},
+    },
+    database::{CacheDB, State, WrapDatabaseRef, states::bundle_state::BundleRetention},
+    database_interface::bal::EvmDatabaseError,
+    state::AccountInfo as RevmAccountInfo,
+};
+
+use super::{
+    env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
+    evm::{Notes, TransactError, WasmEvm},
+    program::CodeCache,
+    world::{World, WorldError, to_bytecode},
+};
+
+/// Runs transactions of one chain. Cheap to share; holds the code cache.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    chain_id: u64,
+    code: Arc<CodeCache>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It succeeded; a creation made this contract.
+    Success {
+        /// The contract.
+        created: Option<Address>,
+    },
+    /// It reverted: state is undone, gas left is kept.
+    Reverted,
+    /// It halted exceptionally: state is undone, all gas is burned. The text names the reason as geth does.
+    Halted(String),
+}
+
+/// What an execution did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// How it ended.
+    pub status: Status,
+    /// Gas used, refunds subtracted.
+    pub gas_used: u64,
+    /// What it returned, or reverted with; code, if it created a contract.
+    pub output: Bytes,
+    /// Logs in order.
+    pub logs: Vec<Log>,
+    /// Why it failed, for people, where the output does not say it.
+    pub failure: Option<String>,
+    /// Whether any frame ran out of gas, also one whose caller went on.
+    pub ran_out_of_gas: bool,
+}
+
+/// Why a transaction was not executed at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// It is not valid in this state; the text is geth's.
+    #[error("{0}")]
+    Invalid(String),
+    /// The state could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A rule of the implementation was broken.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// An account as a call shall see it (`eth_call`'s state overrides).
+#[derive(Debug, Clone, Default)]
+pub struct AccountOverride {
+    /// Replaces the balance.
+    pub balance: Option<U256>,
+    /// Replaces the nonce.
+    pub nonce: Option<u64>,
+    /// Replaces the code.
+    pub code: Option<Bytes>,
+    /// Replaces all storage.
+    pub state: Option<BTreeMap<U256, U256>>,
+    /// Replaces some slots.
+    pub state_diff: BTreeMap<U256, U256>,
+}
+
+impl Runtime {
+    /// Makes the runtime of a chain.
+    pub fn new(chain_id: u64, rules: Rules) -> Self {
+        Self { chain_id, code: Arc::new(CodeCache::new(rules)) }
+    }
+
+    /// Begins a block on top of a state.
+    pub fn block(&self, view: Arc<View>, block: &BlockContext) -> BlockExecutor {
+        let world = World { view, code: self.code.clone() };
+        let state = State::builder().with_database(WrapDatabaseRef(world)).with_bundle_update().build();
+        let ctx = Context::mainnet()
+            .with_db(state)
+            .with_cfg(config(self.chain_id, Mode::Transaction))
+            .with_block(block_env(block));
+        BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
+    }
+
+    /// Runs a call on top of a state, without keeping anything.
+    pub fn call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<Executed, ExecuteError> {
+        let mut db = CacheDB::new(World { view, code: self.code.clone() });
+        for (address, account) in overrides {
+            apply_override(&mut db, *address, account)?;
+        }
+        let sender = db.basic_ref(request.from).map_err(|error| error.0)?.unwrap_or_default();
+        let gas_cost = U256::from(request.gas).saturating_mul(U256::from(request.gas_price));
+        let cost = gas_cost.saturating_add(request.value);
+        if cost > sender.balance {
+            // revm would raise the sender's balance to the value instead.
+            return Err(ExecuteError::Invalid(format!(
+                "insufficient funds for gas * price + value: address {} have {} want {cost}",
+                request.from, sender.balance
+            )));
+        }
+        let mut tx = request_env(request, self.chain_id);
+        tx.nonce = request.nonce.unwrap_or(sender.nonce);
+        let ctx = Context::mainnet()
+            .with_db(db)
+            .with_cfg(config(self.chain_id, Mode::Call))
+            .with_block(block_env(block));
+        let mut evm = WasmEvm::new(ctx, self.code.clone());
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+}
+
+fn apply_override(
+    db: &mut CacheDB<World>,
+    address: Address,
+    account: &AccountOverride,
+) -> Result<(), ExecuteError> {
+    let mut info: RevmAccountInfo = db.basic_ref(address).map_err(|error| error.0)?.unwrap_or_default();
+    if let Some(balance) = account.balance {
+        info.balance = balance;
+    }
+    if let Some(nonce) = account.nonce {
+        info.nonce = nonce;
+    }
+    if let Some(code) = &account.code {
+        let code = to_bytecode(code.clone());
+        info.code_hash = code.hash_slow();
+        info.code = Some(code);
+    }
+    db.insert_account_info(address, info);
+    let slots = account.state.iter().flatten().chain(&account.state_diff);
+    if account.state.is_some() {
+        db.replace_account_storage(address, Default::default()).map_err(|error| error.0)?;
+    }
+    for (slot, value) in slots {
+        db.insert_account_storage(address, *slot, *value).map_err(|error| error.0)?;
+    }
+    Ok(())
+}
+
+/// A block being built.
+pub struct BlockExecutor {
+    evm: WasmEvm<State<WrapDatabaseRef<World>>>,
+}
+
+impl BlockExecutor {
+    /// Runs a transaction. An error leaves the block as it was.
+    pub fn execute(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
+        let result = self.evm.transact(tx_env(tx));
+        let changes = self.evm.ctx().journal_mut().finalize();
+        let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
+        self.evm.ctx().db_mut().commit(changes);
+        Ok(executed(result, notes))
+    }
+
+    /// Ends the block: returns what it changed.
+    pub fn finish(mut self) -> Changes {
+        let state = self.evm.ctx().db_mut();
+        state.merge_transitions(BundleRetention::PlainState);
+        let bundle = state.take_bundle();
+        let mut changes = Changes::default();
+        for (address, account) in bundle.state {
+            let info = account.info.as_ref().map(|info| AccountInfo {
+                nonce: info.nonce,
+                balance: info.balance,
+                code_hash: info.code_hash,
+            });
+            let storage_wiped = account.was_destroyed();
+            let storage = account.storage.iter().map(|(slot, value)| (*slot, value.present_value)).collect();
+            changes.accounts.insert(address, AccountChange { info, storage_wiped, storage });
+        }
+        changes.codes.extend(bundle.contracts.into_iter().map(|(hash, code)| (hash, code.original_bytes())));
+        changes
+    }
+}
+
+fn executed(result: ExecutionResult, notes: Notes) -> Executed {
+    let gas_used = result.tx_gas_used();
+    let Notes { failure, out_of_gas: ran_out_of_gas } = notes;
+    match result {
+        ExecutionResult::Success { logs, output, .. } => {
+            let (output, created) = match output {
+                Output::Call(output) => (output, None),
+                Output::Create(output, address) => (output, address),
+            };
+            Executed {
+                status: Status::Success { created },
+                gas_used,
+                output,
+                logs,
+                failure: None,
+                ran_out_of_gas,
+            }
+        }
+        ExecutionResult::Revert { output, .. } => Executed {
+            status: Status::Reverted,
+            gas_used,
+            failure: failure.filter(|_| output.is_empty()),
+            output,
+            logs: Vec::new(),
+            ran_out_of_gas,
+        },
+        ExecutionResult::Halt { reason, .. } => Executed {
+            status: Status::Halted(halt_words(&reason)),
+            gas_used,
+            output: Bytes::new(),
+            logs: Vec::new(),
+            failure,
+            ran_out_of_gas,
+        },
+    }
+}
+
+/// Returns geth's words for an exceptional halt.
+fn halt_words(reason: &HaltReason) -> String {
+    match reason {
+        HaltReason::OutOfGas(OutOfGasError::MemoryLimit) => "out of gas: memory limit reached".into(),
+        HaltReason::OutOfGas(_) => "out of gas".into(),
+        HaltReason::OpcodeNotFound | HaltReason::NotActivated => "invalid opcode".into(),
+        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".into(),
+        HaltReason::InvalidJump => "invalid jump destination".into(),
+        HaltReason::StackUnderflow => "stack underflow".into(),
+        HaltReason::StackOverflow => "stack limit reached".into(),
+        HaltReason::OutOfOffset => "return data out of bounds".into(),
+        HaltReason::CreateCollision => "contract address collision".into(),
+        HaltReason::CreateContractSizeLimit => "max code size exceeded".into(),
+        HaltReason::CreateInitCodeSizeLimit => "max initcode size exceeded".into(),
+        HaltReason::CreateContractStartingWithEF => "invalid code".into(),
+        HaltReason::StateChangeDuringStaticCall | HaltReason::CallNotAllowedInsideStatic => {
+            "write protection".into()
+        }
+        HaltReason::CallTooDeep => "max call depth exceeded".into(),
+        HaltReason::NonceOverflow => "nonce uint64 overflow".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Returns the state's own error: revm's other kind is about block access lists, which no block here has.
+fn world_error(error: EvmDatabaseError<WorldError>) -> WorldError {
+    match error {
+        EvmDatabaseError::Database(error) => error,
+        EvmDatabaseError::Bal(error) => unreachable!("no block access list is attached: {error}"),
+    }
+}
+
+fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
+    match error {
+        EVMError::Transaction(invalid) => ExecuteError::Invalid(invalid_words(&invalid)),
+        EVMError::Database(WorldError(error)) => ExecuteError::State(error),
+        other => ExecuteError::Internal(other.to_string()),
+    }
+}
+
+/// Returns geth's words for an invalid transaction: clients match on them.
+fn invalid_words(invalid: &InvalidTransaction) -> String {
+    use InvalidTransaction as I;
+    match invalid {
+        I::NonceTooLow { tx, state } => format!("nonce too low: next nonce {state}, tx nonce {tx}"),
+        I::NonceTooHigh { tx, state } => format!("nonce too high: next nonce {state}, tx nonce {tx}"),
+        I::LackOfFundForMaxFee { fee, balance } => {
+            format!("insufficient funds for gas * price + value: have {balance} want {fee}")
+        }
+        I::OverflowPaymentInTransaction => {
+            "insufficient funds for gas * price + value: required balance exceeds 256 bits".into()
+        }
+        I::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+        }
+        I::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => format!(
+            "intrinsic gas too low: have {gas_limit}, want {gas_floor}: insufficient gas for floor data gas cost (EIP-7623)"
+        ),
+        I::CallerGasLimitMoreThanBlock => "exceeds block gas limit".into(),
+        I::GasPriceLessThanBasefee => "max fee per gas less than block base fee".into(),
+        I::PriorityFeeGreaterThanMaxFee => "max priority fee per gas higher than max fee per gas".into(),
+        I::CreateInitCodeSizeLimit => "max initcode size exceeded".into(),
+        I::RejectCallerWithCode => "sender not an eoa".into(),
+        I::InvalidChainId => "invalid chain id for signer".into(),
+        I::MissingChainId => "only replay-protected (EIP-155) transactions allowed over RPC".into(),
+        I::NonceOverflowInTransaction => "nonce has max value".into(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,18 @@
+//! Transactions: revm's rules, journal, precompiles and EVM, with Wasm frames beside EVM frames.
+//!
+//! Applying a transaction is a pure function of the state view, the block's environment, the transaction and the
+//! chain spec. revm's types stay inside this folder.
+
+pub mod code;
+mod env;
+mod evm;
+mod execute;
+mod gas;
+mod program;
+mod vm_hooks;
+mod world;
+
+pub use env::{BlockContext, Request};
+pub use evm::PAGES_OPEN_MAX;
+pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
+pub use program::{Program, ProgramError};

@@ -1,0 +1,236 @@
+//! Programs: validated modules whose imports are `vm_hooks` functions, and the cache that keeps them.
+//!
+//! The cache is invisible to consensus: what a first use costs is charged by size, warm or cold.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use lathe_gas::{HostFunction, ValueType};
+use lathe_vm::{Extern, ExternType, FuncType, Module, ModuleError, Rules};
+use lru::LruCache;
+use parking_lot::Mutex;
+use revm::{bytecode::Bytecode, primitives::B256};
+
+use super::code::{self, CodeError};
+
+/// The function that a program is entered at: `(calldata length: i32) -> status: i32`.
+pub(super) const ENTRYPOINT: &str = "user_entrypoint";
+/// The memory that a program exports.
+pub(super) const MEMORY: &str = "memory";
+
+/// Codes the cache keeps. A program is at most a few MiB translated; typical ones are tens of KiB.
+const CODES_CACHED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+/// Module lengths the cache keeps: small, so that nobody gets a program decompressed again and again by calling it
+/// with too little gas to load it.
+const LENGTHS_CACHED: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+/// Gas for loading a code the first time in a transaction, per 32 bytes of module: validation and translation are
+/// linear in it.
+pub(super) const LOAD_GAS_PER_WORD: u64 = 8;
+/// Gas for loading a code again in the same transaction.
+pub(super) const LOAD_AGAIN_GAS: u64 = 100;
+
+/// Why bytes are no program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// The code around the module is wrong.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The module is invalid or uses what the chain refuses.
+    #[error("invalid module: {0}")]
+    Module(#[from] ModuleError),
+    /// There is no such host function.
+    #[error(
+        "unknown import `{module}.{name}`: programs import functions of `vm_hooks` only{}",
+        hint(module, name)
+    )]
+    UnknownImport {
+        /// Module part of the import.
+        module: String,
+        /// Name part of the import.
+        name: String,
+    },
+    /// An import is not a function.
+    #[error("import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks` only")]
+    ImportKind {
+        /// Module part of the import.
+        module: String,
+        /// Name part of the import.
+        name: String,
+        /// What it is.
+        kind: String,
+    },
+    /// A host function is imported with a wrong type.
+    #[error("import `{module}.{name}` has type {actual}, but the host function is {expected}")]
+    ImportType {
+        /// Module part of the import.
+        module: String,
+        /// Name part of the import.
+        name: String,
+        /// The host function's type.
+        expected: String,
+        /// The import's type.
+        actual: String,
+    },
+    /// A program lacks an export.
+    #[error("missing export `{name}`: a program exports {expected}")]
+    MissingExport {
+        /// The export's name.
+        name: &'static str,
+        /// What it is.
+        expected: &'static str,
+    },
+    /// An export has a wrong type.
+    #[error("export `{name}` is a {actual}, but a program exports {expected}")]
+    ExportType {
+        /// The export's name.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        actual: String,
+    },
+}
+
+/// Says which host function was probably meant.
+fn hint(module: &str, name: &str) -> String {
+    if HostFunction::find("vm_hooks", name).is_some() && module != "vm_hooks" {
+        return format!(" (is `vm_hooks.{name}` meant?)");
+    }
+    String::new()
+}
+
+/// A module that the chain runs as a contract.
+#[derive(Debug)]
+pub struct Program {
+    /// The validated module.
+    pub module: Module,
+    /// The host function of each import, in the order of imports.
+    pub functions: Vec<HostFunction>,
+    /// The same as the VM wants it: import `n` is host function number `n`.
+    pub imports: Vec<Extern>,
+}
+
+const ENTRYPOINT_TYPE: &str = "a function of type [i32] -> [i32] under this name";
+const MEMORY_TYPE: &str = "its memory under this name";
+
+impl Program {
+    /// Validates a module and links it to the host functions.
+    pub fn new(module: &[u8], rules: &Rules) -> Result<Self, ProgramError> {
+        let module = Module::new(module, rules)?;
+        let mut functions = Vec::with_capacity(module.imports().len());
+        for import in module.imports() {
+            let (module_name, name) = (import.module.to_string(), import.name.to_string());
+            let ExternType::Function(actual) = &import.ty else {
+                let kind = describe(&import.ty);
+                return Err(ProgramError::ImportKind { module: module_name, name, kind });
+            };
+            let Some(function) = HostFunction::find(&module_name, &name) else {
+                return Err(ProgramError::UnknownImport { module: module_name, name });
+            };
+            let expected = host_type(function);
+            if *actual != expected {
+                return Err(ProgramError::ImportType {
+                    module: module_name,
+                    name,
+                    expected: expected.to_string(),
+                    actual: actual.to_string(),
+                });
+            }
+            functions.push(function);
+        }
+        let entry = FuncType::new(&[ValueType::I32], &[ValueType::I32]);
+        match module.export(ENTRYPOINT).map(|export| &export.ty) {
+            Some(ExternType::Function(ty)) if *ty == entry => {}
+            Some(other) => {
+                let actual = describe(other);
+                return Err(ProgramError::ExportType { name: ENTRYPOINT, expected: ENTRYPOINT_TYPE, actual });
+            }
+            None => return Err(ProgramError::MissingExport { name: ENTRYPOINT, expected: ENTRYPOINT_TYPE }),
+        }
+        match module.export(MEMORY).map(|export| &export.ty) {
+            Some(ExternType::Memory(_)) => {}
+            Some(other) => {
+                let actual = describe(other);
+                return Err(ProgramError::ExportType { name: MEMORY, expected: MEMORY_TYPE, actual });
+            }
+            None => return Err(ProgramError::MissingExport { name: MEMORY, expected: MEMORY_TYPE }),
+        }
+        let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
+        Ok(Self { imports: imports.collect(), module, functions })
+    }
+}
+
+fn describe(ty: &ExternType) -> String {
+    match ty {
+        ExternType::Function(ty) => format!("function of type {ty}"),
+        ExternType::Table(_) => "table".into(),
+        ExternType::Memory(_) => "memory".into(),
+        ExternType::Global(global) => format!("global of type {}", global.value),
+    }
+}
+
+fn host_type(function: HostFunction) -> FuncType {
+    FuncType::new(function.params(), function.result().as_slice())
+}
+
+/// Programs and analysed EVM code by code hash, shared by all executions.
+#[derive(Debug)]
+pub(super) struct CodeCache {
+    rules: Rules,
+    programs: Mutex<LruCache<B256, Arc<Program>>>,
+    module_bytes: Mutex<LruCache<B256, u32>>,
+    bytecode: Mutex<LruCache<B256, Bytecode>>,
+}
+
+impl CodeCache {
+    /// Makes an empty cache for a chain with these rules.
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            programs: Mutex::new(LruCache::new(CODES_CACHED)),
+            module_bytes: Mutex::new(LruCache::new(LENGTHS_CACHED)),
+            bytecode: Mutex::new(LruCache::new(CODES_CACHED)),
+        }
+    }
+
+    /// Returns what the chain decides about the VM.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Returns the program of a code that hashes to `hash`, from the cache or validated now.
+    pub(super) fn program(&self, hash: B256, code: &[u8]) -> Result<Arc<Program>, ProgramError> {
+        if let Some(program) = self.programs.lock().get(&hash) {
+            return Ok(program.clone());
+        }
+        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
+        let program = Arc::new(Program::new(&module, &self.rules)?);
+        self.programs.lock().put(hash, program.clone());
+        Ok(program)
+    }
+
+    /// Returns the length of the module in a code that hashes to `hash`.
+    pub(super) fn module_bytes(&self, hash: B256, code: &[u8]) -> Result<u32, CodeError> {
+        if let Some(&bytes) = self.module_bytes.lock().get(&hash) {
+            return Ok(bytes);
+        }
+        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
+        let bytes = u32::try_from(module.len()).expect("the limit of modules is a u32");
+        self.module_bytes.lock().put(hash, bytes);
+        Ok(bytes)
+    }
+
+    /// Returns the code in the form revm runs, made by `load` if it is not cached.
+    pub(super) fn bytecode<E>(
+        &self,
+        hash: B256,
+        load: impl FnOnce() -> Result<Bytecode, E>,
+    ) -> Result<Bytecode, E> {
+        if let Some(code) = self.bytecode.lock().get(&hash) {
+            return Ok(code.clone());
+        }
+        let code = load()?;
+        self.bytecode.lock().put(hash, code.clone());
+        Ok(code)
+    }
+}

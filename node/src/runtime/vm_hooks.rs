@@ -1,0 +1,580 @@
+//! The `vm_hooks` host functions: what a program can ask of the world.
+//!
+//! Pointers are `i32` into the memory of the calling instance; U256 and hashes are 32 big-endian bytes, addresses
+//! 20 bytes. A pointer outside memory traps before anything is done. Each function charges the crossing (its row
+//! in `lathe_gas`) and then what the EVM charges for the same work ([`super::gas`]).
+//!
+//! Storage is write-back: loads and stores go to a cache of the frame, which [`HostFunction::StorageFlushCache`]
+//! writes to the journal; what is not flushed is lost.
+
+use std::collections::BTreeMap;
+
+use lathe_gas::{HostFunction, INK_PER_GAS, Meter};
+use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
+use revm::{
+    context_interface::{CreateScheme, Host},
+    interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput, Gas, InputsImpl},
+    primitives::{Address, B256, Bytes, Log, U256, keccak256},
+};
+
+use super::gas::{self, Stop};
+
+/// Topics a log can have.
+const LOG_TOPICS_MAX: u32 = 4;
+
+/// What a program's frame keeps between runs.
+#[derive(Debug, Default)]
+pub(super) struct ProgramState {
+    /// Calldata.
+    pub calldata: Bytes,
+    /// What the frame will return or revert with.
+    pub result: Bytes,
+    /// Whether this contract already has a frame below this one.
+    pub reentrant: bool,
+    /// The status given to `exit_early`.
+    pub exit_status: Option<u32>,
+    /// The frame that a suspended host call asks for, and where its reply goes.
+    pub pending: Option<(FrameInput, Reply)>,
+    /// Why the last trap of kind `Host` happened.
+    pub trap_reason: Option<String>,
+    /// Set when the database failed: the transaction is abandoned.
+    pub fatal: bool,
+    storage: BTreeMap<U256, CachedSlot>,
+}
+
+impl ProgramState {
+    /// Returns the state of a frame that has not run yet.
+    pub(super) fn new(calldata: Bytes, reentrant: bool) -> Self {
+        Self { calldata, reentrant, ..Default::default() }
+    }
+}
+
+/// A slot in the write-back cache.
+#[derive(Debug, Clone, Copy)]
+struct CachedSlot {
+    value: U256,
+    dirty: bool,
+}
+
+/// Where a finished child frame is reported to. The pointers were checked before the child ran, and memory never
+/// shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// A call: length of the return data as `u32` little-endian at `return_length`; the result is the status.
+    Call {
+        /// Pointer to 4 bytes.
+        return_length: u32,
+    },
+    /// A creation: the address (zero if it failed) at `address`, length of the revert data at `revert_length`.
+    Create {
+        /// Pointer to 20 bytes.
+        address: u32,
+        /// Pointer to 4 bytes.
+        revert_length: u32,
+    },
+}
+
+/// What a child frame ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChildStatus {
+    /// It succeeded; a creation made this address.
+    Ok(Option<Address>),
+    /// It reverted.
+    Reverted,
+    /// It failed in any other way.
+    Failed,
+}
+
+impl Reply {
+    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
+    pub(super) fn deliver(
+        self,
+        status: ChildStatus,
+        return_data_bytes: u32,
+        memory: &mut [u8],
+    ) -> Option<Value> {
+        let mut write = |pointer: u32, bytes: &[u8]| {
+            let start = pointer as usize;
+            memory[start..start + bytes.len()].copy_from_slice(bytes);
+        };
+        match self {
+            Self::Call { return_length } => {
+                write(return_length, &return_data_bytes.to_le_bytes());
+                Some(Value::I32(match status {
+                    ChildStatus::Ok(_) => 0,
+                    ChildStatus::Reverted => 1,
+                    ChildStatus::Failed => 2,
+                }))
+            }
+            Self::Create { address, revert_length } => {
+                let created = match status {
+                    ChildStatus::Ok(created) => created.unwrap_or_default(),
+                    _ => Address::ZERO,
+                };
+                write(address, created.as_slice());
+                write(revert_length, &return_data_bytes.to_le_bytes());
+                None
+            }
+        }
+    }
+}
+
+/// The world as one run of a program sees it: lent for the run, never kept.
+pub(super) struct VmHooks<'a> {
+    /// State, block and transaction.
+    pub host: &'a mut dyn Host,
+    /// Who is called by whom with what.
+    pub input: &'a InputsImpl,
+    /// What the last child returned.
+    pub return_data: &'a Bytes,
+    /// Whether the frame may not change state.
+    pub is_static: bool,
+    /// Collects refunds.
+    pub gas: &'a mut Gas,
+    /// The host functions by their import index.
+    pub functions: &'a [HostFunction],
+    /// What the frame keeps.
+    pub state: &'a mut ProgramState,
+}
+
+/// Why a host function gave no result.
+enum Failure {
+    Trap(TrapKind),
+    /// The interface forbids it; the text says why.
+    Refused(String),
+    Stop(Stop),
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<lathe_gas::OutOfGas> for Failure {
+    fn from(_: lathe_gas::OutOfGas) -> Self {
+        Self::Stop(Stop::OutOfGas)
+    }
+}
+
+type Outcome<T = Option<Value>> = Result<T, Failure>;
+
+impl VmHost for VmHooks<'_> {
+    fn call(
+        &mut self,
+        function: u32,
+        arguments: &[Value],
+        memory: &mut [u8],
+        meter: &mut Meter,
+    ) -> HostOutcome {
+        let function = self.functions[function as usize];
+        if meter.charge(u64::from(function.base_ink())).is_err() {
+            return HostOutcome::Trap(TrapKind::OutOfGas);
+        }
+        match self.dispatch(function, Arguments(arguments), &mut Memory(memory), meter) {
+            Ok(_) if self.state.pending.is_some() => HostOutcome::Suspend,
+            Ok(_) if self.state.exit_status.is_some() => HostOutcome::Exit,
+            Ok(result) => HostOutcome::Return(result),
+            Err(Failure::Trap(kind)) => HostOutcome::Trap(kind),
+            Err(Failure::Stop(Stop::OutOfGas)) => HostOutcome::Trap(TrapKind::OutOfGas),
+            Err(Failure::Stop(Stop::Fatal)) => {
+                self.state.fatal = true;
+                HostOutcome::Trap(TrapKind::Host)
+            }
+            Err(Failure::Refused(reason)) => {
+                self.state.trap_reason = Some(format!("{}: {reason}", function.name()));
+                HostOutcome::Trap(TrapKind::Host)
+            }
+        }
+    }
+}
+
+impl VmHooks<'_> {
+    fn dispatch(
+        &mut self,
+        function: HostFunction,
+        a: Arguments<'_>,
+        memory: &mut Memory<'_>,
+        meter: &mut Meter,
+    ) -> Outcome {
+        use HostFunction as F;
+        let address = self.input.target_address;
+        match function {
+            F::ReadArgs => {
+                let calldata = &self.state.calldata;
+                gas::copy(self.host, meter, length_u32(calldata.len()))?;
+                memory.write(a.u32(0), calldata)?;
+            }
+            F::WriteResult => {
+                let result = memory.read(a.u32(0), a.u32(1))?;
+                gas::copy(self.host, meter, a.u32(1))?;
+                self.state.result = Bytes::copy_from_slice(result);
+            }
+            F::ExitEarly => self.state.exit_status = Some(a.u32(0)),
+
+            F::StorageLoadBytes32 => {
+                let key = memory.word(a.u32(0))?;
+                memory.check(a.u32(1), 32)?;
+                let value = match self.state.storage.get(&key) {
+                    Some(slot) => slot.value,
+                    None => {
+                        let value = gas::sload(self.host, meter, address, key)?;
+                        self.state.storage.insert(key, CachedSlot { value, dirty: false });
+                        value
+                    }
+                };
+                memory.write(a.u32(1), &value.to_be_bytes::<32>())?;
+            }
+            F::StorageCacheBytes32 => {
+                let (key, value) = (memory.word(a.u32(0))?, memory.word(a.u32(1))?);
+                if !self.state.storage.contains_key(&key) {
+                    // Each new entry occupies the node's memory until the frame ends.
+                    meter.charge_gas(self.host.gas_params().warm_storage_read_cost())?;
+                }
+                self.state.storage.insert(key, CachedSlot { value, dirty: true });
+            }
+            F::StorageFlushCache => self.flush(a.u32(0) != 0, meter)?,
+            F::TransientLoadBytes32 => {
+                let key = memory.word(a.u32(0))?;
+                memory.check(a.u32(1), 32)?;
+                let value = gas::tload(self.host, meter, address, key)?;
+                memory.write(a.u32(1), &value.to_be_bytes::<32>())?;
+            }
+            F::TransientStoreBytes32 => {
+                let (key, value) = (memory.word(a.u32(0))?, memory.word(a.u32(1))?);
+                self.refuse_static()?;
+                gas::tstore(self.host, meter, address, key, value)?;
+            }
+
+            F::CallContract => {
+                let value = memory.word(a.u32(3))?;
+                self.call_contract(
+                    CallScheme::Call,
+                    [a.u32(0), a.u32(1), a.u32(2), a.u32(5)],
+                    value,
+                    a.u64(4),
+                    memory,
+                    meter,
+                )?;
+            }
+            F::DelegateCallContract => {
+                let pointers = [a.u32(0), a.u32(1), a.u32(2), a.u32(4)];
+                self.call_contract(CallScheme::DelegateCall, pointers, U256::ZERO, a.u64(3), memory, meter)?;
+            }
+            F::StaticCallContract => {
+                let pointers = [a.u32(0), a.u32(1), a.u32(2), a.u32(4)];
+                self.call_contract(CallScheme::StaticCall, pointers, U256::ZERO, a.u64(3), memory, meter)?;
+            }
+            F::Create1 => {
+                let endowment = memory.word(a.u32(2))?;
+                self.create([a.u32(0), a.u32(1), a.u32(3), a.u32(4)], endowment, None, memory, meter)?;
+            }
+            F::Create2 => {
+                let (endowment, salt) = (memory.word(a.u32(2))?, memory.word(a.u32(3))?);
+                self.create([a.u32(0), a.u32(1), a.u32(4), a.u32(5)], endowment, Some(salt), memory, meter)?;
+            }
+            F::ReadReturnData => {
+                let part = clamp(self.return_data, a.u32(1), a.u32(2));
+                gas::copy(self.host, meter, length_u32(part.len()))?;
+                memory.write(a.u32(0), part)?;
+                return Ok(Some(i32_value(length_u32(part.len()))));
+            }
+            F::ReturnDataSize => return Ok(Some(i32_value(length_u32(self.return_data.len())))),
+            F::EmitLog => self.emit_log(a.u32(0), a.u32(1), a.u32(2), memory, meter)?,
+
+            F::AccountBalance => {
+                let of = memory.address(a.u32(0))?;
+                memory.check(a.u32(1), 32)?;
+                let balance = gas::account(self.host, meter, of, false)?.data.balance;
+                memory.write(a.u32(1), &balance.to_be_bytes::<32>())?;
+            }
+            F::AccountCodehash => {
+                let of = memory.address(a.u32(0))?;
+                memory.check(a.u32(1), 32)?;
+                let account = gas::account(self.host, meter, of, false)?.data;
+                let hash = if account.is_empty { B256::ZERO } else { account.code_hash };
+                memory.write(a.u32(1), hash.as_slice())?;
+            }
+            F::AccountCode => {
+                let of = memory.address(a.u32(0))?;
+                let code = self.account_code(of, meter)?;
+                let part = clamp(&code, a.u32(1), a.u32(2));
+                gas::copy(self.host, meter, length_u32(part.len()))?;
+                memory.write(a.u32(3), part)?;
+                return Ok(Some(i32_value(length_u32(part.len()))));
+            }
+            F::AccountCodeSize => {
+                let of = memory.address(a.u32(0))?;
+                let code = self.account_code(of, meter)?;
+                return Ok(Some(i32_value(length_u32(code.len()))));
+            }
+
+            F::EvmGasLeft => return Ok(Some(i64_value(meter.gas_left()))),
+            F::EvmInkLeft => return Ok(Some(i64_value(meter.ink_left()))),
+            F::TxInkPrice => return Ok(Some(Value::I32(INK_PER_GAS as i32))),
+
+            F::BlockBasefee => memory.write_word(a.u32(0), self.host.basefee())?,
+            F::TxGasPrice => memory.write_word(a.u32(0), self.host.effective_gas_price())?,
+            F::MsgValue => memory.write_word(a.u32(0), self.input.call_value)?,
+            F::BlockCoinbase => memory.write(a.u32(0), self.host.beneficiary().as_slice())?,
+            F::ContractAddress => memory.write(a.u32(0), address.as_slice())?,
+            F::MsgSender => memory.write(a.u32(0), self.input.caller_address.as_slice())?,
+            F::TxOrigin => memory.write(a.u32(0), self.host.caller().as_slice())?,
+            F::BlockGasLimit => return Ok(Some(i64_value(self.host.gas_limit().saturating_to()))),
+            F::BlockNumber => return Ok(Some(i64_value(self.host.block_number().saturating_to()))),
+            F::BlockTimestamp => return Ok(Some(i64_value(self.host.timestamp().saturating_to()))),
+            F::Chainid => return Ok(Some(i64_value(self.host.chain_id().saturating_to()))),
+            F::MsgReentrant => return Ok(Some(Value::I32(i32::from(self.state.reentrant)))),
+
+            F::MathDiv => memory.update_word(a.u32(0), [a.u32(1)], |x, [y]| x.checked_div(y))?,
+            F::MathMod => memory.update_word(a.u32(0), [a.u32(1)], |x, [y]| x.checked_rem(y))?,
+            F::MathPow => {
+                let exponent = memory.word(a.u32(1))?;
+                memory.check(a.u32(0), 32)?;
+                meter.charge_gas(self.host.gas_params().exp_cost(exponent))?;
+                memory.update_word(a.u32(0), [a.u32(1)], |x, [y]| Some(x.wrapping_pow(y)))?;
+            }
+            F::MathAddMod => {
+                memory.update_word(a.u32(0), [a.u32(1), a.u32(2)], |x, [y, m]| Some(x.add_mod(y, m)))?;
+            }
+            F::MathMulMod => {
+                memory.update_word(a.u32(0), [a.u32(1), a.u32(2)], |x, [y, m]| Some(x.mul_mod(y, m)))?;
+            }
+
+            F::NativeKeccak256 => {
+                let bytes = memory.read(a.u32(0), a.u32(1))?;
+                gas::keccak(self.host, meter, a.u32(1))?;
+                let hash = keccak256(bytes);
+                memory.write(a.u32(2), hash.as_slice())?;
+            }
+            // `memory.grow` pays for its pages itself; contracts import this so that the import exists.
+            F::PayForMemoryGrow => {}
+        }
+        Ok(None)
+    }
+
+    fn refuse_static(&self) -> Outcome<()> {
+        if self.is_static {
+            return Err(Failure::Refused("state cannot change in a static call".into()));
+        }
+        Ok(())
+    }
+
+    /// Writes dirty slots in the order of their keys.
+    fn flush(&mut self, clear: bool, meter: &mut Meter) -> Outcome<()> {
+        let address = self.input.target_address;
+        for (key, slot) in &mut self.state.storage {
+            if slot.dirty {
+                if self.is_static {
+                    return Err(Failure::Refused("state cannot change in a static call".into()));
+                }
+                let refund = gas::sstore(self.host, meter, address, *key, slot.value)?;
+                self.gas.record_refund(refund);
+                slot.dirty = false;
+            }
+        }
+        if clear {
+            self.state.storage.clear();
+        }
+        Ok(())
+    }
+
+    /// Pays for a call and leaves it pending. `pointers`: address, data, length of data, return length.
+    fn call_contract(
+        &mut self,
+        scheme: CallScheme,
+        pointers: [u32; 4],
+        value: U256,
+        gas_requested: u64,
+        memory: &mut Memory<'_>,
+        meter: &mut Meter,
+    ) -> Outcome<()> {
+        let [to, data, data_bytes, return_length] = pointers;
+        let to = memory.address(to)?;
+        let data = memory.read(data, data_bytes)?;
+        memory.check(return_length, 4)?;
+        let transfers_value = !value.is_zero();
+        if transfers_value {
+            self.refuse_static()?;
+        }
+        gas::copy(self.host, meter, data_bytes)?;
+        let is_call = scheme == CallScheme::Call;
+        let paid = gas::call(self.host, meter, to, transfers_value, is_call, gas_requested)?;
+        let is_delegate = scheme == CallScheme::DelegateCall;
+        let inputs = CallInputs {
+            input: CallInput::Bytes(Bytes::copy_from_slice(data)),
+            return_memory_offset: 0..0,
+            gas_limit: paid.gas_limit,
+            reservoir: self.gas.reservoir(),
+            bytecode_address: to,
+            known_bytecode: (paid.code_hash, paid.code),
+            target_address: if is_delegate { self.input.target_address } else { to },
+            caller: if is_delegate { self.input.caller_address } else { self.input.target_address },
+            value: if is_delegate {
+                CallValue::Apparent(self.input.call_value)
+            } else {
+                CallValue::Transfer(value)
+            },
+            scheme,
+            is_static: self.is_static || scheme == CallScheme::StaticCall,
+            charged_new_account_state_gas: false,
+        };
+        self.state.pending = Some((FrameInput::Call(Box::new(inputs)), Reply::Call { return_length }));
+        Ok(())
+    }
+
+    /// Pays for a creation and leaves it pending. `pointers`: code, length of code, address, revert length.
+    fn create(
+        &mut self,
+        pointers: [u32; 4],
+        endowment: U256,
+        salt: Option<U256>,
+        memory: &mut Memory<'_>,
+        meter: &mut Meter,
+    ) -> Outcome<()> {
+        let [code, code_bytes, address, revert_length] = pointers;
+        let code = memory.read(code, code_bytes)?;
+        memory.check(address, 20)?;
+        memory.check(revert_length, 4)?;
+        self.refuse_static()?;
+        let limit = self.host.max_initcode_size();
+        if code.len() > limit {
+            return Err(Failure::Refused(format!(
+                "creation data of {} bytes is over the limit of {limit} bytes",
+                code.len()
+            )));
+        }
+        gas::copy(self.host, meter, code_bytes)?;
+        let gas_limit = gas::create(self.host, meter, code_bytes, salt.is_some())?;
+        let inputs = CreateInputs::new(
+            self.input.target_address,
+            salt.map_or(CreateScheme::Create, |salt| CreateScheme::Create2 { salt }),
+            endowment,
+            Bytes::copy_from_slice(code),
+            gas_limit,
+            self.gas.reservoir(),
+        );
+        let reply = Reply::Create { address, revert_length };
+        self.state.pending = Some((FrameInput::Create(Box::new(inputs)), reply));
+        Ok(())
+    }
+
+    fn emit_log(
+        &mut self,
+        data: u32,
+        bytes: u32,
+        topics: u32,
+        memory: &Memory<'_>,
+        meter: &mut Meter,
+    ) -> Outcome<()> {
+        let payload = memory.read(data, bytes)?;
+        if topics > LOG_TOPICS_MAX || bytes < topics * 32 {
+            return Err(Failure::Refused(format!(
+                "{topics} topics in {bytes} bytes: a log has at most {LOG_TOPICS_MAX} topics of 32 bytes each"
+            )));
+        }
+        self.refuse_static()?;
+        let (topic_bytes, data) = payload.split_at(topics as usize * 32);
+        let topics = topic_bytes.chunks_exact(32).map(B256::from_slice).collect();
+        let log = Log::new_unchecked(self.input.target_address, topics, Bytes::copy_from_slice(data));
+        Ok(gas::log(self.host, meter, log)?)
+    }
+
+    fn account_code(&mut self, of: Address, meter: &mut Meter) -> Outcome<Bytes> {
+        let account = gas::account(self.host, meter, of, true)?.data;
+        Ok(account.code.as_ref().map(|code| code.original_bytes()).unwrap_or_default())
+    }
+}
+
+/// The arguments of a host call; their types were checked when the module was linked.
+struct Arguments<'a>(&'a [Value]);
+
+impl Arguments<'_> {
+    fn u32(&self, index: usize) -> u32 {
+        match self.0[index] {
+            Value::I32(value) => value.cast_unsigned(),
+            ref other => unreachable!("linking checked that argument {index} is an i32, not {other:?}"),
+        }
+    }
+
+    fn u64(&self, index: usize) -> u64 {
+        match self.0[index] {
+            Value::I64(value) => value.cast_unsigned(),
+            ref other => unreachable!("linking checked that argument {index} is an i64, not {other:?}"),
+        }
+    }
+}
+
+/// Guest memory with checked access.
+struct Memory<'a>(&'a mut [u8]);
+
+impl Memory<'_> {
+    fn range(&self, pointer: u32, bytes: usize) -> Outcome<std::ops::Range<usize>> {
+        let start = pointer as usize;
+        match start.checked_add(bytes) {
+            Some(end) if end <= self.0.len() => Ok(start..end),
+            _ => Err(Failure::Trap(TrapKind::MemoryOutOfBounds)),
+        }
+    }
+
+    fn check(&self, pointer: u32, bytes: usize) -> Outcome<()> {
+        self.range(pointer, bytes).map(drop)
+    }
+
+    fn read(&self, pointer: u32, bytes: u32) -> Outcome<&[u8]> {
+        Ok(&self.0[self.range(pointer, bytes as usize)?])
+    }
+
+    fn write(&mut self, pointer: u32, bytes: &[u8]) -> Outcome<()> {
+        let range = self.range(pointer, bytes.len())?;
+        self.0[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn word(&self, pointer: u32) -> Outcome<U256> {
+        Ok(U256::from_be_slice(self.read(pointer, 32)?))
+    }
+
+    fn write_word(&mut self, pointer: u32, word: U256) -> Outcome<()> {
+        self.write(pointer, &word.to_be_bytes::<32>())
+    }
+
+    fn address(&self, pointer: u32) -> Outcome<Address> {
+        Ok(Address::from_slice(self.read(pointer, 20)?))
+    }
+
+    /// Replaces the word at `target` by a function of itself and other words; `None` (division by zero) is zero.
+    fn update_word<const N: usize>(
+        &mut self,
+        target: u32,
+        others: [u32; N],
+        function: impl FnOnce(U256, [U256; N]) -> Option<U256>,
+    ) -> Outcome<()> {
+        let word = self.word(target)?;
+        let mut operands = [U256::ZERO; N];
+        for (operand, pointer) in operands.iter_mut().zip(others) {
+            *operand = self.word(pointer)?;
+        }
+        self.write_word(target, function(word, operands).unwrap_or_default())
+    }
+}
+
+/// Returns the part of `data` that `offset` and `length` name, as far as it exists.
+fn clamp(data: &[u8], offset: u32, length: u32) -> &[u8] {
+    let start = (offset as usize).min(data.len());
+    let end = start.saturating_add(length as usize).min(data.len());
+    &data[start..end]
+}
+
+/// Lengths of calldata, code and return data are bounded by gas far below 4 GiB.
+fn length_u32(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("gas bounds data far below 4 GiB")
+}
+
+fn i32_value(value: u32) -> Value {
+    Value::I32(value.cast_signed())
+}
+
+fn i64_value(value: u64) -> Value {
+    Value::I64(value.cast_signed())
+}

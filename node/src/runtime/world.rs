@@ -1,0 +1,67 @@
+//! A state view as revm's database.
+
+use std::sync::Arc;
+
+use lathe_state::{StateError, View};
+use revm::{
+    DatabaseRef,
+    bytecode::Bytecode,
+    database_interface::DBErrorMarker,
+    primitives::{Address, B256, Bytes, U256},
+    state::AccountInfo,
+};
+
+use super::{code::CodeKind, program::CodeCache};
+
+/// A failed read, in the form revm carries through an execution.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct WorldError(#[from] pub StateError);
+
+impl DBErrorMarker for WorldError {}
+
+/// Accounts, storage, code and block hashes at one head.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    /// The state.
+    pub view: Arc<View>,
+    /// Code in the form revm runs.
+    pub code: Arc<CodeCache>,
+}
+
+/// Returns code in the form revm runs. Whatever is no valid delegation is opaque bytes to it: our frames look at
+/// the first bytes themselves.
+pub(super) fn to_bytecode(code: Bytes) -> Bytecode {
+    match CodeKind::of(&code) {
+        CodeKind::Delegation => {
+            Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+        }
+        _ => Bytecode::new_legacy(code),
+    }
+}
+
+impl DatabaseRef for World {
+    type Error = WorldError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, WorldError> {
+        Ok(self.view.account(address)?.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            code: None,
+            ..Default::default()
+        }))
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, WorldError> {
+        self.code.bytecode(code_hash, || Ok(to_bytecode(self.view.code(code_hash)?.unwrap_or_default())))
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, WorldError> {
+        Ok(self.view.storage(address, slot)?)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, WorldError> {
+        Ok(self.view.hash_by_number(number)?.unwrap_or_default())
+    }
+}

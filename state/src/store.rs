@@ -1,0 +1,211 @@
+//! The seam between the state and where its bytes live.
+//!
+//! A **store** is a set of named [`Column`]s, each an ordered map from byte keys to byte values. It knows nothing of
+//! accounts. There are two: [`MemoryStore`](crate::MemoryStore) and `RocksStore`.
+//!
+//! - Reading goes through a [`Snapshot`], never through the store, so that no reader can see half of a block.
+//! - Writing goes through [`Store::write`]: one [`Batch`], applied whole or not at all, durable when the call returns.
+//! - Keys come back in ascending byte order.
+
+use std::fmt;
+
+use thiserror::Error;
+
+macro_rules! columns {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// The ordered maps of a store. Integers in keys are big-endian.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Column {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Column {
+            /// Every column, `Meta` first: a store creates them in this order, so that a store with any of ours has it.
+            pub const ALL: &[Column] = &[$(Column::$variant,)*];
+
+            /// Returns the name under which a store keeps the column.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Column::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+columns! {
+    /// ASCII name → schema version, chain id, genesis hash, head.
+    Meta = "meta",
+    /// Number ‖ hash → [`Header`](crate::Header).
+    Header = "header",
+    /// Number → hash of the canonical block.
+    Canon = "canon",
+    /// Block hash → number.
+    HashNumber = "hash_num",
+    /// Number ‖ hash → the block's [`BodyTx`](crate::BodyTx)s.
+    Body = "body",
+    /// Number ‖ hash → the block's [`Receipt`](crate::Receipt)s.
+    Receipt = "receipt",
+    /// Transaction hash → [`TxPosition`](crate::TxPosition), of canonical blocks only.
+    TxLookup = "tx_lookup",
+    /// Code hash → code, as it is. Never deleted.
+    Code = "code",
+    /// keccak256(address) → [`Account`](crate::Account).
+    Account = "acct",
+    /// keccak256(address) ‖ keccak256(slot) → value without leading zeros; an absent key is zero.
+    Slot = "slot",
+    /// keccak256(x) → x, for every address and slot that ever entered the state.
+    Preimage = "preimage",
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// The entries of a scan, ascending by key. It ends at the first error.
+pub type Scan<'a> = Box<dyn Iterator<Item = Result<Entry, StoreError>> + 'a>;
+
+/// Where the state's bytes live. Shared by one writer and any number of readers.
+pub trait Store: Send + Sync {
+    /// Returns everything written so far, frozen: later writes do not show in it.
+    fn snapshot(&self) -> Box<dyn Snapshot>;
+
+    /// Applies the whole batch or nothing, and returns once it survives a crash.
+    ///
+    /// After a failed write nobody knows what reached the disk, so the store refuses every later write with
+    /// [`StoreError::Failed`]; opening it anew finds the last batch that was written whole.
+    fn write(&self, batch: Batch) -> Result<(), StoreError>;
+}
+
+/// A store frozen at one moment. Keep it for as long as one request takes: it pins the values it can see.
+pub trait Snapshot: Send + Sync {
+    /// Returns the value of a key.
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Returns the entries whose key begins with `prefix`, from the key `from` on (inclusive). An empty `from` is the
+    /// first of them, an empty `prefix` the whole column.
+    fn scan(&self, column: Column, prefix: &[u8], from: &[u8]) -> Scan<'_>;
+}
+
+/// Puts and deletes that take effect together. A later one of the same key wins.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub(crate) writes: Vec<Write>,
+}
+
+/// One entry of a [`Batch`]; no value deletes the key.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) column: Column,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Batch {
+    /// Returns a batch without writes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key.
+    pub fn put(&mut self, column: Column, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes.push(Write { column, key: key.into(), value: Some(value.into()) });
+    }
+
+    /// Deletes a key, which need not be there.
+    pub fn delete(&mut self, column: Column, key: impl Into<Vec<u8>>) {
+        self.writes.push(Write { column, key: key.into(), value: None });
+    }
+
+    /// Returns how many puts and deletes there are.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Returns whether the batch does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+/// What can go wrong between the state and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The store does not open.
+    #[error("open database {path}: {reason}")]
+    Open {
+        /// The directory.
+        path: String,
+        /// What the database says.
+        reason: String,
+    },
+    /// The directory holds a RocksDB database that is not ours.
+    #[error("open database {path}: it is not a lathe database (columns: {columns})")]
+    Foreign {
+        /// The directory.
+        path: String,
+        /// The columns found there.
+        columns: String,
+    },
+    /// A read failed.
+    #[error("read column {column}: {reason}")]
+    Read {
+        /// The column.
+        column: Column,
+        /// What the database says.
+        reason: String,
+    },
+    /// A write failed. The store refuses writes from now on.
+    #[error("write {writes} entries: {reason}")]
+    Write {
+        /// How many entries the batch has.
+        writes: usize,
+        /// What the database says.
+        reason: String,
+    },
+    /// An earlier write failed.
+    #[error("the database takes no more writes, open it again: an earlier write failed: {reason}")]
+    Failed {
+        /// What the database said at the earlier write.
+        reason: String,
+    },
+}
+
+/// Returns the first key after all those that begin with `prefix`, or none if there is no such key.
+pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_end_carries_over_full_bytes() {
+        let rows: &[(&[u8], Option<&[u8]>)] = &[
+            (&[], None),
+            (&[0xff, 0xff], None),
+            (&[0x00], Some(&[0x01])),
+            (&[0x12, 0xff, 0xff], Some(&[0x13])),
+            (&[0x12, 0x34], Some(&[0x12, 0x35])),
+        ];
+        for (prefix, end) in rows {
+            assert_eq!(prefix_end(prefix).as_deref(), *end, "{prefix:02x?}");
+        }
+    }
+
+    #[test]
+    fn meta_is_the_first_column_and_names_are_unique() {
+        assert_eq!(Column::ALL[0], Column::Meta);
+        let names: std::collections::BTreeSet<_> = Column::ALL.iter().map(|column| column.name()).collect();
+        assert_eq!(names.len(), Column::ALL.len());
+    }
+}

@@ -1,0 +1,171 @@
+//! Reading the chain at one head.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+
+use crate::{
+    codec::{Record, RecordError},
+    error::{CorruptEntry, StateError},
+    record::{Account, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
+    store::{Column, Snapshot},
+    trie::decode,
+};
+
+/// Name of the head's record in the meta column.
+pub(crate) const META_HEAD: &[u8] = b"head";
+
+/// Everything as it was after one block. Cloning is cheap; all clones read the same snapshot.
+///
+/// Blocks are found by number or hash up to the head; later blocks do not show.
+#[derive(Clone)]
+pub struct View {
+    snapshot: Arc<dyn Snapshot>,
+    head: Head,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// Reads the head that the snapshot holds.
+    pub(crate) fn new(snapshot: Arc<dyn Snapshot>) -> Result<Self, StateError> {
+        let head = read(&*snapshot, Column::Meta, META_HEAD)?.ok_or(StateError::Uninitialised)?;
+        Ok(Self { snapshot, head })
+    }
+
+    pub(crate) fn snapshot(&self) -> &dyn Snapshot {
+        &*self.snapshot
+    }
+
+    /// Returns the block whose state this is.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Returns an account, or none if it does not exist.
+    pub fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        self.read(Column::Account, keccak256(address).as_slice())
+    }
+
+    /// Returns a storage slot's value, which is zero unless it was set.
+    pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        read_slot(self.snapshot(), &slot_key(keccak256(address), hashed_slot(slot)))
+    }
+
+    /// Returns code by its hash. The hash of nothing has empty code.
+    pub fn code(&self, code_hash: B256) -> Result<Option<Bytes>, StateError> {
+        if code_hash == KECCAK256_EMPTY {
+            return Ok(Some(Bytes::new()));
+        }
+        Ok(self.snapshot.get(Column::Code, code_hash.as_slice())?.map(Bytes::from))
+    }
+
+    /// Returns the hash of a block.
+    pub fn hash_by_number(&self, number: u64) -> Result<Option<B256>, StateError> {
+        self.read(Column::Canon, &number.to_be_bytes())
+    }
+
+    /// Returns the number of a block.
+    pub fn number_by_hash(&self, hash: B256) -> Result<Option<u64>, StateError> {
+        self.read(Column::HashNumber, hash.as_slice())
+    }
+
+    /// Returns a block's hash and header.
+    pub fn header_by_number(&self, number: u64) -> Result<Option<(B256, Header)>, StateError> {
+        let Some(hash) = self.hash_by_number(number)? else { return Ok(None) };
+        Ok(Some((hash, self.read_promised(Column::Header, block_key(number, hash))?)))
+    }
+
+    /// Returns a block's header.
+    pub fn header_by_hash(&self, hash: B256) -> Result<Option<Header>, StateError> {
+        let Some(number) = self.number_by_hash(hash)? else { return Ok(None) };
+        Ok(Some(self.read_promised(Column::Header, block_key(number, hash))?))
+    }
+
+    /// Returns a block's transactions.
+    pub fn body(&self, number: u64) -> Result<Option<Vec<BodyTx>>, StateError> {
+        let Some(hash) = self.hash_by_number(number)? else { return Ok(None) };
+        Ok(Some(self.read_promised(Column::Body, block_key(number, hash))?))
+    }
+
+    /// Returns a block's receipts, one for each transaction.
+    pub fn receipts(&self, number: u64) -> Result<Option<Vec<Receipt>>, StateError> {
+        let Some(hash) = self.hash_by_number(number)? else { return Ok(None) };
+        Ok(Some(self.read_promised(Column::Receipt, block_key(number, hash))?))
+    }
+
+    /// Returns which block a transaction is in, and where.
+    pub fn tx_position(&self, tx_hash: B256) -> Result<Option<TxPosition>, StateError> {
+        self.read(Column::TxLookup, tx_hash.as_slice())
+    }
+
+    /// Returns the address that hashes to `hashed_address`, if it ever entered the state.
+    pub fn address_preimage(&self, hashed_address: B256) -> Result<Option<Address>, StateError> {
+        let key = hashed_address.as_slice();
+        let Some(preimage) = self.snapshot.get(Column::Preimage, key)? else { return Ok(None) };
+        let address = Address::try_from(preimage.as_slice());
+        Ok(Some(address.map_err(|_| bad_preimage(key, preimage.len(), Address::len_bytes()))?))
+    }
+
+    /// Returns the slot number that hashes to `hashed_slot`, if it was ever set in the state.
+    pub fn slot_preimage(&self, hashed_slot: B256) -> Result<Option<U256>, StateError> {
+        let key = hashed_slot.as_slice();
+        let Some(preimage) = self.snapshot.get(Column::Preimage, key)? else { return Ok(None) };
+        let slot = B256::try_from(preimage.as_slice());
+        Ok(Some(slot.map_err(|_| bad_preimage(key, preimage.len(), B256::len_bytes()))?.into()))
+    }
+
+    fn read<R: Record>(&self, column: Column, key: &[u8]) -> Result<Option<R>, StateError> {
+        read(self.snapshot(), column, key)
+    }
+
+    /// Reads a record that another one says is there.
+    fn read_promised<R: Record>(&self, column: Column, key: Vec<u8>) -> Result<R, StateError> {
+        match self.read(column, &key)? {
+            Some(record) => Ok(record),
+            None => Err(StateError::Missing { column, key }),
+        }
+    }
+}
+
+fn bad_preimage(key: &[u8], found: usize, expected: usize) -> CorruptEntry {
+    CorruptEntry {
+        column: Column::Preimage,
+        key: key.to_vec(),
+        reason: RecordError::Length { found, expected },
+    }
+}
+
+/// Reads a record.
+pub(crate) fn read<R: Record>(
+    snapshot: &dyn Snapshot,
+    column: Column,
+    key: &[u8],
+) -> Result<Option<R>, StateError> {
+    let Some(value) = snapshot.get(column, key)? else { return Ok(None) };
+    Ok(Some(decode(column, key, &value)?))
+}
+
+/// Reads a slot; no record is zero.
+pub(crate) fn read_slot(snapshot: &dyn Snapshot, key: &[u8]) -> Result<U256, StateError> {
+    Ok(read(snapshot, Column::Slot, key)?.map_or(U256::ZERO, |SlotValue(value)| value))
+}
+
+/// Returns the trie's key of a slot: keccak256 of its number in 32 bytes, big-endian.
+pub(crate) fn hashed_slot(slot: U256) -> B256 {
+    keccak256(slot.to_be_bytes::<32>())
+}
+
+/// Returns the key of a slot's record.
+pub(crate) fn slot_key(hashed_address: B256, hashed_slot: B256) -> Vec<u8> {
+    [hashed_address.as_slice(), hashed_slot.as_slice()].concat()
+}
+
+/// Returns the key of a block's records.
+pub(crate) fn block_key(number: u64, hash: B256) -> Vec<u8> {
+    [&number.to_be_bytes(), hash.as_slice()].concat()
+}

@@ -1,0 +1,181 @@
+//! Real clients, unmodified, against a real node: cast and viem.
+
+use std::{path::PathBuf, process::Command};
+
+use lathe_tests::{FIRST_ADDRESS, FIRST_KEY, Node, lathe_binary, root};
+use serde_json::{Value, json};
+
+fn clients() -> PathBuf {
+    let modules = root().join("tests/clients/node_modules");
+    assert!(modules.is_dir(), "the clients are not installed: run `make clients`");
+    modules
+}
+
+/// Runs a command that must succeed and returns what it prints.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
+    assert!(
+        output.status.success(),
+        "{command:?} failed: {}\n{}",
+        text(&output.stderr),
+        text(&output.stdout)
+    );
+    text(&output.stdout)
+}
+
+/// Runs a command that must fail and returns what it says.
+fn run_failing(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(!output.status.success(), "{command:?} succeeded: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+struct Cast<'a>(&'a Node);
+
+impl Cast<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let binary = clients().join("@foundry-rs/cast-linux-amd64/bin/cast");
+        let mut command = Command::new(binary);
+        command.args(arguments).args(["--rpc-url", &self.0.url]).env("NO_COLOR", "1");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        run(&mut self.command(arguments))
+    }
+
+    /// Runs `cast send` and returns the receipt.
+    fn send(&self, arguments: &[&str]) -> Value {
+        let text = run(self.command(&["send", "--json", "--private-key", FIRST_KEY]).args(arguments));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("cast send printed {text}: {error}"))
+    }
+
+    /// Deploys a module of `contracts/` and returns its address.
+    fn create(&self, module: &str) -> String {
+        let data =
+            run(Command::new(lathe_binary()).arg("envelope").arg(root().join("contracts").join(module)));
+        let receipt = self.send(&["--create", &data]);
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+        receipt["contractAddress"].as_str().expect("a creation has a contract").to_owned()
+    }
+}
+
+fn lathe(arguments: &[&str]) -> String {
+    run(Command::new(lathe_binary()).args(arguments))
+}
+
+#[test]
+fn cast_drives_a_stylus_counter() {
+    let node = Node::start(&[]);
+    let cast = Cast(&node);
+    let counter = cast.create("counter/counter.wasm");
+    let number = || cast.run(&["call", &counter, "number()(uint256)"]);
+    assert_eq!(number(), "0");
+    let receipt = cast.send(&[&counter, "increment()"]);
+    assert_eq!(receipt["status"], "0x1");
+    assert_eq!(receipt["logs"].as_array().map(Vec::len), Some(1), "{receipt}");
+    cast.send(&[&counter, "setNumber(uint256)", "41"]);
+    cast.send(&[&counter, "increment()"]);
+    assert_eq!(number(), "42");
+    assert_eq!(cast.run(&["storage", &counter, "0"]), format!("0x{:064x}", 42));
+
+    let hash = receipt["transactionHash"].as_str().expect("a receipt has a hash");
+    assert!(cast.run(&["receipt", hash]).contains("status               1 (success)"));
+    assert_eq!(cast.run(&["receipt", hash, "blockNumber"]), "2");
+    assert!(cast.run(&["tx", hash, "input"]).starts_with("0xd09de08a"));
+    assert!(cast.run(&["code", &counter]).starts_with("0xeff00000"));
+    assert!(
+        cast.run(&["balance", FIRST_ADDRESS]).parse::<u128>().expect("a number") < 10_000 * 10u128.pow(18)
+    );
+    assert_eq!(cast.run(&["nonce", FIRST_ADDRESS]), "4");
+    assert_eq!(cast.run(&["chain-id"]), "31337");
+    assert_eq!(cast.run(&["block-number"]), "4");
+    let block: Value = serde_json::from_str(&cast.run(&["block", "latest", "--json"])).expect("JSON");
+    assert_eq!(block["transactions"].as_array().map(Vec::len), Some(1));
+    let proof: Value = serde_json::from_str(&cast.run(&["proof", &counter, "0"])).expect("JSON");
+    assert_eq!(proof["storageProof"][0]["value"], "0x2a");
+    assert!(!proof["accountProof"].as_array().expect("an array").is_empty());
+
+    // The estimate that cast puts in the transaction is the least that works.
+    let estimate: u64 = cast.run(&["estimate", &counter, "increment()"]).parse().expect("a number");
+    let limited = |gas: u64| cast.send(&["--gas-limit", &gas.to_string(), &counter, "increment()"]);
+    assert_eq!(limited(estimate)["status"], "0x1");
+    assert_eq!(limited(estimate - 1)["status"], "0x0");
+}
+
+#[test]
+fn cast_talks_scale_to_the_calculator() {
+    let node = Node::start(&[]);
+    let cast = Cast(&node);
+    let calculator = cast.create("calculator/calculator.wasm");
+    let encode = |message: &str, user: &str, step: &str| {
+        lathe(&["encode", "text_received(str,str,str)->str", message, user, step])
+    };
+    let ask = |message: &str, user: &str, step: &str| {
+        let calldata = encode(message, user, step);
+        let answer = lathe(&["decode", "str", &cast.run(&["call", &calculator, &calldata])]);
+        cast.send(&[&calculator, &calldata]);
+        answer
+    };
+    assert_eq!(ask("23*63", "alice", ""), "1449");
+    assert_eq!(ask("+1", "alice", ""), "1450");
+    assert_eq!(ask("+1", "bob", ""), "1");
+    // A given step is continued from, and nothing is stored.
+    assert_eq!(ask("*2", "alice", "10"), "20");
+    assert_eq!(ask("+1", "alice", ""), "1451");
+
+    let before = node.rpc("eth_getProof", json!([calculator, [], "latest"]));
+    let error = run_failing(&mut cast.command(&["call", &calculator, &encode("23*%", "alice", "")]));
+    assert!(error.contains("execution reverted") && error.contains("column 4"), "{error}");
+    let receipt = cast.send(&["--gas-limit", "1000000", &calculator, &encode("23*%", "alice", "")]);
+    assert_eq!(receipt["status"], "0x0");
+    let after = node.rpc("eth_getProof", json!([calculator, [], "latest"]));
+    assert_eq!(before["storageHash"], after["storageHash"], "a malformed message changes nothing");
+}
+
+#[test]
+fn lathe_deploys_calls_and_sends() {
+    let node = Node::start(&[]);
+    let url = ["--rpc-url", &node.url];
+    let module = root().join("contracts/calculator/calculator.wasm");
+    let deployed = run(Command::new(lathe_binary()).arg("deploy").arg(module).arg("--json").args(url));
+    let deployed: Value = serde_json::from_str(&deployed).expect("JSON");
+    let address = deployed["address"].as_str().expect("an address");
+    let signature = "text_received(str,str,str)->str";
+    let call = |message| {
+        run(Command::new(lathe_binary()).args(["call", address, signature, message, "eve", ""]).args(url))
+    };
+    assert_eq!(call("(1+2)*3"), "9");
+    run(Command::new(lathe_binary()).args(["send", address, signature, "6*7", "eve", ""]).args(url));
+    assert_eq!(call("+0"), "42");
+    let error = run_failing(
+        Command::new(lathe_binary()).args(["call", address, signature, "1/0", "eve", ""]).args(url),
+    );
+    assert!(error.contains("column"), "{error}");
+}
+
+#[test]
+fn viem_deploys_reads_writes_and_waits() {
+    let node = Node::start(&[]);
+    clients();
+    let counter = root().join("contracts/counter/counter.wasm");
+    let data = run(Command::new(lathe_binary()).arg("envelope").arg(&counter));
+    let script = root().join("tests/clients/viem.mjs");
+    let text = run(Command::new("node").arg(script).args([&node.url, FIRST_KEY, &data]));
+    let result: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(
+        result,
+        json!({
+            "chainId": 31337,
+            "deployed": "success",
+            "before": "0",
+            "written": "success",
+            "after": "7",
+            "event": "7",
+            "revert": "NumberOverflow",
+            "unknownMethod": "MethodNotFoundRpcError",
+            "nonce": "NonceTooLowError",
+        })
+    );
+}

@@ -1,0 +1,366 @@
+//! Instances of modules, and the one computation that runs on them.
+//!
+//! A machine owns everything that exists at run time: memories, tables, globals, and the frames and values of the
+//! computation, if one is suspended. Instances refer to each other by number, so that they can share imports.
+
+mod instantiate;
+mod memory;
+mod table;
+
+pub use instantiate::InstantiationError;
+pub(crate) use memory::Memory;
+pub(crate) use table::Table;
+
+use crate::module::Definition;
+use crate::plain::{Computation, Exit};
+use crate::{FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Rules, Trap, TrapKind, Value};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use lathe_gas::{Meter, Schedule, ValueType};
+
+/// An instance of one [`Machine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId(pub(crate) u32);
+
+/// A table of one [`Machine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableId(pub(crate) u32);
+
+/// A memory of one [`Machine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemoryId(pub(crate) u32);
+
+/// A global of one [`Machine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GlobalId(pub(crate) u32);
+
+/// What an instance exports, or is given for an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extern {
+    /// A function of the host's, by the number that [`Host::call`] is told.
+    Host(u32, FuncType),
+    /// A function of an instance.
+    Function(FunctionId),
+    /// A table.
+    Table(TableId),
+    /// A memory.
+    Memory(MemoryId),
+    /// A global.
+    Global(GlobalId),
+}
+
+/// How a computation ended, or why it stands still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The function returned these results.
+    Returned(Vec<Value>),
+    /// A host call answered [`HostOutcome::Exit`].
+    Exited,
+    /// The computation must not go on.
+    Trapped(Trap),
+    /// A host call answered [`HostOutcome::Suspend`]; [`Machine::resume`] goes on with its result.
+    Suspended,
+}
+
+/// What the instances of a machine are made of.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) instances: Vec<Instance>,
+    /// For each instance, which of its segments are gone.
+    pub(crate) dropped: Vec<Dropped>,
+    pub(crate) memories: Vec<Memory>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) globals: Vec<Global>,
+    pub(crate) schedule: &'static Schedule,
+}
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) module: Module,
+    pub(crate) functions: Box<[ImportedFunction]>,
+    /// Indices into the store, imports first.
+    pub(crate) memories: Box<[u32]>,
+    pub(crate) tables: Box<[u32]>,
+    pub(crate) globals: Box<[u32]>,
+}
+
+/// What stands behind an imported function.
+#[derive(Clone, Debug)]
+pub(crate) enum ImportedFunction {
+    Host(u32, FuncType),
+    /// A function that is defined where it says, never an import again.
+    Defined(FunctionId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Dropped {
+    pub(crate) elements: Box<[bool]>,
+    pub(crate) data: Box<[bool]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Global {
+    pub(crate) slot: u128,
+    pub(crate) ty: GlobalType,
+}
+
+/// What a function is.
+pub(crate) enum Callee<'a> {
+    Host(u32, &'a FuncType),
+    /// The instance, and the index into the code of its module.
+    Defined(u32, u32),
+}
+
+impl Store {
+    pub(crate) fn definition(&self, instance: u32) -> &Definition {
+        self.instances[instance as usize].module.definition()
+    }
+
+    pub(crate) fn function_type(&self, function: FunctionId) -> &FuncType {
+        self.definition(function.instance).function_type(function.function)
+    }
+}
+
+/// Returns what a function is.
+pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
+    let instance = &instances[id.instance as usize];
+    match instance.functions.get(id.function as usize) {
+        Some(ImportedFunction::Host(number, ty)) => Callee::Host(*number, ty),
+        Some(ImportedFunction::Defined(target)) => {
+            let imports = instances[target.instance as usize].module.definition().imported_functions;
+            Callee::Defined(target.instance, target.function - imports)
+        }
+        None => Callee::Defined(id.instance, id.function - instance.module.definition().imported_functions),
+    }
+}
+
+/// Instances of modules, and the computation that runs on them.
+#[derive(Debug)]
+pub struct Machine {
+    store: Store,
+    computation: Computation,
+    limits: crate::Limits,
+    pages_max: u32,
+}
+
+impl Machine {
+    /// Returns a machine without instances, whose memories never pass `pages_max` pages each, nor what the rules allow.
+    pub fn new(rules: &Rules, pages_max: u32) -> Self {
+        Self {
+            store: Store {
+                instances: Vec::new(),
+                dropped: Vec::new(),
+                memories: Vec::new(),
+                tables: Vec::new(),
+                globals: Vec::new(),
+                schedule: rules.schedule,
+            },
+            computation: Computation::new(&rules.limits),
+            limits: rules.limits,
+            pages_max: pages_max.min(rules.limits.memory_pages),
+        }
+    }
+
+    /// Makes an instance of `module`, whose imports are met by `imports` one by one.
+    ///
+    /// Charges [`Module::instantiation_ink`] at once, before anything is made. Then element segments are applied, then
+    /// data segments; where one does not fit, what was written before stays. The start function is not called.
+    ///
+    /// # Panics
+    /// If a computation is suspended.
+    pub fn instantiate(
+        &mut self,
+        module: &Module,
+        imports: &[Extern],
+        meter: &mut Meter,
+    ) -> Result<InstanceId, InstantiationError> {
+        assert!(!self.computation.is_suspended(), "a suspended machine can only be resumed");
+        instantiate::instantiate(&mut self.store, module, imports, meter, self.pages_max, &self.limits)
+    }
+
+    /// Returns what an instance exports by this name.
+    pub fn export(&self, instance: InstanceId, name: &str) -> Option<Extern> {
+        use crate::ExternType;
+        let source = &self.store.instances[instance.0 as usize];
+        let export = source.module.export(name)?;
+        let index = export.index as usize;
+        Some(match export.ty {
+            ExternType::Function(_) => {
+                Extern::Function(FunctionId { instance: instance.0, function: export.index })
+            }
+            ExternType::Table(_) => Extern::Table(TableId(source.tables[index])),
+            ExternType::Memory(_) => Extern::Memory(MemoryId(source.memories[index])),
+            ExternType::Global(_) => Extern::Global(GlobalId(source.globals[index])),
+        })
+    }
+
+    /// Returns the function that an instance exports by this name.
+    pub fn exported_function(&self, instance: InstanceId, name: &str) -> Option<FunctionId> {
+        match self.export(instance, name)? {
+            Extern::Function(function) => Some(function),
+            _ => None,
+        }
+    }
+
+    /// Returns the start function of an instance, if it has one.
+    pub fn start_function(&self, instance: InstanceId) -> Option<FunctionId> {
+        let function = self.store.definition(instance.0).start?;
+        Some(FunctionId { instance: instance.0, function })
+    }
+
+    /// Returns the type of a function.
+    pub fn function_type(&self, function: FunctionId) -> &FuncType {
+        self.store.function_type(function)
+    }
+
+    /// Calls a function and runs until it returns, traps, exits or suspends.
+    ///
+    /// # Panics
+    /// If `arguments` are not what the function's type says, or if a computation is suspended.
+    pub fn invoke(
+        &mut self,
+        function: FunctionId,
+        arguments: &[Value],
+        meter: &mut Meter,
+        host: &mut dyn Host,
+    ) -> Outcome {
+        assert!(!self.computation.is_suspended(), "a suspended machine can only be resumed");
+        let ty = self.store.function_type(function);
+        assert!(
+            arguments.iter().map(|value| value.ty()).eq(ty.params().iter().copied()),
+            "arguments must have the types {ty} says"
+        );
+        let exit = self.computation.start(&mut self.store, function, arguments, meter, host);
+        self.outcome(exit)
+    }
+
+    /// Goes on where a host call suspended, with its result.
+    ///
+    /// # Panics
+    /// If no computation is suspended, or if `result` is not what the type of the host function says.
+    pub fn resume(&mut self, result: Option<Value>, meter: &mut Meter, host: &mut dyn Host) -> Outcome {
+        assert!(self.computation.is_suspended(), "only a suspended machine can be resumed");
+        let exit = self.computation.resume(&mut self.store, result, meter, host);
+        self.outcome(exit)
+    }
+
+    /// Ends a suspended computation as if its host call had trapped. Returns where it stood.
+    pub fn abort(&mut self, kind: TrapKind) -> Outcome {
+        self.outcome(Exit::Trapped(kind))
+    }
+
+    /// Returns the instance whose code made the host call that suspended, if one did.
+    pub fn suspended_instance(&self) -> Option<InstanceId> {
+        self.computation.suspended_instance().map(InstanceId)
+    }
+
+    /// Returns the memory of an instance, empty if it has none.
+    pub fn memory(&self, instance: InstanceId) -> &[u8] {
+        match self.store.instances[instance.0 as usize].memories.first() {
+            Some(&memory) => self.store.memories[memory as usize].bytes(),
+            None => &[],
+        }
+    }
+
+    /// Returns the memory of an instance, empty if it has none.
+    pub fn memory_mut(&mut self, instance: InstanceId) -> &mut [u8] {
+        match self.store.instances[instance.0 as usize].memories.first() {
+            Some(&memory) => self.store.memories[memory as usize].bytes_mut(),
+            None => &mut [],
+        }
+    }
+
+    /// Returns the value of a global.
+    pub fn global(&self, global: GlobalId) -> Value {
+        let global = &self.store.globals[global.0 as usize];
+        value_of(global.slot, global.ty.value)
+    }
+
+    fn outcome(&mut self, exit: Exit) -> Outcome {
+        let outcome = match exit {
+            Exit::Returned => Outcome::Returned(self.computation.results()),
+            Exit::Exited => Outcome::Exited,
+            Exit::Suspended => return Outcome::Suspended,
+            Exit::Trapped(kind) => {
+                Outcome::Trapped(Trap { kind, backtrace: self.computation.backtrace(&self.store) })
+            }
+        };
+        self.computation.clear();
+        outcome
+    }
+}
+
+/// Returns the slot of a reference to a function: never 0, which is null.
+pub(crate) fn function_slot(id: FunctionId) -> u64 {
+    (u64::from(id.instance) + 1) << 32 | u64::from(id.function)
+}
+
+/// Returns the function that a reference refers to.
+pub(crate) fn function_of(slot: u64) -> Option<FunctionId> {
+    let (function, instance) = crate::plain::halves(slot);
+    Some(FunctionId { instance: instance.checked_sub(1)?, function })
+}
+
+/// Returns the slot of a value.
+pub(crate) fn slot_of(value: Value) -> u128 {
+    match value {
+        Value::I32(value) => value.cast_unsigned().into(),
+        Value::I64(value) => value.cast_unsigned().into(),
+        Value::F32(bits) => bits.into(),
+        Value::F64(bits) => bits.into(),
+        Value::V128(bits) => bits,
+        Value::FuncRef(id) => id.map_or(0, function_slot).into(),
+        Value::ExternRef(number) => number.map_or(0, |number| u128::from(number) + 1),
+    }
+}
+
+/// Returns the value in a slot.
+#[expect(clippy::cast_possible_truncation, reason = "a slot holds a value of the type in its low bits")]
+pub(crate) fn value_of(slot: u128, ty: ValueType) -> Value {
+    match ty {
+        ValueType::I32 => Value::I32((slot as u32).cast_signed()),
+        ValueType::I64 => Value::I64((slot as u64).cast_signed()),
+        ValueType::F32 => Value::F32(slot as u32),
+        ValueType::F64 => Value::F64(slot as u64),
+        ValueType::V128 => Value::V128(slot),
+        ValueType::FuncRef => Value::FuncRef(function_of(slot as u64)),
+        ValueType::ExternRef => Value::ExternRef(slot.checked_sub(1).map(|number| number as u32)),
+    }
+}
+
+/// Calls the host and turns what it answers into a slot.
+pub(crate) fn call_host(
+    host: &mut dyn Host,
+    number: u32,
+    ty: &FuncType,
+    arguments: &[Value],
+    memory: &mut [u8],
+    meter: &mut Meter,
+) -> Result<Option<u128>, Exit> {
+    match host.call(number, arguments, memory, meter) {
+        HostOutcome::Return(value) => Ok(result_slot(value, ty)),
+        HostOutcome::Trap(kind) => Err(Exit::Trapped(kind)),
+        HostOutcome::Suspend => Err(Exit::Suspended),
+        HostOutcome::Exit => Err(Exit::Exited),
+    }
+}
+
+/// Checks a result of the host against the type of its function.
+pub(crate) fn result_slot(value: Option<Value>, ty: &FuncType) -> Option<u128> {
+    assert!(
+        value.iter().map(|value| value.ty()).eq(ty.results().iter().copied()),
+        "the host must return what {ty} says"
+    );
+    value.map(slot_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_can_move_between_threads() {
+        fn sent<T: Send>() {}
+        sent::<Machine>();
+    }
+}

@@ -1,0 +1,72 @@
+//! The plain engine: a stack machine that does one instruction at a time and charges each before it acts.
+//!
+//! It is the definition of what code does and costs. Clarity comes before speed; the only things decided ahead are
+//! branch targets and prices. A value takes one **slot** of 128 bits whatever its type; limits and prices count
+//! vectors as two slots all the same.
+
+pub(crate) mod bulk;
+mod execute;
+mod float;
+mod translate;
+mod vector;
+
+pub(crate) use execute::{Computation, Exit};
+pub(crate) use translate::Translator;
+
+use alloc::boxed::Box;
+use lathe_gas::Instruction;
+
+/// A decoded instruction. Instructions that are never reached have none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    pub(crate) instruction: Instruction,
+    /// Values that a branch carries, or the index of a lane.
+    pub(crate) arity: u16,
+    /// What the instruction costs, besides what its operands decide.
+    pub(crate) ink: u32,
+    /// A constant, an index, an offset, or two of those: the first in the low half.
+    pub(crate) immediate: u64,
+}
+
+/// Where a branch goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Target {
+    /// The index of the next instruction.
+    pub(crate) pc: u32,
+    /// The operands that stay below the values carried.
+    pub(crate) height: u32,
+}
+
+impl Target {
+    pub(crate) fn pack(self) -> u64 {
+        u64::from(self.height) << 32 | u64::from(self.pc)
+    }
+}
+
+/// A function's code.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) ops: Box<[Op]>,
+    /// For each of `ops`, where it begins in the module.
+    pub(crate) offsets: Box<[u32]>,
+    /// The targets of all `br_table`, the default last in each.
+    pub(crate) targets: Box<[Target]>,
+    /// Vector constants and shuffle patterns.
+    pub(crate) vectors: Box<[u128]>,
+    pub(crate) params: u32,
+    /// Locals that the function declares.
+    pub(crate) locals: u32,
+    pub(crate) results: u32,
+    /// Parameters, locals and the most operands there can be.
+    pub(crate) height: u32,
+    /// The same, counting each vector twice: what the frame takes of the limit.
+    pub(crate) slots: u32,
+    /// What making a frame costs.
+    pub(crate) entry_ink: u64,
+}
+
+/// Splits an immediate into its low and high half.
+#[expect(clippy::cast_possible_truncation, reason = "that is what splitting does")]
+pub(crate) const fn halves(immediate: u64) -> (u32, u32) {
+    (immediate as u32, (immediate >> 32) as u32)
+}

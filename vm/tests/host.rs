@@ -1,0 +1,131 @@
+//! The seam to the host: calls, memory, suspension, exit.
+
+mod support;
+
+use lathe_vm::{Host, HostOutcome, Meter, Outcome, TrapKind, Value};
+use support::{PLENTY, Run, brief};
+
+/// Answers by the number of the function, and remembers what it was asked.
+#[derive(Default)]
+struct Script {
+    asked: Vec<(u32, Vec<Value>, usize)>,
+}
+
+impl Host for Script {
+    fn call(
+        &mut self,
+        function: u32,
+        arguments: &[Value],
+        memory: &mut [u8],
+        meter: &mut Meter,
+    ) -> HostOutcome {
+        self.asked.push((function, arguments.to_vec(), memory.len()));
+        if let Err(error) = meter.charge(1_234) {
+            return error.into();
+        }
+        if let Some(byte) = memory.first_mut() {
+            *byte += 1;
+        }
+        match function {
+            0 => HostOutcome::Return(arguments.first().copied()),
+            1 => HostOutcome::Suspend,
+            2 => HostOutcome::Exit,
+            _ => HostOutcome::Trap(TrapKind::Host),
+        }
+    }
+}
+
+const WAT: &str = r#"(module
+    (import "h" "echo" (func $echo (param i32) (result i32)))
+    (import "h" "suspend" (func $suspend (param i64 f32) (result i32)))
+    (import "h" "exit" (func $exit))
+    (import "h" "trap" (func $trap))
+    (memory (export "memory") 1)
+    (func (export "echo") (param i32) (result i32) (i32.add (call $echo (local.get 0)) (i32.const 1)))
+    (func (export "echo_tail") (param i32) (result i32) (return_call $echo (local.get 0)))
+    (func $inner (result i32) (i32.mul (call $suspend (i64.const 5) (f32.const 1)) (i32.const 10)))
+    (func (export "suspend") (result i32) (i32.add (call $inner) (i32.load8_u (i32.const 0))))
+    (func (export "exit") (call $exit) unreachable)
+    (func (export "trap") (call $trap))
+    (export "direct" (func $echo))
+    (export "direct_suspend" (func $suspend)))"#;
+
+fn invoke(run: &mut Run, host: &mut Script, name: &str, arguments: &[Value]) -> String {
+    brief(&run.invoke_with(name, arguments, &mut Meter::from_gas(PLENTY), host))
+}
+
+#[test]
+fn host_functions_are_called_with_their_arguments_and_memory() {
+    let (mut run, mut host) = (Run::new(WAT), Script::default());
+    assert_eq!(invoke(&mut run, &mut host, "echo", &[Value::I32(41)]), "42");
+    assert_eq!(invoke(&mut run, &mut host, "echo_tail", &[Value::I32(41)]), "41");
+    assert_eq!(invoke(&mut run, &mut host, "direct", &[Value::I32(7)]), "7");
+    assert_eq!(invoke(&mut run, &mut host, "exit", &[]), "exited");
+    assert_eq!(invoke(&mut run, &mut host, "trap", &[]), "host function failed");
+    let arguments = |n| vec![Value::I32(n)];
+    assert_eq!(
+        host.asked,
+        [
+            (0, arguments(41), 65_536),
+            (0, arguments(41), 65_536),
+            (0, arguments(7), 0),
+            (2, vec![], 65_536),
+            (3, vec![], 65_536)
+        ]
+    );
+    assert_eq!(run.machine.memory(run.instance)[0], 4);
+}
+
+#[test]
+fn a_suspended_computation_goes_on_with_the_result() {
+    let (mut run, mut host) = (Run::new(WAT), Script::default());
+    assert_eq!(invoke(&mut run, &mut host, "suspend", &[]), "suspended");
+    assert_eq!(run.machine.suspended_instance(), Some(run.instance));
+    run.machine.memory_mut(run.instance)[0] = 9;
+    let mut meter = Meter::from_gas(PLENTY);
+    let outcome = run.machine.resume(Some(Value::I32(3)), &mut meter, &mut host);
+    assert_eq!(brief(&outcome), "39");
+    assert_eq!(run.machine.suspended_instance(), None);
+    // The machine is as good as new.
+    assert_eq!(invoke(&mut run, &mut host, "direct_suspend", &[Value::I64(1), Value::F32(0)]), "suspended");
+    assert_eq!(brief(&run.machine.resume(Some(Value::I32(3)), &mut meter, &mut host)), "3");
+    assert_eq!(invoke(&mut run, &mut host, "echo", &[Value::I32(41)]), "42");
+}
+
+#[test]
+fn suspending_changes_no_price() {
+    struct Direct;
+    impl Host for Direct {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], meter: &mut Meter) -> HostOutcome {
+            match meter.charge(1_234) {
+                Ok(()) => HostOutcome::Return(Some(Value::I32(3))),
+                Err(error) => error.into(),
+            }
+        }
+    }
+    let mut direct = Meter::from_gas(PLENTY);
+    let outcome = Run::new(WAT).invoke_with("suspend", &[], &mut direct, &mut Direct);
+    assert_eq!(brief(&outcome), "30");
+    let mut suspended = Meter::from_gas(PLENTY);
+    let (mut run, mut host) = (Run::new(WAT), Script::default());
+    run.invoke_with("suspend", &[], &mut suspended, &mut host);
+    run.machine.resume(Some(Value::I32(3)), &mut suspended, &mut host);
+    assert_eq!(direct, suspended);
+}
+
+#[test]
+fn an_aborted_computation_tells_where_it_stood() {
+    let (mut run, mut host) = (Run::new(WAT), Script::default());
+    assert_eq!(invoke(&mut run, &mut host, "suspend", &[]), "suspended");
+    let Outcome::Trapped(trap) = run.machine.abort(TrapKind::OutOfGas) else { panic!("an abort traps") };
+    let names: Vec<_> = trap.backtrace.iter().map(|frame| frame.name.as_deref()).collect();
+    assert_eq!((trap.kind, names), (TrapKind::OutOfGas, vec![Some("inner"), Some("suspend")]));
+}
+
+#[test]
+fn a_host_that_cannot_be_paid_traps_out_of_gas() {
+    let (mut run, mut host) = (Run::new(WAT), Script::default());
+    let mut meter = support::ink_meter(1_000 + 250 + 2_000 + 200 + 1_233);
+    assert_eq!(brief(&run.invoke_with("echo", &[Value::I32(1)], &mut meter, &mut host)), "out of gas");
+    assert_eq!(meter.ink_left(), 1_233);
+}
