@@ -60,7 +60,7 @@ struct Node {
 impl Node {
     async fn start() -> Self {
         let chain: Arc<Chain> = Chain::open(ChainOptions {
-            spec: ChainSpec { chain_id: 31337, gas_limit: 100_000_000 },
+            spec: ChainSpec::default(),
             home: Home::Memory,
             mnemonic: "test test test test test test test test test test test junk".into(),
             account_count: 1,
