@@ -25,13 +25,13 @@ use tokio_tungstenite::{
 
 methods! {
     /// Returns its parameter.
-    "test_echo" | "test_alias", Read, echo(number: u64);
+    "test_echo" | "test_alias", echo(number: u64);
     /// Panics.
-    "test_panic", Execute, panics();
+    "test_panic", panics();
     /// Takes a while.
-    "test_sleep", Execute, sleeps(milliseconds: u64);
+    "test_sleep", sleeps(milliseconds: u64);
     /// Returns more than an answer may hold.
-    "test_flood", Read, flood();
+    "test_flood", flood();
 }
 
 fn echo(_: &Api, number: u64) -> Result<U64, RpcError> {
@@ -60,7 +60,7 @@ struct Node {
 impl Node {
     async fn start() -> Self {
         let chain: Arc<Chain> = Chain::open(ChainOptions {
-            spec: ChainSpec { chain_id: 31337, gas_limit: 100_000_000 },
+            spec: ChainSpec::default(),
             home: Home::Memory,
             mnemonic: "test test test test test test test test test test test junk".into(),
             account_count: 1,

@@ -81,7 +81,7 @@ impl DeployCommand {
         let block = receipt.block_number.unwrap_or_default();
         if self.json {
             print_json(&json!({
-                "address": address,
+                "address": address.to_string(),
                 "transactionHash": hash,
                 "blockNumber": U64::from(block),
                 "gasUsed": U64::from(receipt.gas_used),

@@ -1,6 +1,7 @@
 //! `lathe node`: the devnet as a process.
 
 use std::{
+    io::IsTerminal,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +10,10 @@ use std::{
 use alloy_primitives::U256;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -93,7 +97,8 @@ impl NodeCommand {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores)
+            // Handlers run on all threads but one.
+            .worker_threads(cores + 1)
             .enable_all()
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
@@ -115,7 +120,10 @@ impl NodeCommand {
     fn start_log(&self) {
         let default = if self.quiet { "warn" } else { "info" };
         let filter = EnvFilter::try_from_env("LATHE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         // A second start in one process, as in tests, keeps the first log.
         let _ = if self.json { log.json().try_init() } else { log.with_target(false).try_init() };
     }
@@ -135,21 +143,20 @@ impl NodeCommand {
             ))
         })?;
         let address = server.address().map_err(|error| CliError::Node(error.to_string()))?;
+        // Whoever has read the start-up message may send a signal.
+        let mut signals = Signals::watch().map_err(|error| CliError::Node(format!("signals: {error}")))?;
         if self.json {
             print_json(&self.banner_json(chain, data, address));
         } else if !self.quiet {
             print(&self.banner(chain, data, address));
         }
         tokio::spawn(async move {
-            if let Err(error) = wait_for_signal().await {
-                tracing::error!("signals cannot be watched: {error}");
-            }
+            signals.next().await;
             tracing::info!("stopping");
             let _ = stop.send(true);
             // Whoever asks again does not want to wait.
-            if wait_for_signal().await.is_ok() {
-                std::process::exit(130);
-            }
+            signals.next().await;
+            std::process::exit(130);
         });
         server.run().await;
         Ok(())
@@ -216,16 +223,25 @@ fn url(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
-/// Returns when the process is asked to stop.
-async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that ask the process to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From here on the signals no longer end the process.
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Returns when the next one comes.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Where the chain is kept.

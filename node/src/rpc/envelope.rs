@@ -10,11 +10,10 @@ use std::{
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     error::{PARSE_ERROR, RpcError},
-    method::{Answer, Method, Registry, Work},
+    method::{Answer, Method, Registry},
     params::{Params, bounded_array},
 };
 
@@ -103,16 +102,7 @@ fn run(
     let method = registry.find(name).ok_or_else(|| RpcError::method_not_found(name))?;
     let params = Params::parse(method, params)?;
     let handle = || catch_unwind(AssertUnwindSafe(|| (method.handler)(registry.api(), params, answer)));
-    let outcome = match method.work {
-        Work::Execute if on_worker_thread() => tokio::task::block_in_place(handle),
-        _ => handle(),
-    };
-    outcome.unwrap_or_else(|panic| Err(panicked(method, &*panic)))
-}
-
-/// Returns whether this thread serves other connections too, which long work must not hold up.
-fn on_worker_thread() -> bool {
-    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+    registry.workers().run(handle).unwrap_or_else(|panic| Err(panicked(method, &*panic)))
 }
 
 fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {

@@ -73,7 +73,7 @@ const NAME_ECHO_MAX: usize = 64;
 impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
-            ChainError::Database(_) => Self::internal(error.to_string()),
+            ChainError::Database(_) | ChainError::Internal(_) => Self::internal(error.to_string()),
             _ => Self::refused(error.to_string()),
         }
     }
@@ -82,6 +82,7 @@ impl From<ChainError> for RpcError {
 impl From<SubmitError> for RpcError {
     fn from(error: SubmitError) -> Self {
         match error {
+            SubmitError::Call(error) => error.into(),
             SubmitError::Chain(error) => error.into(),
             _ => Self::refused(error.to_string()),
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use serde::Serialize;
 
-use super::{error::RpcError, params::Params};
+use super::{error::RpcError, params::Params, workers::Workers};
 use crate::chain::Chain;
 
 /// What handlers work on.
@@ -25,8 +25,6 @@ pub struct Method {
     pub doc: &'static str,
     /// Its parameters in order.
     pub params: &'static [Parameter],
-    /// Where its handler may run.
-    pub work: Work,
     /// Reads the parameters, does the work and writes the result.
     pub handler: Handler,
 }
@@ -42,16 +40,7 @@ pub struct Parameter {
     pub required: bool,
 }
 
-/// Where a handler may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// On the thread that read the request: a few lookups.
-    Read,
-    /// Where it may take long or block: it executes contracts, writes, or walks many blocks.
-    Execute,
-}
-
-/// Writes a method's result as JSON to the answer.
+/// Writes a method's result as JSON to the answer. It may block: see [`Workers`].
 pub type Handler = fn(&Api, Params<'_>, &mut Answer) -> Result<(), RpcError>;
 
 /// The bytes of an answer, with a limit on what results may add to it.
@@ -107,6 +96,7 @@ const ANSWER_TOO_LARGE: i32 = -32003;
 pub struct Registry {
     api: Api,
     by_name: HashMap<&'static str, &'static Method>,
+    workers: Workers,
 }
 
 impl Registry {
@@ -122,12 +112,17 @@ impl Registry {
                 assert!(earlier.is_none(), "two rows of the method tables claim {name}");
             }
         }
-        Self { api: Api { chain }, by_name }
+        Self { api: Api { chain }, by_name, workers: Workers::default() }
     }
 
     /// Returns what handlers work on.
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Returns the threads that handlers run on.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Returns the method with this name or alias.
@@ -137,14 +132,14 @@ impl Registry {
 }
 
 /// Declares a table of RPC methods, one row each:
-/// `/// Doc.` `"name" | "alias", Work, handler(parameter: Type, ...);`
+/// `/// Doc.` `"name" | "alias", handler(parameter: Type, ...);`
 ///
 /// The handler is a function of [`&Api`](Api) and the parameters' values that returns `Result<impl Serialize, RpcError>`.
 #[macro_export]
 macro_rules! methods {
     ($(
         $(#[doc = $doc:literal])+
-        $name:literal $(| $alias:literal)*, $work:ident, $handler:ident($($param:ident: $type:ty),* $(,)?);
+        $name:literal $(| $alias:literal)*, $handler:ident($($param:ident: $type:ty),* $(,)?);
     )*) => {
         /// The methods of this module.
         pub const METHODS: &[$crate::rpc::Method] = &[$($crate::rpc::Method {
@@ -156,7 +151,6 @@ macro_rules! methods {
                 expected: <$type as $crate::rpc::FromParam>::EXPECTED,
                 required: <$type as $crate::rpc::FromParam>::REQUIRED,
             }),*],
-            work: $crate::rpc::Work::$work,
             #[allow(unused_mut, unused_variables, reason = "a row may have no parameters")]
             handler: |api, mut params, answer| {
                 let handler = $handler;

@@ -18,9 +18,10 @@ pub mod server;
 mod shapes;
 mod socket;
 mod websocket;
+mod workers;
 
 pub use access::{Access, Refusal};
 pub use error::RpcError;
-pub use method::{Answer, Api, Handler, Method, Parameter, Registry, Work};
+pub use method::{Answer, Api, Handler, Method, Parameter, Registry};
 pub use params::{BlockAt, FromParam, Params};
 pub use server::{Server, ServerOptions};

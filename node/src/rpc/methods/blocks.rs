@@ -16,29 +16,29 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Returns the number of the latest block.
-    "eth_blockNumber", Read, block_number();
+    "eth_blockNumber", block_number();
     /// Returns a block by number or tag, its transactions in full or by hash; null if there is none.
-    "eth_getBlockByNumber", Read, block(block: BlockId, full: Option<bool>);
+    "eth_getBlockByNumber", block(block: BlockId, full: Option<bool>);
     /// Returns a block by hash, its transactions in full or by hash; null if there is none.
-    "eth_getBlockByHash", Read, block_by_hash(hash: B256, full: Option<bool>);
+    "eth_getBlockByHash", block_by_hash(hash: B256, full: Option<bool>);
     /// Returns the receipts of a block; null if there is none.
-    "eth_getBlockReceipts", Read, receipts(block: BlockId);
+    "eth_getBlockReceipts", receipts(block: BlockId);
     /// Returns how many transactions a block holds; null if there is none.
-    "eth_getBlockTransactionCountByNumber", Read, transaction_count(block: BlockId);
+    "eth_getBlockTransactionCountByNumber", transaction_count(block: BlockId);
     /// Returns how many transactions a block holds; null if there is none.
-    "eth_getBlockTransactionCountByHash", Read, transaction_count_by_hash(hash: B256);
+    "eth_getBlockTransactionCountByHash", transaction_count_by_hash(hash: B256);
     /// Returns 0: blocks have no uncles; null if there is no such block.
-    "eth_getUncleCountByBlockNumber", Read, uncle_count(block: BlockId);
+    "eth_getUncleCountByBlockNumber", uncle_count(block: BlockId);
     /// Returns 0: blocks have no uncles; null if there is no such block.
-    "eth_getUncleCountByBlockHash", Read, uncle_count_by_hash(hash: B256);
+    "eth_getUncleCountByBlockHash", uncle_count_by_hash(hash: B256);
     /// Returns a transaction by its place in a block; null if there is none.
-    "eth_getTransactionByBlockNumberAndIndex", Read, transaction(block: BlockId, index: u64);
+    "eth_getTransactionByBlockNumberAndIndex", transaction(block: BlockId, index: u64);
     /// Returns a transaction by its place in a block; null if there is none.
-    "eth_getTransactionByBlockHashAndIndex", Read, transaction_by_hash(hash: B256, index: u64);
+    "eth_getTransactionByBlockHashAndIndex", transaction_by_hash(hash: B256, index: u64);
     /// Returns the EIP-2718 bytes of a transaction by its place in a block; null if there is none.
-    "eth_getRawTransactionByBlockNumberAndIndex", Read, raw_transaction(block: BlockId, index: u64);
+    "eth_getRawTransactionByBlockNumberAndIndex", raw_transaction(block: BlockId, index: u64);
     /// Returns the EIP-2718 bytes of a transaction by its place in a block; null if there is none.
-    "eth_getRawTransactionByBlockHashAndIndex", Read, raw_transaction_by_hash(hash: B256, index: u64);
+    "eth_getRawTransactionByBlockHashAndIndex", raw_transaction_by_hash(hash: B256, index: u64);
 }
 
 fn find(api: &Api, id: BlockId) -> Result<Option<Arc<Block>>> {

@@ -12,14 +12,14 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Runs a call on the state after a block, with overrides of accounts and of the block, and returns its output.
-    "eth_call", Execute, call(
+    "eth_call", call(
         transaction: TransactionRequest,
         block: BlockAt,
         state_overrides: Option<StateOverride>,
         block_overrides: Option<Box<BlockOverrides>>,
     );
     /// Returns the least gas limit with which a transaction succeeds.
-    "eth_estimateGas", Execute, estimate_gas(
+    "eth_estimateGas", estimate_gas(
         transaction: TransactionRequest,
         block: BlockAt,
         state_overrides: Option<StateOverride>,

@@ -12,13 +12,13 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Mines one block of what waits, empty if nothing does.
-    "evm_mine", Execute, mine_one();
+    "evm_mine", mine_one();
     /// Mines some blocks, one if the count is left out.
-    "anvil_mine" | "hardhat_mine", Execute, mine(blocks: Option<u64>);
+    "anvil_mine" | "hardhat_mine", mine(blocks: Option<u64>);
     /// Returns how many transactions wait: executable, and queued behind a gap in nonces.
-    "txpool_status", Read, pool_status();
+    "txpool_status", pool_status();
     /// Returns the node's latest block, rules and fees.
-    "anvil_nodeInfo", Read, node_info();
+    "anvil_nodeInfo", node_info();
 }
 
 /// Blocks that one request mines: about as many as take a minute.

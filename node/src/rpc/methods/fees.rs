@@ -14,13 +14,13 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Returns a gas price that gets a legacy transaction into the next block, in wei.
-    "eth_gasPrice", Read, gas_price();
+    "eth_gasPrice", gas_price();
     /// Returns the priority fee that wallets should offer, in wei per gas.
-    "eth_maxPriorityFeePerGas", Read, priority_fee();
+    "eth_maxPriorityFeePerGas", priority_fee();
     /// Returns 1: there are no blobs.
-    "eth_blobBaseFee", Read, blob_base_fee();
+    "eth_blobBaseFee", blob_base_fee();
     /// Returns base fees, how full blocks were, and percentiles of the priority fees paid, oldest block first.
-    "eth_feeHistory", Execute, fee_history(block_count: u64, newest_block: BlockId, reward_percentiles: Option<Vec<f64>>);
+    "eth_feeHistory", fee_history(block_count: u64, newest_block: BlockId, reward_percentiles: Option<Vec<f64>>);
 }
 
 /// Wei per gas that wallets are told to offer: 1 gwei, as other devnets do. Nothing competes for room in a block here.

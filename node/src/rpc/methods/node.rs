@@ -11,23 +11,23 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Returns the chain id of EIP-155.
-    "eth_chainId", Read, chain_id();
+    "eth_chainId", chain_id();
     /// Returns the chain id in decimal.
-    "net_version", Read, network_id();
+    "net_version", network_id();
     /// Returns true: the node accepts connections.
-    "net_listening", Read, is_listening();
+    "net_listening", is_listening();
     /// Returns 0: a devnet has no peers.
-    "net_peerCount", Read, peer_count();
+    "net_peerCount", peer_count();
     /// Returns the name and version of the node.
-    "web3_clientVersion", Read, client_version();
+    "web3_clientVersion", client_version();
     /// Returns the Keccak-256 of the data.
-    "web3_sha3", Read, sha3(data: Bytes);
+    "web3_sha3", sha3(data: Bytes);
     /// Returns false: a devnet has nothing to sync with.
-    "eth_syncing", Read, is_syncing();
+    "eth_syncing", is_syncing();
     /// Returns the accounts whose keys the node holds.
-    "eth_accounts" | "eth_requestAccounts" | "personal_listAccounts", Read, accounts();
+    "eth_accounts" | "eth_requestAccounts" | "personal_listAccounts", accounts();
     /// Returns the account that fees of the latest block went to.
-    "eth_coinbase", Read, coinbase();
+    "eth_coinbase", coinbase();
 }
 
 /// The name and version of the node, as `web3_clientVersion` gives them.

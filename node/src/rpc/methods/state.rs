@@ -16,17 +16,17 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Returns the balance of an account in wei.
-    "eth_getBalance", Read, balance(address: Address, block: BlockAt);
+    "eth_getBalance", balance(address: Address, block: BlockAt);
     /// Returns the nonce of an account: how many transactions it has sent. At `pending`, waiting ones count.
-    "eth_getTransactionCount", Read, nonce(address: Address, block: BlockAt);
+    "eth_getTransactionCount", nonce(address: Address, block: BlockAt);
     /// Returns the code of an account.
-    "eth_getCode", Read, code(address: Address, block: BlockAt);
+    "eth_getCode", code(address: Address, block: BlockAt);
     /// Returns the value of a storage slot, 32 bytes.
-    "eth_getStorageAt", Read, storage(address: Address, slot: Slot, block: BlockAt);
+    "eth_getStorageAt", storage(address: Address, slot: Slot, block: BlockAt);
     /// Returns an account and some of its slots, with Merkle proofs of each.
-    "eth_getProof", Execute, proof(address: Address, slots: Vec<Slot>, block: BlockAt);
+    "eth_getProof", proof(address: Address, slots: Vec<Slot>, block: BlockAt);
     /// Returns the balance, nonce and code of an account.
-    "eth_getAccountInfo", Read, account_info(address: Address, block: BlockAt);
+    "eth_getAccountInfo", account_info(address: Address, block: BlockAt);
 }
 
 fn balance(api: &Api, address: Address, BlockAt(at): BlockAt) -> Result<U256> {

@@ -16,17 +16,17 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Returns a transaction, mined or waiting; null if there is none.
-    "eth_getTransactionByHash", Read, transaction(hash: B256);
+    "eth_getTransactionByHash", transaction(hash: B256);
     /// Returns the EIP-2718 bytes of a transaction, mined or waiting; null if there is none.
-    "eth_getRawTransactionByHash", Read, raw_transaction(hash: B256);
+    "eth_getRawTransactionByHash", raw_transaction(hash: B256);
     /// Returns the receipt of a mined transaction; null if there is none.
-    "eth_getTransactionReceipt", Read, receipt(hash: B256);
+    "eth_getTransactionReceipt", receipt(hash: B256);
     /// Returns the logs that match a filter, in the order of the chain.
-    "eth_getLogs", Execute, logs(filter: Filter);
+    "eth_getLogs", logs(filter: Filter);
     /// Sends a signed transaction; returns its hash once it is in a block, unless mining is not instant.
-    "eth_sendRawTransaction", Execute, send_raw(transaction: Bytes);
+    "eth_sendRawTransaction", send_raw(transaction: Bytes);
     /// Fills in, signs and sends a transaction of an account whose key the node holds; returns its hash.
-    "eth_sendTransaction", Execute, send(transaction: TransactionRequest);
+    "eth_sendTransaction", send(transaction: TransactionRequest);
 }
 
 fn transaction(api: &Api, hash: B256) -> Result<Option<Transaction>> {

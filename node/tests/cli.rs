@@ -1,0 +1,153 @@
+//! The command line as a process: a node is started, a contract deployed and called, and mistakes are reported.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// Returns its calldata after the selector, so that SCALE results equal SCALE arguments; traps without calldata.
+const ECHO: &str = r#"(module
+    (import "vm_hooks" "read_args" (func $read_args (param i32)))
+    (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+    (memory (export "memory") 1)
+    (func (export "user_entrypoint") (param $length i32) (result i32)
+        (if (i32.lt_u (local.get $length) (i32.const 4)) (then unreachable))
+        (call $read_args (i32.const 0))
+        (call $write_result (i32.const 4) (i32.sub (local.get $length) (i32.const 4)))
+        (i32.const 0)))"#;
+
+struct Node {
+    process: Child,
+    banner: Value,
+    files: tempfile::TempDir,
+}
+
+impl Node {
+    fn start() -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_lathe"))
+            .args(["node", "--port", "0", "--json", "--accounts", "2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a start-up message");
+        let banner = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { process, banner, files: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let url = self.banner["rpcUrl"].as_str().expect("a URL");
+        lathe(arguments, url)
+    }
+
+    /// Returns what a command that must succeed prints.
+    fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
+    }
+
+    fn module(&self, text: &str) -> PathBuf {
+        let path = self.files.path().join("contract.wasm");
+        std::fs::write(&path, wat::parse_str(text).expect("a module")).expect("a file");
+        path
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn lathe(arguments: &[&str], url: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lathe"));
+    command.args(arguments).env("ETH_RPC_URL", url).output().expect("the binary starts")
+}
+
+#[test]
+fn a_contract_is_deployed_called_and_sent_to() {
+    let node = Node::start();
+    assert_eq!(node.banner["chainId"], 31337);
+    assert_eq!(node.banner["accounts"].as_array().map(Vec::len), Some(2));
+    let path = node.module(ECHO);
+    let path = path.to_str().expect("a path");
+    let deployed: Value = serde_json::from_str(&node.prints(&["deploy", path, "--json"])).expect("JSON");
+    let address = deployed["address"].as_str().expect("an address");
+    assert!(
+        node.prints(&["deploy", path, "--from-account", "1", "--no-compress"]).starts_with("address      0x")
+    );
+
+    for (arguments, printed) in [
+        (&["f(str)->str", "hello"][..], "hello"),
+        (&["f(u8,Option<str>)->(u8,Option<str>)", "7", r#"some("x")"#], r#"(7, some("x"))"#),
+        (&["f(i32)->i32", "-5"], "-5"),
+        (&["f(u8)", "255"], "0xff"),
+        (&["f(uint256,string)->(uint256,string)", "1", "a", "--abi", "solidity"], r#"(1, "a")"#),
+        (&["f(uint256)(uint256)", "1", "--abi", "solidity"], "(1)"),
+        (&["f(Vec<u64>)->Vec<u64>", "[1, 18446744073709551615]", "--json"], r#"[1,"18446744073709551615"]"#),
+    ] {
+        assert_eq!(node.prints(&[&["call", address], arguments].concat()), printed, "{arguments:?}");
+    }
+    assert!(
+        node.prints(&["send", address, "f(str)", "x", "--value", "1gwei"]).starts_with("transaction  0x")
+    );
+    let calldata = node.prints(&["encode", "f(str)", "x"]);
+    assert_eq!(node.prints(&["decode", "str", &format!("0x{}", &calldata[10..])]), "x");
+    assert!(node.prints(&["envelope", path]).starts_with("0xef4c01"));
+}
+
+#[test]
+fn mistakes_are_reported_on_standard_error() {
+    let node = Node::start();
+    let path = node.module(ECHO);
+    let path = path.to_str().expect("a path");
+    let nobody = "0x00000000000000000000000000000000000000ff";
+    let address = node.prints(&["deploy", path, "--json"]);
+    let address: Value = serde_json::from_str(&address).expect("JSON");
+    let address = address["address"].as_str().expect("an address");
+    let table: [(&[&str], i32, &str); 13] = [
+        (&["deploy", "/nowhere.wasm"], 1, "/nowhere.wasm: No such file"),
+        (&["deploy", "/dev/null"], 2, "not a Wasm module"),
+        (&["deploy", path, "--private-key", "0x12"], 2, "--private-key: expected 32 bytes of hex"),
+        (&["deploy", path, "--value", "1000000ether"], 1, "insufficient funds"),
+        (&["deploy", path, "--gas-limit", "30000"], 1, "intrinsic gas too low"),
+        (&["call", nobody, "f()"], 1, "there is no contract at 0x0000"),
+        (&["call", address, "f(str)->u8", "hello"], 1, "bytes of 6 are left over"),
+        (&["call", address, "f(u8)"], 2, "f takes 1 arguments, got 0"),
+        (&["call", address, "f(u8)", "256"], 2, "needs more than 8 bits"),
+        (&["call", address, "f(u7)", "1"], 2, "unknown type \"u7\""),
+        (&["call", address, "f", "1"], 2, "no ("),
+        (&["call", address, "f()", "--rpc-url", "https://example.test"], 2, "https is not supported"),
+        (&["call", address, "f()", "--rpc-url", "http://127.0.0.1:1"], 1, "cannot connect"),
+    ];
+    for (arguments, status, message) in table {
+        let output = node.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
+        assert!(error.contains(message), "{arguments:?}: {error}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_node_that_would_give_its_keys_to_the_network_does_not_start() {
+    let output = lathe(&["node", "--host", "0.0.0.0", "--port", "0"], "");
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--allow-dev-keys-on-network"), "{error}");
+}
+
+#[test]
+fn a_node_ends_when_it_is_asked_to() {
+    let mut node = Node::start();
+    let id = node.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert!(node.process.wait().expect("the process ends").success());
+}
