@@ -244,8 +244,23 @@ fn a_failed_computation_leaves_the_machine_usable() {
     for _ in 0..3 {
         run.invoke("f", &[], &mut Meter::from_gas(1 << 30));
         let outcome = run.invoke("g", &[lathe_vm::Value::I32(5)], &mut Meter::from_gas(1 << 30));
-        assert_eq!(brief(&outcome), "5", "a local is zero whatever lay on the stack before");
+        assert_eq!(brief(&outcome), "5");
     }
+}
+
+#[test]
+fn locals_are_zero_whatever_lay_on_the_stack() {
+    let mut run = Run::new(
+        r#"(module
+            (func $dirty (param i64 i64 i64 i64) (result i64)
+                (i64.add (i64.add (local.get 0) (local.get 1)) (i64.add (local.get 2) (local.get 3))))
+            (func $clean (result i64) (local i64 i64 i64 i64)
+                (i64.add (i64.add (local.get 0) (local.get 1)) (i64.add (local.get 2) (local.get 3))))
+            (func (export "f") (result i64)
+                (drop (call $dirty (i64.const 1) (i64.const 2) (i64.const 4) (i64.const 8)))
+                (call $clean)))"#,
+    );
+    assert_eq!(brief(&run.invoke("f", &[], &mut Meter::from_gas(1 << 30))), "0");
 }
 
 #[test]
