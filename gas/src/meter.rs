@@ -45,13 +45,16 @@ impl Meter {
                 self.ink = left;
                 Ok(())
             }
-            None => self.charge_reserve(ink),
+            None => self.charge_reserve(u128::from(ink)),
         }
     }
 
-    /// Takes `gas`. Fails, and takes nothing, if less than that is left, or if it is more than fits in 64 bits of ink.
+    /// Takes `gas`. Fails, and takes nothing, if less than that is left.
     pub fn charge_gas(&mut self, gas: u64) -> Result<(), OutOfGas> {
-        self.charge(gas.checked_mul(INK_PER_GAS).ok_or(OutOfGas)?)
+        match gas.checked_mul(INK_PER_GAS) {
+            Some(ink) => self.charge(ink),
+            None => self.charge_reserve(u128::from(gas) * u128::from(INK_PER_GAS)),
+        }
     }
 
     /// Gives back gas that a callee did not use. The sum saturates at `u64::MAX` gas.
@@ -89,8 +92,8 @@ impl Meter {
 
     #[cold]
     #[inline(never)]
-    fn charge_reserve(&mut self, ink: u64) -> Result<(), OutOfGas> {
-        let left = self.total().checked_sub(u128::from(ink)).ok_or(OutOfGas)?;
+    fn charge_reserve(&mut self, ink: u128) -> Result<(), OutOfGas> {
+        let left = self.total().checked_sub(ink).ok_or(OutOfGas)?;
         self.split(left);
         Ok(())
     }
@@ -142,8 +145,11 @@ mod tests {
         let mut meter = Meter::from_gas(u64::MAX);
         meter.return_gas(u64::MAX);
         assert_eq!(meter.gas_left(), u64::MAX);
-        assert_eq!(meter.charge_gas(u64::MAX), Err(OutOfGas));
         assert_eq!(meter.charge(u64::MAX), Ok(()));
-        assert_eq!(meter.gas_left(), u64::MAX - u64::MAX / INK_PER_GAS);
+        assert_eq!(meter.charge_gas(u64::MAX), Err(OutOfGas));
+        let left = meter.gas_left();
+        assert_eq!(left, u64::MAX - u64::MAX / INK_PER_GAS);
+        assert_eq!(meter.charge_gas(left), Ok(()));
+        assert_eq!(meter.gas_left(), 0);
     }
 }
