@@ -30,7 +30,8 @@ use revm::{
 use super::{
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     program::{CodeCache, ENTRYPOINT, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
-    vm_hooks::{ChildStatus, ProgramState, Reply, VmHooks},
+    program_state::{ChildStatus, ProgramState, Reply},
+    vm_hooks::VmHooks,
 };
 
 /// Memory pages that all open frames of a transaction together may hold: 256 MiB.

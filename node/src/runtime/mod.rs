@@ -8,7 +8,9 @@ mod env;
 mod evm;
 mod execute;
 mod gas;
+mod guest;
 mod program;
+mod program_state;
 mod vm_hooks;
 mod world;
 

@@ -7,8 +7,6 @@
 //! Storage is write-back: loads and stores go to a cache of the frame, which [`HostFunction::StorageFlushCache`]
 //! writes to the journal; what is not flushed is lost.
 
-use std::collections::BTreeMap;
-
 use lathe_gas::{HostFunction, INK_PER_GAS, Meter};
 use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
 use revm::{
@@ -17,107 +15,14 @@ use revm::{
     primitives::{Address, B256, Bytes, Log, U256, keccak256},
 };
 
-use super::gas::{self, Stop};
+use super::{
+    gas::{self, Stop},
+    guest::{Arguments, Failure, Memory, Outcome, clamp, i32_value, i64_value, length_u32},
+    program_state::{CachedSlot, ProgramState, Reply},
+};
 
 /// Topics a log can have.
 const LOG_TOPICS_MAX: u32 = 4;
-
-/// What a program's frame keeps between runs.
-#[derive(Debug, Default)]
-pub(super) struct ProgramState {
-    /// Calldata.
-    pub calldata: Bytes,
-    /// What the frame will return or revert with.
-    pub result: Bytes,
-    /// Whether this contract already has a frame below this one.
-    pub reentrant: bool,
-    /// The status given to `exit_early`.
-    pub exit_status: Option<u32>,
-    /// The frame that a suspended host call asks for, and where its reply goes.
-    pub pending: Option<(FrameInput, Reply)>,
-    /// Why the last trap of kind `Host` happened.
-    pub trap_reason: Option<String>,
-    /// Set when the database failed: the transaction is abandoned.
-    pub fatal: bool,
-    storage: BTreeMap<U256, CachedSlot>,
-}
-
-impl ProgramState {
-    /// Returns the state of a frame that has not run yet.
-    pub(super) fn new(calldata: Bytes, reentrant: bool) -> Self {
-        Self { calldata, reentrant, ..Default::default() }
-    }
-}
-
-/// A slot in the write-back cache.
-#[derive(Debug, Clone, Copy)]
-struct CachedSlot {
-    value: U256,
-    dirty: bool,
-}
-
-/// Where a finished child frame is reported to. The pointers were checked before the child ran, and memory never
-/// shrinks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reply {
-    /// A call: length of the return data as `u32` little-endian at `return_length`; the result is the status.
-    Call {
-        /// Pointer to 4 bytes.
-        return_length: u32,
-    },
-    /// A creation: the address (zero if it failed) at `address`, length of the revert data at `revert_length`.
-    Create {
-        /// Pointer to 20 bytes.
-        address: u32,
-        /// Pointer to 4 bytes.
-        revert_length: u32,
-    },
-}
-
-/// What a child frame ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChildStatus {
-    /// It succeeded; a creation made this address.
-    Ok(Option<Address>),
-    /// It reverted.
-    Reverted,
-    /// It failed in any other way.
-    Failed,
-}
-
-impl Reply {
-    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
-    pub(super) fn deliver(
-        self,
-        status: ChildStatus,
-        return_data_bytes: u32,
-        memory: &mut [u8],
-    ) -> Option<Value> {
-        let mut write = |pointer: u32, bytes: &[u8]| {
-            let start = pointer as usize;
-            memory[start..start + bytes.len()].copy_from_slice(bytes);
-        };
-        match self {
-            Self::Call { return_length } => {
-                write(return_length, &return_data_bytes.to_le_bytes());
-                Some(Value::I32(match status {
-                    ChildStatus::Ok(_) => 0,
-                    ChildStatus::Reverted => 1,
-                    ChildStatus::Failed => 2,
-                }))
-            }
-            Self::Create { address, revert_length } => {
-                let created = match status {
-                    ChildStatus::Ok(created) => created.unwrap_or_default(),
-                    _ => Address::ZERO,
-                };
-                write(address, created.as_slice());
-                write(revert_length, &return_data_bytes.to_le_bytes());
-                None
-            }
-        }
-    }
-}
 
 /// The world as one run of a program sees it: lent for the run, never kept.
 pub(super) struct VmHooks<'a> {
@@ -136,28 +41,6 @@ pub(super) struct VmHooks<'a> {
     /// What the frame keeps.
     pub state: &'a mut ProgramState,
 }
-
-/// Why a host function gave no result.
-enum Failure {
-    Trap(TrapKind),
-    /// The interface forbids it; the text says why.
-    Refused(String),
-    Stop(Stop),
-}
-
-impl From<Stop> for Failure {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
-    }
-}
-
-impl From<lathe_gas::OutOfGas> for Failure {
-    fn from(_: lathe_gas::OutOfGas) -> Self {
-        Self::Stop(Stop::OutOfGas)
-    }
-}
-
-type Outcome<T = Option<Value>> = Result<T, Failure>;
 
 impl VmHost for VmHooks<'_> {
     fn call(
@@ -484,97 +367,4 @@ impl VmHooks<'_> {
         let account = gas::account(self.host, meter, of, true)?.data;
         Ok(account.code.as_ref().map(|code| code.original_bytes()).unwrap_or_default())
     }
-}
-
-/// The arguments of a host call; their types were checked when the module was linked.
-struct Arguments<'a>(&'a [Value]);
-
-impl Arguments<'_> {
-    fn u32(&self, index: usize) -> u32 {
-        match self.0[index] {
-            Value::I32(value) => value.cast_unsigned(),
-            ref other => unreachable!("linking checked that argument {index} is an i32, not {other:?}"),
-        }
-    }
-
-    fn u64(&self, index: usize) -> u64 {
-        match self.0[index] {
-            Value::I64(value) => value.cast_unsigned(),
-            ref other => unreachable!("linking checked that argument {index} is an i64, not {other:?}"),
-        }
-    }
-}
-
-/// Guest memory with checked access.
-struct Memory<'a>(&'a mut [u8]);
-
-impl Memory<'_> {
-    fn range(&self, pointer: u32, bytes: usize) -> Outcome<std::ops::Range<usize>> {
-        let start = pointer as usize;
-        match start.checked_add(bytes) {
-            Some(end) if end <= self.0.len() => Ok(start..end),
-            _ => Err(Failure::Trap(TrapKind::MemoryOutOfBounds)),
-        }
-    }
-
-    fn check(&self, pointer: u32, bytes: usize) -> Outcome<()> {
-        self.range(pointer, bytes).map(drop)
-    }
-
-    fn read(&self, pointer: u32, bytes: u32) -> Outcome<&[u8]> {
-        Ok(&self.0[self.range(pointer, bytes as usize)?])
-    }
-
-    fn write(&mut self, pointer: u32, bytes: &[u8]) -> Outcome<()> {
-        let range = self.range(pointer, bytes.len())?;
-        self.0[range].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn word(&self, pointer: u32) -> Outcome<U256> {
-        Ok(U256::from_be_slice(self.read(pointer, 32)?))
-    }
-
-    fn write_word(&mut self, pointer: u32, word: U256) -> Outcome<()> {
-        self.write(pointer, &word.to_be_bytes::<32>())
-    }
-
-    fn address(&self, pointer: u32) -> Outcome<Address> {
-        Ok(Address::from_slice(self.read(pointer, 20)?))
-    }
-
-    /// Replaces the word at `target` by a function of itself and other words; `None` (division by zero) is zero.
-    fn update_word<const N: usize>(
-        &mut self,
-        target: u32,
-        others: [u32; N],
-        function: impl FnOnce(U256, [U256; N]) -> Option<U256>,
-    ) -> Outcome<()> {
-        let word = self.word(target)?;
-        let mut operands = [U256::ZERO; N];
-        for (operand, pointer) in operands.iter_mut().zip(others) {
-            *operand = self.word(pointer)?;
-        }
-        self.write_word(target, function(word, operands).unwrap_or_default())
-    }
-}
-
-/// Returns the part of `data` that `offset` and `length` name, as far as it exists.
-fn clamp(data: &[u8], offset: u32, length: u32) -> &[u8] {
-    let start = (offset as usize).min(data.len());
-    let end = start.saturating_add(length as usize).min(data.len());
-    &data[start..end]
-}
-
-/// Lengths of calldata, code and return data are bounded by gas far below 4 GiB.
-fn length_u32(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("gas bounds data far below 4 GiB")
-}
-
-fn i32_value(value: u32) -> Value {
-    Value::I32(value.cast_signed())
-}
-
-fn i64_value(value: u64) -> Value {
-    Value::I64(value.cast_signed())
 }

@@ -1,0 +1,107 @@
+//! What a program's frame keeps between runs, and how a finished child frame is reported to it.
+
+use std::collections::BTreeMap;
+
+use lathe_vm::Value;
+use revm::{
+    interpreter::FrameInput,
+    primitives::{Address, Bytes, U256},
+};
+
+/// What a program's frame keeps between runs.
+#[derive(Debug, Default)]
+pub(super) struct ProgramState {
+    /// Calldata.
+    pub calldata: Bytes,
+    /// What the frame will return or revert with.
+    pub result: Bytes,
+    /// Whether this contract already has a frame below this one.
+    pub reentrant: bool,
+    /// The status given to `exit_early`.
+    pub exit_status: Option<u32>,
+    /// The frame that a suspended host call asks for, and where its reply goes.
+    pub pending: Option<(FrameInput, Reply)>,
+    /// Why the last trap of kind `Host` happened.
+    pub trap_reason: Option<String>,
+    /// Set when the database failed: the transaction is abandoned.
+    pub fatal: bool,
+    /// The write-back cache of storage.
+    pub(super) storage: BTreeMap<U256, CachedSlot>,
+}
+
+impl ProgramState {
+    /// Returns the state of a frame that has not run yet.
+    pub(super) fn new(calldata: Bytes, reentrant: bool) -> Self {
+        Self { calldata, reentrant, ..Default::default() }
+    }
+}
+
+/// A slot in the write-back cache.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CachedSlot {
+    pub(super) value: U256,
+    pub(super) dirty: bool,
+}
+
+/// Where a finished child frame is reported to. The pointers were checked before the child ran, and memory never
+/// shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// A call: length of the return data as `u32` little-endian at `return_length`; the result is the status.
+    Call {
+        /// Pointer to 4 bytes.
+        return_length: u32,
+    },
+    /// A creation: the address (zero if it failed) at `address`, length of the revert data at `revert_length`.
+    Create {
+        /// Pointer to 20 bytes.
+        address: u32,
+        /// Pointer to 4 bytes.
+        revert_length: u32,
+    },
+}
+
+/// What a child frame ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChildStatus {
+    /// It succeeded; a creation made this address.
+    Ok(Option<Address>),
+    /// It reverted.
+    Reverted,
+    /// It failed in any other way.
+    Failed,
+}
+
+impl Reply {
+    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
+    pub(super) fn deliver(
+        self,
+        status: ChildStatus,
+        return_data_bytes: u32,
+        memory: &mut [u8],
+    ) -> Option<Value> {
+        let mut write = |pointer: u32, bytes: &[u8]| {
+            let start = pointer as usize;
+            memory[start..start + bytes.len()].copy_from_slice(bytes);
+        };
+        match self {
+            Self::Call { return_length } => {
+                write(return_length, &return_data_bytes.to_le_bytes());
+                Some(Value::I32(match status {
+                    ChildStatus::Ok(_) => 0,
+                    ChildStatus::Reverted => 1,
+                    ChildStatus::Failed => 2,
+                }))
+            }
+            Self::Create { address, revert_length } => {
+                let created = match status {
+                    ChildStatus::Ok(created) => created.unwrap_or_default(),
+                    _ => Address::ZERO,
+                };
+                write(address, created.as_slice());
+                write(revert_length, &return_data_bytes.to_le_bytes());
+                None
+            }
+        }
+    }
+}
