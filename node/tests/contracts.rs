@@ -1,5 +1,7 @@
 //! Contracts on a chain in memory: deployment, storage, calls between frames, reverts, gas to the unit.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
+
 use std::sync::Arc;
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};

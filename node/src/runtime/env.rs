@@ -115,7 +115,6 @@ pub(super) fn tx_env(tx: &Recovered<TxEnvelope>) -> TxEnv {
             .iter()
             .map(|authorization| Either::Left(authorization.clone()))
             .collect(),
-        ..Default::default()
     }
 }
 
@@ -135,7 +134,6 @@ pub(super) fn request_env(request: &Request, chain_id: u64) -> TxEnv {
         blob_hashes: Vec::new(),
         max_fee_per_blob_gas: 0,
         authorization_list: request.authorizations.iter().cloned().map(Either::Left).collect(),
-        ..Default::default()
     };
     // The type follows from the fields that are there.
     if !tx.authorization_list.is_empty() {

@@ -21,6 +21,13 @@ use super::{
     program_state::{CachedSlot, ProgramState, Reply},
 };
 
+/// Ink that one gas buys, as `tx_ink_price` gives it.
+const INK_PRICE: i32 = {
+    assert!(INK_PER_GAS <= i32::MAX as u64, "the interface has 31 bits for it");
+    #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+    let price = INK_PER_GAS as i32;
+    price
+};
 /// Topics a log can have.
 const LOG_TOPICS_MAX: u32 = 4;
 
@@ -194,7 +201,7 @@ impl VmHooks<'_> {
 
             F::EvmGasLeft => return Ok(Some(i64_value(meter.gas_left()))),
             F::EvmInkLeft => return Ok(Some(i64_value(meter.ink_left()))),
-            F::TxInkPrice => return Ok(Some(Value::I32(INK_PER_GAS as i32))),
+            F::TxInkPrice => return Ok(Some(Value::I32(INK_PRICE))),
 
             F::BlockBasefee => memory.write_word(a.u32(0), self.host.basefee())?,
             F::TxGasPrice => memory.write_word(a.u32(0), self.host.effective_gas_price())?,
