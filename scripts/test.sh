@@ -46,6 +46,8 @@ quick() {
 all() {
     quick
     check "contracts are what their sources build" scripts/contracts.sh --check
+    tests "contracts: their logic" --manifest-path contracts/Cargo.toml -p lathe-calculator -p lathe-scale-abi
+    tests "fuzz targets over seeds" --manifest-path fuzz/Cargo.toml
     check "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
     check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     tests "state: RocksDB" -p lathe-state

@@ -9,6 +9,7 @@ use std::{
 };
 
 use lathe_tests::{Node, root};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 const SIGNATURE: &str = "text_received(str,str,str)->str";
@@ -48,6 +49,16 @@ fn main() -> ExitCode {
         json!({"harness": "demo", "steps": steps, "failed": failed, "calculator": answers, "ok": ok})
     );
     if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The last line, with its fields in this order.
+#[derive(Serialize)]
+struct Report {
+    harness: &'static str,
+    steps: u32,
+    failed: u32,
+    calculator: Vec<String>,
+    ok: bool,
 }
 
 struct Demo {
