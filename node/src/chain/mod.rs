@@ -4,7 +4,7 @@
 //! - [`submit`](Chain::submit) takes a signed transaction; mining is instant, so it is in a block when that returns.
 //! - Readers see the latest block, or what the database keeps of earlier ones.
 //!
-//! **Architecture invariant:** state has one writer, the holder of [`Chain::writer`]'s lock. A block is published
+//! **Architecture invariant:** state has one writer, the holder of the pool's lock. A block is published
 //! (seen by readers, answered to clients) only after the database has written it.
 
 mod block;

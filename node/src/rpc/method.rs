@@ -40,7 +40,7 @@ pub struct Parameter {
     pub required: bool,
 }
 
-/// Writes a method's result as JSON to the answer. It may block and take long.
+/// Writes a method's result as JSON to the answer. It may block.
 pub type Handler = fn(&Api, Params<'_>, &mut Answer) -> Result<(), RpcError>;
 
 /// The bytes of an answer, with a limit on what results may add to it.

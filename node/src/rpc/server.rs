@@ -1,7 +1,7 @@
 //! HTTP/1 and WebSocket on one port.
 //!
 //! One task a connection; its requests run one after the other. A POST of JSON is answered through
-//! [`envelope`], a WebSocket upgrade hands the connection to `websocket`, GET
+//! `envelope`, a WebSocket upgrade hands the connection to `websocket`, GET
 //! `/health` says that the node is up.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
