@@ -14,7 +14,7 @@ use super::{
 /// How a call is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Abi {
-    /// SCALE messages: types such as u64, str, Vec<u8>
+    /// SCALE messages: types such as u64, str, [u8; 32], Option
     Scale,
     /// Solidity's ABI: types such as uint256, string, bytes
     Solidity,

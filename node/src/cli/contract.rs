@@ -137,7 +137,7 @@ impl EncodeCommand {
 /// Print a value that a contract returned.
 #[derive(Debug, clap::Args)]
 pub(super) struct DecodeCommand {
-    /// The type of the value, as in u64, str or (u8, Vec<str>)
+    /// The type of the value, as in u64, str or (u8, bool)
     #[arg(value_name = "TYPE")]
     kind: String,
     /// The value, in hex
