@@ -38,7 +38,7 @@ fn transactions_that_cannot_be_mined_say_why() {
     let next = TxEip1559 { nonce: 1, ..valid() };
     let poor = "0x0000000000000000000000000000000000000000000000000000000000000001";
     let cases: Vec<(&str, String, &str)> = vec![
-        ("resent", sign(valid(), FIRST_KEY), "already known"),
+        ("resent", sign(valid(), FIRST_KEY), "nonce too low"),
         ("nonce used", sign(TxEip1559 { value: U256::from(2), ..valid() }, FIRST_KEY), "nonce too low"),
         ("no balance", sign(valid(), poor), "insufficient funds for gas * price + value"),
         (
@@ -90,6 +90,8 @@ fn a_nonce_gap_waits_in_the_pool() {
     let hash =
         node.rpc("eth_sendRawTransaction", json!([sign(TxEip1559 { nonce: 1, ..valid() }, FIRST_KEY)]));
     assert_eq!(node.rpc("eth_getTransactionReceipt", json!([hash])), Value::Null);
+    let again = json!([sign(TxEip1559 { nonce: 1, ..valid() }, FIRST_KEY)]);
+    assert_eq!(node.rpc_error("eth_sendRawTransaction", again).1, "already known");
     assert_eq!(node.rpc("txpool_status", json!([])), json!({"pending": "0x0", "queued": "0x1"}));
     node.rpc("eth_sendRawTransaction", json!([sign(valid(), FIRST_KEY)]));
     assert_eq!(node.rpc("eth_getTransactionReceipt", json!([hash]))["status"], "0x1");

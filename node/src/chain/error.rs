@@ -20,7 +20,7 @@ pub enum SubmitError {
     /// The chain refuses it; the text says why, in geth's words.
     #[error("{0}")]
     Rejected(String),
-    /// The same transaction is in the pool or mined.
+    /// The same transaction waits in the pool. (One that is mined has a nonce that is too low.)
     #[error("already known")]
     AlreadyKnown,
     /// What the request leaves out could not be filled in.

@@ -13,19 +13,22 @@ use alloy_consensus::{
 use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use lathe_state::View;
+use parking_lot::MutexGuard;
 
 use crate::runtime::{BlockContext, ExecuteError, Executed, Status};
 
 use super::{
     Block, Chain, ChainError, Latest, Receipt, Result, SubmitError,
     error::{revert_reason, revert_words},
-    pool::Pool,
     record::write_block,
     spec::empty_header,
 };
 
 /// EIP-2718 type of blob transactions, which carry data for other chains.
 const BLOB_TX_TYPE: u8 = 3;
+
+/// Shows that the caller is the one who writes.
+type Writer<'a> = MutexGuard<'a, ()>;
 
 /// Whether a block without transactions may be mined.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,10 +43,10 @@ impl Chain {
     pub fn submit(&self, raw: &[u8]) -> Result<B256, SubmitError> {
         let tx = decode(raw)?;
         let hash = *tx.tx_hash();
-        let mut pool = self.writer.lock();
+        let writer = self.writer.lock();
         self.check(&tx)?;
-        pool.insert(tx)?;
-        let rejected = self.mine_executable(&mut pool)?;
+        self.pool.lock().insert(tx)?;
+        let rejected = self.mine_executable(&writer)?;
         match rejected.into_iter().find(|(rejected, _)| *rejected == hash) {
             Some((_, reason)) => Err(SubmitError::Rejected(reason)),
             None => Ok(hash),
@@ -52,22 +55,22 @@ impl Chain {
 
     /// Mines a block of what the pool holds (empty if nothing) and returns it.
     pub fn mine(&self) -> Result<Arc<Block>> {
-        let mut pool = self.writer.lock();
-        self.mine_one(&mut pool, &mut Vec::new(), Empty::Allowed)
+        self.mine_one(&self.writer.lock(), &mut Vec::new(), Empty::Allowed)
             .map(|block| block.expect("an empty block is allowed"))
     }
 
     /// Returns how many transactions wait in the pool: executable, queued.
     pub fn pool_status(&self) -> Result<(usize, usize)> {
-        let pool = self.writer.lock();
-        let executable = pool.executable(&self.nonces(&pool, &self.latest().view)?).len();
-        Ok((executable, pool.len() - executable))
+        let executable = self.executable(&self.latest().view)?.len();
+        Ok((executable, self.pool.lock().len().saturating_sub(executable)))
     }
 
-    /// Returns the account nonces of the pool's senders.
-    fn nonces(&self, pool: &Pool, view: &View) -> Result<BTreeMap<Address, u64>> {
+    /// Returns the pool's executable transactions in the order in which a block takes them.
+    fn executable(&self, view: &View) -> Result<Vec<Recovered<TxEnvelope>>> {
+        let pool = self.pool.lock();
         let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
-        pool.senders().map(nonce).collect()
+        let nonces: BTreeMap<Address, u64> = pool.senders().map(nonce).collect::<Result<_>>()?;
+        Ok(pool.executable(&nonces))
     }
 
     /// Returns the base fee of the next block in wei.
@@ -96,9 +99,6 @@ impl Chain {
         let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
         if let Some(id) = tx.chain_id().filter(|id| *id != chain_id) {
             return reject(format!("invalid chain id for signer: have {id} want {chain_id}"));
-        }
-        if view.tx_position(*tx.tx_hash()).map_err(ChainError::from)?.is_some() {
-            return Err(SubmitError::AlreadyKnown);
         }
         if tx.gas_limit() > self.spec.gas_limit {
             return reject(format!(
@@ -134,9 +134,9 @@ impl Chain {
     }
 
     /// Mines blocks until no executable transaction is left. Returns those that turned out invalid, with reasons.
-    fn mine_executable(&self, pool: &mut Pool) -> Result<Vec<(B256, String)>> {
+    fn mine_executable(&self, writer: &Writer<'_>) -> Result<Vec<(B256, String)>> {
         let mut rejected = Vec::new();
-        while self.mine_one(pool, &mut rejected, Empty::Refused)?.is_some() {}
+        while self.mine_one(writer, &mut rejected, Empty::Refused)?.is_some() {}
         Ok(rejected)
     }
 
@@ -144,12 +144,12 @@ impl Chain {
     /// it would be empty and may not be.
     fn mine_one(
         &self,
-        pool: &mut Pool,
+        _writer: &Writer<'_>,
         rejected: &mut Vec<(B256, String)>,
         empty: Empty,
     ) -> Result<Option<Arc<Block>>> {
         let Latest { block: parent, view } = self.latest();
-        let executable = pool.executable(&self.nonces(pool, &view)?);
+        let executable = self.executable(&view)?;
         if executable.is_empty() && empty == Empty::Refused {
             return Ok(None);
         }
@@ -168,12 +168,12 @@ impl Chain {
                     transactions.push(tx);
                 }
                 Err(ExecuteError::Invalid(reason)) => {
-                    pool.remove(tx.tx_hash());
+                    self.pool.lock().remove(tx.tx_hash());
                     rejected.push((*tx.tx_hash(), reason));
                 }
                 Err(ExecuteError::State(error)) => return Err(error.into()),
                 Err(ExecuteError::Internal(reason)) => {
-                    pool.remove(tx.tx_hash());
+                    self.pool.lock().remove(tx.tx_hash());
                     return Err(ChainError::Internal(reason));
                 }
             }
@@ -196,11 +196,14 @@ impl Chain {
         let block = Arc::new(Block::seal(header, transactions, receipts));
         self.database.commit(prepared, write_block(&block))?;
         let view = Arc::new(self.database.view()?);
+        // Readers of both see the transactions in the pool or in the state, never in neither.
+        let mut pool = self.pool.lock();
+        *self.latest.write() = Latest { block: block.clone(), view };
         for tx in &block.transactions {
             pool.remove(tx.tx_hash());
             pool.drop_below(tx.signer(), tx.nonce());
         }
-        *self.latest.write() = Latest { block: block.clone(), view };
+        drop(pool);
         tracing::info!(
             number = block.header.number,
             hash = %block.hash,

@@ -4,7 +4,7 @@
 //! - [`submit`](Chain::submit) takes a signed transaction; mining is instant, so it is in a block when that returns.
 //! - Readers see the latest block, or what the database keeps of earlier ones.
 //!
-//! **Architecture invariant:** state has one writer, the holder of the pool's lock. A block is published
+//! **Architecture invariant:** state has one writer, the holder of the writer's lock. A block is published
 //! (seen by readers, answered to clients) only after the database has written it.
 
 mod block;
@@ -74,7 +74,9 @@ pub struct Chain {
     signers: Vec<PrivateKeySigner>,
     database: Database,
     latest: RwLock<Latest>,
-    writer: Mutex<Pool>,
+    pool: Mutex<Pool>,
+    /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
+    writer: Mutex<()>,
 }
 
 /// What readers of the latest block see: replaced as a whole.
@@ -109,6 +111,7 @@ impl Chain {
             signers,
             database,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
+            pool: Mutex::default(),
             writer: Mutex::default(),
         }))
     }

@@ -45,7 +45,7 @@ impl Chain {
 
     /// Returns a transaction that waits in the pool.
     pub fn pending_transaction(&self, hash: B256) -> Option<Recovered<TxEnvelope>> {
-        self.writer.lock().get(&hash).cloned()
+        self.pool.lock().get(&hash).cloned()
     }
 
     /// Returns the state after a block. Only the latest is kept.
@@ -78,8 +78,11 @@ impl Chain {
 
     /// Returns the nonce of an account; at `pending`, the pool's executable transactions count.
     pub fn nonce(&self, address: Address, at: BlockId) -> Result<u64> {
-        let nonce = self.account(address, at)?.1.nonce;
-        if at == BlockId::pending() { Ok(self.writer.lock().next_nonce(address, nonce)) } else { Ok(nonce) }
+        if at != BlockId::pending() {
+            return Ok(self.account(address, at)?.1.nonce);
+        }
+        let pool = self.pool.lock();
+        Ok(pool.next_nonce(address, self.account(address, at)?.1.nonce))
     }
 
     /// Returns the code of an account.
