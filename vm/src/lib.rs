@@ -8,6 +8,22 @@
 //! What the chain decides comes in as [`Rules`]: a feature set, limits, prices. The same module under the same rules
 //! gives the same outcome, memory and ink on every machine.
 //!
+//! ```
+//! use lathe_vm::{Machine, Meter, Module, NoHost, Outcome, Rules, Value};
+//!
+//! let wasm = wat::parse_str(
+//!     r#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
+//! )?;
+//! let module = Module::new(&wasm, &Rules::DEVNET)?;
+//! let mut meter = Meter::from_gas(1_000);
+//! let mut machine = Machine::new(&Rules::DEVNET, 0);
+//! let instance = machine.instantiate(&module, &[], &mut meter)?;
+//! let add = machine.exported_function(instance, "add").expect("the module exports it");
+//! let outcome = machine.invoke(add, &[Value::I32(2), Value::I32(3)], &mut meter, &mut NoHost);
+//! assert_eq!(outcome, Outcome::Returned(vec![Value::I32(5)]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Architecture invariant:** this crate knows no accounts, storage, clock, file or thread; it is `no_std`.
 //!
 //! **Architecture invariant:** nothing that a guest does recurses on the host's stack, neither while a module is

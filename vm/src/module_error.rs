@@ -38,6 +38,8 @@ pub enum ModuleErrorKind {
         /// The instruction or declaration.
         item: String,
     },
+    /// The bytes are no WebAssembly: they begin with these, four at most, in hexadecimal.
+    NotWasm(String),
     /// There is a start function, which no one would pay for.
     StartFunction,
     /// The bytes break a rule of WebAssembly itself.
@@ -104,6 +106,9 @@ impl fmt::Display for ModuleError {
             }
             ModuleErrorKind::StartFunction => {
                 f.write_str("start functions are not allowed; call it from the entry point instead")
+            }
+            ModuleErrorKind::NotWasm(head) => {
+                write!(f, "invalid module: it begins with `{head}`, WebAssembly with `0061736d`")
             }
             ModuleErrorKind::Invalid(reason) => write!(f, "invalid module: {reason}"),
         }

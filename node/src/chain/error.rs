@@ -80,6 +80,9 @@ pub enum ChainError {
     /// The mnemonic derives no accounts.
     #[error("mnemonic: {0}")]
     Mnemonic(String),
+    /// There is no data directory.
+    #[error("{}: there is no such directory", .0.display())]
+    NoDataDir(PathBuf),
     /// A data directory was given to a build without a database.
     #[error("{} cannot be opened: this build has no database (cargo feature `rocksdb`)", .0.display())]
     NoRocksDb(PathBuf),

@@ -118,6 +118,10 @@ impl Chain {
 
     /// Checks the chain in a directory against itself, without opening it for writing blocks.
     pub fn verify(data_dir: &Path) -> Result<Report> {
+        if !data_dir.is_dir() {
+            // Opening would make one.
+            return Err(ChainError::NoDataDir(data_dir.to_owned()));
+        }
         let store = open_store(Home::Directory(data_dir.to_owned()))?;
         Ok(Database::open_existing(store)?.view()?.verify()?)
     }

@@ -36,7 +36,7 @@ pub enum ProgramError {
     #[error(transparent)]
     Code(#[from] CodeError),
     /// The module is invalid or uses what the chain refuses.
-    #[error("invalid module: {0}")]
+    #[error("module refused: {0}")]
     Module(#[from] ModuleError),
     /// There is no such host function.
     #[error(

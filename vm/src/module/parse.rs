@@ -11,6 +11,7 @@ use crate::module_error::ModuleErrorKind;
 use crate::plain::Translator;
 use crate::{FuncType, Limit, ModuleError, Proposal, Rules};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::vec::Vec;
 use lathe_gas::ValueType;
 use wasmparser::{
@@ -32,6 +33,9 @@ const DECODED: WasmFeatures = WasmFeatures::SIMD
     .union(WasmFeatures::WIDE_ARITHMETIC)
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
     .union(WasmFeatures::MEMORY_CONTROL);
+
+/// What every module begins with.
+const WASM_MAGIC: &[u8] = b"\0asm";
 
 pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Result<Definition, ModuleError> {
     let mut builder = Builder {
@@ -63,6 +67,10 @@ impl Builder<'_> {
 
     fn run(&mut self, bytes: &[u8]) -> Result<(), ModuleError> {
         self.limit(Limit::ModuleBytes, bytes.len() as u64, 0)?;
+        if !bytes.starts_with(WASM_MAGIC) {
+            let head = bytes.iter().take(WASM_MAGIC.len()).map(|byte| format!("{byte:02x}")).collect();
+            return Err(ModuleError::new(ModuleErrorKind::NotWasm(head), 0));
+        }
         let features = self.rules.features.flags();
         let mut validator = Validator::new_with_features(features);
         let mut parser = Parser::new(0);
