@@ -22,7 +22,11 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256};
-use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use alloy_signer::k256::ecdsa::SigningKey;
+use alloy_signer_local::{
+    PrivateKeySigner,
+    coins_bip39::{English, Mnemonic, MnemonicError},
+};
 use lathe_state::{Database, MemoryStore, Report, Store, View};
 use parking_lot::{Mutex, RwLock};
 
@@ -39,6 +43,9 @@ pub use spec::{
 use pool::Pool;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
+
+/// The BIP-44 path whose children are the development accounts.
+const ACCOUNTS_PATH: &str = "m/44'/60'/0'/0";
 
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,14 +158,16 @@ impl Chain {
     }
 }
 
-/// Derives the development accounts.
+/// Derives the development accounts. The phrase is stretched once, which takes longer than all the rest.
 fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
-    let derive = |index| {
-        MnemonicBuilder::<English>::default()
-            .phrase(mnemonic)
-            .index(index)
-            .and_then(|builder| builder.build())
-            .map_err(|error| ChainError::Mnemonic(error.to_string()))
+    let failed = |error: MnemonicError| ChainError::Mnemonic(error.to_string());
+    let mnemonic = Mnemonic::<English>::new_from_phrase(mnemonic).map_err(failed)?;
+    let parent = mnemonic.derive_key(ACCOUNTS_PATH, None).map_err(failed)?;
+    let derive = |index: u32| {
+        let child = parent.derive_path(format!("m/{index}").as_str());
+        let child = child.map_err(|error| ChainError::Mnemonic(error.to_string()))?;
+        let key: &SigningKey = child.as_ref();
+        Ok(PrivateKeySigner::from_signing_key(key.clone()))
     };
     (0..count).map(derive).collect()
 }
