@@ -133,3 +133,102 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{SignableTransaction, TxEip1559};
+    use alloy_primitives::{Signature, U256};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tx(sender: u8, nonce: u64, fee: u128) -> Recovered<TxEnvelope> {
+        let tx = TxEip1559 {
+            nonce,
+            max_fee_per_gas: fee,
+            max_priority_fee_per_gas: fee,
+            value: U256::from(sender),
+            ..Default::default()
+        };
+        let signed = TxEnvelope::from(tx.into_signed(Signature::test_signature()));
+        Recovered::new_unchecked(signed, Address::repeat_byte(sender))
+    }
+
+    fn nonces(pool: &Pool, nonce: u64) -> BTreeMap<Address, u64> {
+        pool.senders().map(|sender| (sender, nonce)).collect()
+    }
+
+    /// Sender byte and nonce of what a block takes, in order.
+    fn order(pool: &Pool, nonce: u64) -> Vec<(u8, u64)> {
+        pool.executable(&nonces(pool, nonce)).iter().map(|tx| (tx.signer()[0], tx.nonce())).collect()
+    }
+
+    #[test]
+    fn blocks_take_transactions_by_arrival_as_far_as_nonces_allow() {
+        let mut pool = Pool::default();
+        for (sender, nonce) in [(1, 1), (2, 0), (1, 0), (3, 5), (2, 1)] {
+            pool.insert(tx(sender, nonce, 1)).unwrap();
+        }
+        // 1's second transaction came first, but waits for its first, and is then the oldest.
+        assert_eq!(order(&pool, 0), [(2, 0), (1, 0), (1, 1), (2, 1)]);
+        assert_eq!(pool.next_nonce(Address::repeat_byte(1), 0), 2);
+        assert_eq!(pool.next_nonce(Address::repeat_byte(3), 0), 0);
+        assert_eq!(pool.next_nonce(Address::repeat_byte(9), 7), 7);
+        pool.drop_below(Address::repeat_byte(2), 1);
+        assert_eq!((pool.len(), order(&pool, 1)), (4, vec![(1, 1), (2, 1)]));
+    }
+
+    #[test]
+    fn a_replacement_raises_both_fees_by_a_tenth() {
+        let mut pool = Pool::default();
+        pool.insert(tx(1, 0, 100)).unwrap();
+        assert_eq!(pool.insert(tx(1, 0, 100)), Err(SubmitError::AlreadyKnown));
+        let refused = pool.insert(tx(1, 0, 109)).unwrap_err().to_string();
+        assert!(refused.starts_with("replacement transaction underpriced"), "{refused}");
+        pool.insert(tx(1, 0, 110)).unwrap();
+        assert_eq!(pool.len(), 1);
+        assert!(pool.get(tx(1, 0, 100).tx_hash()).is_none());
+        assert!(pool.get(tx(1, 0, 110).tx_hash()).is_some());
+    }
+
+    #[test]
+    fn one_sender_does_not_fill_the_pool() {
+        let mut pool = Pool::default();
+        for nonce in 0..SENDER_TXS_MAX as u64 {
+            pool.insert(tx(1, nonce, 1)).unwrap();
+        }
+        let refused = pool.insert(tx(1, u64::MAX, 1)).unwrap_err().to_string();
+        assert!(refused.starts_with("account limit exceeded"), "{refused}");
+        pool.insert(tx(2, 0, 1)).unwrap();
+        pool.insert(tx(1, 0, 2)).unwrap();
+    }
+
+    proptest! {
+        /// Whatever comes and goes, a sender's transactions are taken in the order of nonces without a gap, and the
+        /// index by hash holds what the senders hold.
+        #[test]
+        fn executable_transactions_have_no_gaps(
+            steps in proptest::collection::vec((1u8..4, 0u64..6, 1u128..4, any::<bool>()), 0..60),
+        ) {
+            let mut pool = Pool::default();
+            for (sender, nonce, fee, remove) in steps {
+                if remove {
+                    pool.remove(tx(sender, nonce, fee).tx_hash());
+                } else {
+                    let _ = pool.insert(tx(sender, nonce, fee));
+                }
+            }
+            let held: usize = pool.senders.values().map(BTreeMap::len).sum();
+            prop_assert_eq!(held, pool.len());
+            let mut next: BTreeMap<u8, u64> = BTreeMap::new();
+            for (sender, nonce) in order(&pool, 0) {
+                let expected = next.entry(sender).or_default();
+                prop_assert_eq!(nonce, *expected);
+                *expected += 1;
+            }
+            for (sender, count) in next {
+                prop_assert_eq!(pool.next_nonce(Address::repeat_byte(sender), 0), count);
+            }
+        }
+    }
+}
