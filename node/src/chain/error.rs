@@ -6,6 +6,7 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{GenericContractError, SolInterface};
 use lathe_state::{StateError, StoreError};
 
+use super::read::{LOG_BLOCKS_MAX, LOGS_MAX};
 use crate::runtime::ExecuteError;
 
 /// Why a transaction was not accepted. The texts are geth's where clients match on them.
@@ -59,6 +60,17 @@ pub enum ChainError {
     /// No such block.
     #[error("header not found")]
     UnknownBlock,
+    /// A query for logs spans too many blocks.
+    #[error(
+        "exceed maximum block range: {LOG_BLOCKS_MAX}, the query spans {blocks} blocks; ask for fewer at a time"
+    )]
+    LogRange {
+        /// How many it spans.
+        blocks: u64,
+    },
+    /// A query for logs finds too many.
+    #[error("query returned more than {LOGS_MAX} results; ask for fewer blocks at a time")]
+    TooManyLogs,
     /// State of a block that is not kept.
     #[error(
         "state of block {number} is not kept: this node keeps the state of the latest block only (block {head})"

@@ -36,6 +36,7 @@ pub use block::{Block, MinedTransaction, Receipt};
 pub use call::CallOutcome;
 pub use error::{CallError, ChainError, SubmitError};
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
+pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use spec::{
     CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
 };

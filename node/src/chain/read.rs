@@ -11,6 +11,11 @@ use lathe_state::{Account, View};
 
 use super::{Block, Chain, ChainError, Latest, MinedTransaction, Result, record::read_block};
 
+/// Blocks that one query for logs may span: less than a second of reading headers.
+pub const LOG_BLOCKS_MAX: u64 = 100_000;
+/// Logs that one query may return: a few MiB of JSON.
+pub const LOGS_MAX: usize = 10_000;
+
 impl Chain {
     /// Returns the latest block.
     pub fn head(&self) -> Arc<Block> {
@@ -123,13 +128,15 @@ impl Chain {
         })
     }
 
-    /// Returns the logs that a filter names, oldest first.
+    /// Returns the logs that a filter names, oldest first. Fails for more than [`LOG_BLOCKS_MAX`] blocks or
+    /// [`LOGS_MAX`] logs.
     pub fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
-        let head = self.head().header.number;
-        let numbers = match filter.block_option {
+        let Latest { block: head, view } = self.latest();
+        let head = head.header.number;
+        let (first, last) = match filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
-                let block = self.block(hash.into())?.ok_or(ChainError::UnknownBlock)?;
-                block.header.number..=block.header.number
+                let number = view.number_by_hash(hash)?.ok_or(ChainError::UnknownBlock)?;
+                (number, number)
             }
             FilterBlockOption::Range { from_block, to_block } => {
                 let number = |tag: Option<BlockNumberOrTag>| match tag {
@@ -137,14 +144,24 @@ impl Chain {
                     Some(BlockNumberOrTag::Earliest) => 0,
                     _ => head,
                 };
-                number(from_block)..=number(to_block).min(head)
+                (number(from_block), number(to_block).min(head))
             }
         };
+        let blocks = (last + 1).saturating_sub(first);
+        if blocks > LOG_BLOCKS_MAX {
+            return Err(ChainError::LogRange { blocks });
+        }
         let mut found = Vec::new();
-        for number in numbers {
-            let Some(block) = self.block(number.into())? else { continue };
-            if filter.matches_bloom(block.header.logs_bloom) {
+        for number in first..=last {
+            // The bloom filter in the header tells most blocks apart without reading them.
+            let Some((_, header)) = view.header_by_number(number)? else { continue };
+            if filter.matches_bloom(header.logs_bloom)
+                && let Some(block) = read_block(&view, number)?
+            {
                 collect_logs(&block, filter, &mut found);
+            }
+            if found.len() > LOGS_MAX {
+                return Err(ChainError::TooManyLogs);
             }
         }
         Ok(found)
