@@ -15,7 +15,7 @@ pub(super) struct ProgramState {
     pub calldata: Bytes,
     /// What the frame will return or revert with.
     pub result: Bytes,
-    /// Whether this contract already has a frame below this one.
+    /// Whether the account was entered more than once in the open frames.
     pub reentrant: bool,
     /// The status given to `exit_early`.
     pub exit_status: Option<u32>,
