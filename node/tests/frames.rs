@@ -611,3 +611,30 @@ fn a_frame_writes_to_memory_it_grew_after_a_call() {
     assert_eq!(devnet.call(grower, Bytes::new()).unwrap()[..], [0, 0, 0, 7]);
     assert_eq!(created(&devnet.try_deploy(envelope(0, &wasm(SCRIPT), &[]))), devnet.sender().create(2));
 }
+
+/// A program reads its calldata where the EVM frame that called it has it in memory, which no frame below touches.
+#[test]
+fn calldata_stands_while_frames_below_use_memory() {
+    let devnet = Devnet::new();
+    // Fills 4 KiB of memory and returns it.
+    let filler = (0..128).fold(Evm::new(), |code, index| code.run(evm::MSTORE, &[32 * index, u64::MAX]));
+    let filler = devnet.deploy_evm(&filler.ret(4_096).0);
+    let reader = devnet.deploy(&format!(
+        r#"(module
+        (import "vm_hooks" "read_args" (func $read_args (param i32)))
+        (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+        (import "vm_hooks" "call_contract" (func $call (param i32 i32 i32 i32 i64 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "{}")
+        (func (export "user_entrypoint") (param $length i32) (result i32)
+            (drop (call $call (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 64) (i64.const -1) (i32.const 96)))
+            (if (i32.ne (i32.load (i32.const 96)) (i32.const 4096)) (then unreachable))
+            (call $read_args (i32.const 128))
+            (call $write_result (i32.const 128) (local.get $length))
+            (i32.const 0)))"#,
+        support::wat_string(filler.as_slice())
+    ));
+    let relay = devnet.deploy_evm(&relay(evm::CALL, reader));
+    let data: Vec<u8> = (0..200).collect();
+    assert_eq!(devnet.call(relay, data.clone()).unwrap()[..], [&[1][..], &data].concat());
+}

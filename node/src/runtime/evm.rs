@@ -20,7 +20,7 @@ use revm::{
         instructions::{EthInstructions, InstructionProvider},
     },
     interpreter::{
-        CallScheme, Gas, InstructionResult, InterpreterAction,
+        CallInput, CallScheme, Gas, InstructionResult, InterpreterAction,
         interpreter::EthInterpreter,
         interpreter_action::{FrameInit, FrameInput},
     },
@@ -73,8 +73,8 @@ struct WasmFrame {
 
 /// How far such a frame has come.
 enum Run {
-    /// It has not run yet. The calldata is a copy: revm's may be a view of memory that a sibling overwrites.
-    Fresh(Bytes),
+    /// It has not run yet.
+    Fresh,
     /// It has a machine.
     Entered(Box<Entered>),
 }
@@ -177,7 +177,7 @@ impl<DB: Database> WasmEvm<DB> {
         let WasmFrame { index, run } = top;
         let entered = match run {
             Run::Entered(entered) => Ok(entered),
-            Run::Fresh(calldata) => self.enter(calldata),
+            Run::Fresh => self.enter(),
         };
         let mut entered = match entered {
             Ok(entered) => entered,
@@ -229,8 +229,12 @@ impl<DB: Database> WasmEvm<DB> {
         let frame = self.inner.frame_stack.get();
         let Entered { machine, instance, meter, program, state, next, .. } = entered;
         let interpreter = &mut frame.interpreter;
+        // Calldata is read where it stands: what the program does not read is never copied.
+        let calldata_input = state.calldata.clone();
+        let calldata = calldata_input.as_bytes_memory(&interpreter.memory);
         let mut hooks = VmHooks {
             host: &mut self.inner.ctx,
+            calldata: &calldata,
             input: &interpreter.input,
             return_data: &interpreter.return_data.0,
             is_static: interpreter.runtime_flag.is_static,
@@ -240,8 +244,7 @@ impl<DB: Database> WasmEvm<DB> {
         };
         match *next {
             Next::Invoke(entrypoint) => {
-                let length =
-                    u32::try_from(hooks.state.calldata.len()).expect("gas bounds data far below 4 GiB");
+                let length = u32::try_from(hooks.calldata.len()).expect("gas bounds data far below 4 GiB");
                 machine.invoke(entrypoint, &[Value::I32(length.cast_signed())], meter, &mut hooks)
             }
             Next::Resume(reply, status) => {
@@ -256,12 +259,13 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Brings a fresh frame to its entrypoint: reads its code, pays for loading it, instantiates the module.
     /// `Err` ends the frame.
-    fn enter(&mut self, calldata: Bytes) -> Result<Box<Entered>, InterpreterAction> {
+    fn enter(&mut self) -> Result<Box<Entered>, InterpreterAction> {
         let frame = self.frame();
         let is_creation = matches!(frame.data, FrameData::Create(_));
         let code = frame.interpreter.bytecode.original_bytes();
         if !is_creation {
             let hash = frame.interpreter.bytecode.hash().unwrap_or_else(|| keccak256(&code));
+            let calldata = frame.interpreter.input.input.clone();
             let program = self.load(hash, &code)?;
             return self.instantiate(program, calldata, None);
         }
@@ -278,7 +282,7 @@ impl<DB: Database> WasmEvm<DB> {
         match constructor {
             Some(arguments) => {
                 let calldata = [&CONSTRUCTOR_SELECTOR, arguments].concat().into();
-                self.instantiate(program, calldata, Some(code))
+                self.instantiate(program, CallInput::Bytes(calldata), Some(code))
             }
             None => {
                 let gas = self.frame().interpreter.gas;
@@ -320,7 +324,7 @@ impl<DB: Database> WasmEvm<DB> {
     fn instantiate(
         &mut self,
         program: Arc<Program>,
-        calldata: Bytes,
+        calldata: CallInput,
         install: Option<Bytes>,
     ) -> Result<Box<Entered>, InterpreterAction> {
         let pages_open: u32 = self.wasm.iter().map(WasmFrame::pages).sum();
@@ -396,7 +400,7 @@ impl WasmFrame {
     /// Returns the memory pages the frame holds while it is suspended.
     fn pages(&self) -> u32 {
         match &self.run {
-            Run::Fresh(_) => 0,
+            Run::Fresh => 0,
             Run::Entered(entered) => {
                 let bytes = entered.machine.memory(entered.instance).len();
                 u32::try_from(bytes / PAGE_BYTES as usize).expect("limits keep memories far below 4 GiB")
@@ -446,8 +450,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             FrameData::Call(_) => matches!(CodeKind::of(code), CodeKind::Program { .. } | CodeKind::Refused),
         };
         if is_wasm {
-            let calldata = frame.interpreter.input.input.bytes(&self.inner.ctx);
-            self.wasm.push(WasmFrame { index, run: Run::Fresh(calldata) });
+            self.wasm.push(WasmFrame { index, run: Run::Fresh });
         }
         Ok(ItemOrResult::Item(self.inner.frame_stack.get()))
     }
