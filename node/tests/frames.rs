@@ -53,7 +53,8 @@ fn each_way_to_end_has_its_status_and_data() {
     let blake = address!("0000000000000000000000000000000000000009");
     let identity = address!("0000000000000000000000000000000000000004");
     let limit = 200_000;
-    let cases: Vec<(&str, Address, Vec<u8>, (u8, Vec<u8>))> = vec![
+    type Row = (&'static str, Address, Vec<u8>, (u8, Vec<u8>));
+    let cases: Vec<Row> = vec![
         ("success", script, Script::new().load(1).0, (0, word(0).to_vec())),
         ("revert", script, Script::new().load(1).revert().0, (1, word(0).to_vec())),
         ("trap", script, Script::new().load(1).trap().0, (1, vec![])),

@@ -12,7 +12,7 @@ use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
 use revm::{
     context_interface::{CreateScheme, Host},
     interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput, Gas, InputsImpl},
-    primitives::{Address, B256, Bytes, Log, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
 };
 
 use super::{
@@ -368,8 +368,7 @@ impl VmHooks<'_> {
         self.refuse_static()?;
         let (topic_bytes, data) = payload.split_at(topics as usize * 32);
         let topics = topic_bytes.chunks_exact(32).map(B256::from_slice).collect();
-        let log = Log::new_unchecked(self.input.target_address, topics, Bytes::copy_from_slice(data));
-        Ok(gas::log(self.host, meter, log)?)
+        Ok(gas::log(self.host, meter, self.input.target_address, topics, data)?)
     }
 
     fn account_code(&mut self, of: Address, meter: &mut Meter) -> Outcome<Bytes> {
