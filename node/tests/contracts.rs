@@ -2,100 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
 
-use std::sync::Arc;
+mod support;
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
-use alloy_eips::{BlockId, eip2718::Encodable2718};
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
-use alloy_signer::SignerSync;
-use lathe_node::chain::{
-    CREATE2_FACTORY, CallError, Chain, ChainOptions, ChainSpec, Home, MinedTransaction, Receipt,
-};
-
-/// The mnemonic of every Ethereum devnet.
-const MNEMONIC: &str = "test test test test test test test test test test test junk";
-/// Gas limit of the transactions below: far more than any needs.
-const GAS: u64 = 30_000_000;
-
-struct Devnet(Arc<Chain>);
-
-impl Devnet {
-    fn new() -> Self {
-        Self(
-            Chain::open(ChainOptions {
-                spec: ChainSpec::default(),
-                home: Home::Memory,
-                mnemonic: MNEMONIC.into(),
-                account_count: 2,
-                balance: U256::from(10).pow(U256::from(22)),
-            })
-            .unwrap(),
-        )
-    }
-
-    fn sender(&self) -> Address {
-        self.0.accounts()[0]
-    }
-
-    /// Mines a transaction of the first account and returns its receipt.
-    fn send(&self, to: TxKind, input: impl Into<Bytes>, value: u64, gas_limit: u64) -> Receipt {
-        let tx = TxEip1559 {
-            chain_id: self.0.spec().chain_id,
-            nonce: self.0.nonce(self.sender(), BlockId::latest()).unwrap(),
-            gas_limit,
-            max_fee_per_gas: 100_000_000_000,
-            max_priority_fee_per_gas: 0,
-            to,
-            value: U256::from(value),
-            access_list: Default::default(),
-            input: input.into(),
-        };
-        let signature = self.0.dev_signers()[0].sign_hash_sync(&tx.signature_hash()).unwrap();
-        let raw = TxEnvelope::from(tx.into_signed(signature)).encoded_2718();
-        let hash = self.0.submit(&raw).unwrap();
-        let MinedTransaction { block, index } = self.0.transaction(hash).unwrap().unwrap();
-        block.receipts[index].clone()
-    }
-
-    fn call(&self, to: Address, input: impl Into<Bytes>) -> Result<Bytes, CallError> {
-        let request = TransactionRequest::default().to(to).input(input.into().into());
-        Ok(self.0.call(request, BlockId::latest(), None, None)?.output)
-    }
-
-    fn try_deploy(&self, creation: Vec<u8>) -> Receipt {
-        self.send(TxKind::Create, creation, 0, GAS)
-    }
-
-    /// Deploys a module written as text.
-    fn deploy(&self, text: &str) -> Address {
-        let receipt = self.try_deploy(envelope(0, &wasm(text), &[]));
-        receipt.contract_address.unwrap_or_else(|| panic!("{:?}", receipt.failure))
-    }
-
-    fn slot(&self, of: Address, slot: u64) -> U256 {
-        self.0.storage(of, U256::from(slot), BlockId::latest()).unwrap()
-    }
-}
-
-fn wasm(text: &str) -> Vec<u8> {
-    wat::parse_str(text).unwrap()
-}
-
-fn envelope(flags: u8, module: &[u8], arguments: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(module.len()).unwrap();
-    [&[0xEF, 0x4C, 0x01, flags][..], &length.to_be_bytes(), module, arguments].concat()
-}
-
-fn compressed(module: &[u8]) -> Vec<u8> {
-    let mut stream = Vec::new();
-    brotli::BrotliCompress(&mut &module[..], &mut stream, &Default::default()).unwrap();
-    stream
-}
-
-fn word(value: u64) -> [u8; 32] {
-    U256::from(value).to_be_bytes()
-}
+use lathe_node::chain::{CREATE2_FACTORY, CallError};
+use support::{Devnet, GAS, compressed, envelope, returns, wasm, word};
 
 /// Returns its calldata.
 const ECHO: &str = r#"(module
@@ -128,16 +41,11 @@ fn every_form_of_creation_data_deploys() {
     let module = wasm(ECHO);
     let stored = [&hex!("ef4c00")[..], &module].concat();
     let brotli = [&hex!("eff00000")[..], &compressed(&module)].concat();
-    // The prelude that cargo-stylus wraps code in: EVM init code that returns what follows it.
-    let length = u32::try_from(brotli.len()).unwrap();
-    let prelude =
-        [&[0x7F; 1][..], &U256::from(length).to_be_bytes::<32>(), &hex!("80602b6000396000f300"), &brotli]
-            .concat();
     let cases = [
         ("envelope", envelope(0, &module, &[]), &stored),
         ("compressed envelope", envelope(1, &compressed(&module), &[]), &brotli),
         ("raw module", module.clone(), &stored),
-        ("EVM init code", prelude, &brotli),
+        ("EVM init code", returns(&brotli), &brotli),
     ];
     for (name, creation, code) in cases {
         let receipt = devnet.try_deploy(creation);
@@ -151,12 +59,6 @@ fn every_form_of_creation_data_deploys() {
 fn code_that_may_not_be_installed_burns_the_frame_and_says_why() {
     let devnet = Devnet::new();
     let module = wasm(ECHO);
-    // EVM init code that returns the bytes after it.
-    let returns = |code: &[u8]| {
-        let length = u32::try_from(code.len()).unwrap();
-        [&[0x7F; 1][..], &U256::from(length).to_be_bytes::<32>(), &hex!("80602b6000396000f300"), code]
-            .concat()
-    };
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (envelope(8, &module, &[]), "flags 0x08"),
         (envelope(0, &module, b"x"), "no constructor"),

@@ -20,7 +20,7 @@ use revm::{
         instructions::{EthInstructions, InstructionProvider},
     },
     interpreter::{
-        Gas, InstructionResult, InterpreterAction,
+        CallInput, CallScheme, Gas, InstructionResult, InterpreterAction,
         interpreter::EthInterpreter,
         interpreter_action::{FrameInit, FrameInput},
     },
@@ -48,6 +48,8 @@ type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 pub(super) struct WasmEvm<DB: Database> {
     inner: MainnetEvm<Ctx<DB>>,
     wasm: Vec<WasmFrame>,
+    /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
+    accounts: Vec<Option<Address>>,
     code: Arc<CodeCache>,
     /// Codes loaded in this transaction: loading them again is cheap.
     loaded: HashSet<B256>,
@@ -66,15 +68,13 @@ pub(crate) struct Notes {
 /// What stands beside revm's frame of the same index when its code is not EVM code.
 struct WasmFrame {
     index: usize,
-    /// The account whose storage the frame works on.
-    target: Address,
     run: Run,
 }
 
 /// How far such a frame has come.
 enum Run {
-    /// It has not run yet. The calldata is a copy: revm's may be a view of memory that a sibling overwrites.
-    Fresh(Bytes),
+    /// It has not run yet.
+    Fresh,
     /// It has a machine.
     Entered(Box<Entered>),
 }
@@ -124,6 +124,7 @@ impl<DB: Database> WasmEvm<DB> {
         Self {
             inner: ctx.build_mainnet(),
             wasm: Vec::new(),
+            accounts: Vec::new(),
             code,
             loaded: HashSet::new(),
             notes: Notes::default(),
@@ -154,7 +155,9 @@ impl<DB: Database> WasmEvm<DB> {
         self.inner.frame_stack.get()
     }
 
+    /// Drops what stands beside revm's frames from `index` on, which are gone.
     fn forget_from(&mut self, index: usize) {
+        self.accounts.truncate(index);
         while self.wasm.last().is_some_and(|frame| frame.index >= index) {
             self.wasm.pop();
         }
@@ -171,10 +174,10 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Runs the top frame, which is no EVM frame, until it ends or calls out.
     fn run_wasm(&mut self, top: WasmFrame) -> InterpreterAction {
-        let WasmFrame { index, target, run } = top;
+        let WasmFrame { index, run } = top;
         let entered = match run {
             Run::Entered(entered) => Ok(entered),
-            Run::Fresh(calldata) => self.enter(target, calldata),
+            Run::Fresh => self.enter(),
         };
         let mut entered = match entered {
             Ok(entered) => entered,
@@ -192,7 +195,7 @@ impl<DB: Database> WasmEvm<DB> {
             Outcome::Suspended => {
                 let (input, reply) = state.pending.take().expect("a host call suspends with a frame to run");
                 entered.next = Next::Resume(reply, ChildStatus::Failed);
-                self.wasm.push(WasmFrame { index, target, run: Run::Entered(entered) });
+                self.wasm.push(WasmFrame { index, run: Run::Entered(entered) });
                 return InterpreterAction::NewFrame(input);
             }
             Outcome::Exited => state.exit_status.expect("a host call exits with a status"),
@@ -226,8 +229,12 @@ impl<DB: Database> WasmEvm<DB> {
         let frame = self.inner.frame_stack.get();
         let Entered { machine, instance, meter, program, state, next, .. } = entered;
         let interpreter = &mut frame.interpreter;
+        // Calldata is read where it stands: what the program does not read is never copied.
+        let calldata_input = state.calldata.clone();
+        let calldata = calldata_input.as_bytes_memory(&interpreter.memory);
         let mut hooks = VmHooks {
             host: &mut self.inner.ctx,
+            calldata: &calldata,
             input: &interpreter.input,
             return_data: &interpreter.return_data.0,
             is_static: interpreter.runtime_flag.is_static,
@@ -237,8 +244,7 @@ impl<DB: Database> WasmEvm<DB> {
         };
         match *next {
             Next::Invoke(entrypoint) => {
-                let length =
-                    u32::try_from(hooks.state.calldata.len()).expect("gas bounds data far below 4 GiB");
+                let length = u32::try_from(hooks.calldata.len()).expect("gas bounds data far below 4 GiB");
                 machine.invoke(entrypoint, &[Value::I32(length.cast_signed())], meter, &mut hooks)
             }
             Next::Resume(reply, status) => {
@@ -253,14 +259,15 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Brings a fresh frame to its entrypoint: reads its code, pays for loading it, instantiates the module.
     /// `Err` ends the frame.
-    fn enter(&mut self, target: Address, calldata: Bytes) -> Result<Box<Entered>, InterpreterAction> {
+    fn enter(&mut self) -> Result<Box<Entered>, InterpreterAction> {
         let frame = self.frame();
         let is_creation = matches!(frame.data, FrameData::Create(_));
         let code = frame.interpreter.bytecode.original_bytes();
         if !is_creation {
             let hash = frame.interpreter.bytecode.hash().unwrap_or_else(|| keccak256(&code));
+            let calldata = frame.interpreter.input.input.clone();
             let program = self.load(hash, &code)?;
-            return self.instantiate(target, program, calldata, None);
+            return self.instantiate(program, calldata, None);
         }
         let (code, constructor) = match Creation::parse(&code) {
             Ok(Creation::Program { code, constructor }) => (Bytes::from(code), constructor),
@@ -275,7 +282,7 @@ impl<DB: Database> WasmEvm<DB> {
         match constructor {
             Some(arguments) => {
                 let calldata = [&CONSTRUCTOR_SELECTOR, arguments].concat().into();
-                self.instantiate(target, program, calldata, Some(code))
+                self.instantiate(program, CallInput::Bytes(calldata), Some(code))
             }
             None => {
                 let gas = self.frame().interpreter.gas;
@@ -316,13 +323,13 @@ impl<DB: Database> WasmEvm<DB> {
     /// Instantiates a program in the top frame.
     fn instantiate(
         &mut self,
-        target: Address,
         program: Arc<Program>,
-        calldata: Bytes,
+        calldata: CallInput,
         install: Option<Bytes>,
     ) -> Result<Box<Entered>, InterpreterAction> {
         let pages_open: u32 = self.wasm.iter().map(WasmFrame::pages).sum();
-        let reentrant = self.wasm.iter().any(|frame| frame.target == target);
+        let target = self.frame().interpreter.input.target_address;
+        let reentrant = self.accounts.iter().filter(|account| **account == Some(target)).count() > 1;
         let mut machine = Machine::new(self.code.rules(), PAGES_OPEN_MAX.saturating_sub(pages_open));
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = Meter::from_gas(gas.remaining());
@@ -393,7 +400,7 @@ impl WasmFrame {
     /// Returns the memory pages the frame holds while it is suspended.
     fn pages(&self) -> u32 {
         match &self.run {
-            Run::Fresh(_) => 0,
+            Run::Fresh => 0,
             Run::Entered(entered) => {
                 let bytes = entered.machine.memory(entered.instance).len();
                 u32::try_from(bytes / PAGE_BYTES as usize).expect("limits keep memories far below 4 GiB")
@@ -427,19 +434,23 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        let runs_in_caller = matches!(
+            &init.frame_input,
+            FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
+        );
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
+        let target = frame.interpreter.input.target_address;
+        self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
         let is_wasm = match frame.data {
             FrameData::Create(_) => !Creation::is_evm(code),
             FrameData::Call(_) => matches!(CodeKind::of(code), CodeKind::Program { .. } | CodeKind::Refused),
         };
         if is_wasm {
-            let calldata = frame.interpreter.input.input.bytes(&self.inner.ctx);
-            let target = frame.interpreter.input.target_address;
-            self.wasm.push(WasmFrame { index, target, run: Run::Fresh(calldata) });
+            self.wasm.push(WasmFrame { index, run: Run::Fresh });
         }
         Ok(ItemOrResult::Item(self.inner.frame_stack.get()))
     }

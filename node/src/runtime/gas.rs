@@ -9,7 +9,7 @@ use revm::{
     bytecode::Bytecode,
     context_interface::{Host, context::StateLoad, host::LoadError, journaled_state::AccountInfoLoad},
     interpreter::instructions::contract::load_account_delegated,
-    primitives::{Address, B256, Log, U256, hardfork::SpecId},
+    primitives::{Address, B256, Bytes, Log, U256, hardfork::SpecId},
 };
 
 /// Base cost of a CALL-like operation; the EVM keeps it in its opcode table (EIP-2929).
@@ -106,10 +106,16 @@ pub(super) fn tstore(
 }
 
 /// Emits a log: LOG's price.
-pub(super) fn log(host: &mut dyn Host, meter: &mut Meter, log: Log) -> Result<(), Stop> {
-    let topics = u8::try_from(log.topics().len()).unwrap_or(u8::MAX);
-    meter.charge_gas(LOG_GAS + host.gas_params().log_cost(topics, log.data.data.len() as u64))?;
-    host.log(log);
+pub(super) fn log(
+    host: &mut dyn Host,
+    meter: &mut Meter,
+    address: Address,
+    topics: Vec<B256>,
+    data: &[u8],
+) -> Result<(), Stop> {
+    let topic_count = u8::try_from(topics.len()).unwrap_or(u8::MAX);
+    meter.charge_gas(LOG_GAS + host.gas_params().log_cost(topic_count, data.len() as u64))?;
+    host.log(Log::new_unchecked(address, topics, Bytes::copy_from_slice(data)));
     Ok(())
 }
 

@@ -1,21 +1,21 @@
 //! What a program's frame keeps between runs, and how a finished child frame is reported to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lathe_vm::Value;
 use revm::{
-    interpreter::FrameInput,
+    interpreter::{CallInput, FrameInput},
     primitives::{Address, Bytes, U256},
 };
 
 /// What a program's frame keeps between runs.
 #[derive(Debug, Default)]
 pub(super) struct ProgramState {
-    /// Calldata.
-    pub calldata: Bytes,
+    /// Calldata. It may be a part of the memory of the EVM frame that called, which stands still until this one ends.
+    pub calldata: CallInput,
     /// What the frame will return or revert with.
     pub result: Bytes,
-    /// Whether this contract already has a frame below this one.
+    /// Whether the account was entered more than once in the open frames.
     pub reentrant: bool,
     /// The status given to `exit_early`.
     pub exit_status: Option<u32>,
@@ -26,21 +26,57 @@ pub(super) struct ProgramState {
     /// Set when the database failed: the transaction is abandoned.
     pub fatal: bool,
     /// The write-back cache of storage.
-    pub(super) storage: BTreeMap<U256, CachedSlot>,
+    pub storage: StorageCache,
 }
 
 impl ProgramState {
     /// Returns the state of a frame that has not run yet.
-    pub(super) fn new(calldata: Bytes, reentrant: bool) -> Self {
+    pub(super) fn new(calldata: CallInput, reentrant: bool) -> Self {
         Self { calldata, reentrant, ..Default::default() }
     }
 }
 
-/// A slot in the write-back cache.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CachedSlot {
-    pub(super) value: U256,
-    pub(super) dirty: bool,
+/// The write-back cache of a frame's storage.
+#[derive(Debug, Default)]
+pub(super) struct StorageCache {
+    /// What the frame read or wrote.
+    slots: BTreeMap<U256, U256>,
+    /// Slots written since the last flush. They stand apart so that a flush looks at nothing else: it pays for each
+    /// slot it writes, but not for what is in the cache.
+    dirty: BTreeSet<U256>,
+}
+
+impl StorageCache {
+    /// Returns what the cache has for a slot.
+    pub(super) fn get(&self, key: U256) -> Option<U256> {
+        self.slots.get(&key).copied()
+    }
+
+    /// Keeps what was read from a slot.
+    pub(super) fn keep(&mut self, key: U256, value: U256) {
+        self.slots.insert(key, value);
+    }
+
+    /// Writes a slot.
+    pub(super) fn write(&mut self, key: U256, value: U256) {
+        self.slots.insert(key, value);
+        self.dirty.insert(key);
+    }
+
+    /// Returns the first slot, by key, that is yet to be flushed.
+    pub(super) fn first_dirty(&self) -> Option<(U256, U256)> {
+        self.dirty.first().map(|key| (*key, self.slots[key]))
+    }
+
+    /// Takes note that the first slot to be flushed was.
+    pub(super) fn first_flushed(&mut self) {
+        self.dirty.pop_first();
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// Where a finished child frame is reported to. The pointers were checked before the child ran, and memory never

@@ -12,13 +12,13 @@ use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
 use revm::{
     context_interface::{CreateScheme, Host},
     interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput, Gas, InputsImpl},
-    primitives::{Address, B256, Bytes, Log, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
 };
 
 use super::{
     gas::{self, Stop},
     guest::{Arguments, Failure, Memory, Outcome, clamp, i32_value, i64_value, length_u32},
-    program_state::{CachedSlot, ProgramState, Reply},
+    program_state::{ProgramState, Reply},
 };
 
 /// Ink that one gas buys, as `tx_ink_price` gives it.
@@ -35,6 +35,8 @@ const LOG_TOPICS_MAX: u32 = 4;
 pub(super) struct VmHooks<'a> {
     /// State, block and transaction.
     pub host: &'a mut dyn Host,
+    /// Calldata.
+    pub calldata: &'a [u8],
     /// Who is called by whom with what.
     pub input: &'a InputsImpl,
     /// What the last child returned.
@@ -91,9 +93,9 @@ impl VmHooks<'_> {
         let address = self.input.target_address;
         match function {
             F::ReadArgs => {
-                let calldata = &self.state.calldata;
-                gas::copy(self.host, meter, length_u32(calldata.len()))?;
-                memory.write(a.u32(0), calldata)?;
+                memory.check(a.u32(0), self.calldata.len())?;
+                gas::copy(self.host, meter, length_u32(self.calldata.len()))?;
+                memory.write(a.u32(0), self.calldata)?;
             }
             F::WriteResult => {
                 let result = memory.read(a.u32(0), a.u32(1))?;
@@ -105,11 +107,11 @@ impl VmHooks<'_> {
             F::StorageLoadBytes32 => {
                 let key = memory.word(a.u32(0))?;
                 memory.check(a.u32(1), 32)?;
-                let value = match self.state.storage.get(&key) {
-                    Some(slot) => slot.value,
+                let value = match self.state.storage.get(key) {
+                    Some(value) => value,
                     None => {
                         let value = gas::sload(self.host, meter, address, key)?;
-                        self.state.storage.insert(key, CachedSlot { value, dirty: false });
+                        self.state.storage.keep(key, value);
                         value
                     }
                 };
@@ -117,11 +119,11 @@ impl VmHooks<'_> {
             }
             F::StorageCacheBytes32 => {
                 let (key, value) = (memory.word(a.u32(0))?, memory.word(a.u32(1))?);
-                if !self.state.storage.contains_key(&key) {
+                if self.state.storage.get(key).is_none() {
                     // Each new entry occupies the node's memory until the frame ends.
                     meter.charge_gas(self.host.gas_params().warm_storage_read_cost())?;
                 }
-                self.state.storage.insert(key, CachedSlot { value, dirty: true });
+                self.state.storage.write(key, value);
             }
             F::StorageFlushCache => self.flush(a.u32(0) != 0, meter)?,
             F::TransientLoadBytes32 => {
@@ -165,6 +167,7 @@ impl VmHooks<'_> {
             }
             F::ReadReturnData => {
                 let part = clamp(self.return_data, a.u32(1), a.u32(2));
+                memory.check(a.u32(0), part.len())?;
                 gas::copy(self.host, meter, length_u32(part.len()))?;
                 memory.write(a.u32(0), part)?;
                 return Ok(Some(i32_value(length_u32(part.len()))));
@@ -189,6 +192,8 @@ impl VmHooks<'_> {
                 let of = memory.address(a.u32(0))?;
                 let code = self.account_code(of, meter)?;
                 let part = clamp(&code, a.u32(1), a.u32(2));
+                // How much is written is known only now.
+                memory.check(a.u32(3), part.len())?;
                 gas::copy(self.host, meter, length_u32(part.len()))?;
                 memory.write(a.u32(3), part)?;
                 return Ok(Some(i32_value(length_u32(part.len()))));
@@ -233,6 +238,7 @@ impl VmHooks<'_> {
 
             F::NativeKeccak256 => {
                 let bytes = memory.read(a.u32(0), a.u32(1))?;
+                memory.check(a.u32(2), 32)?;
                 gas::keccak(self.host, meter, a.u32(1))?;
                 let hash = keccak256(bytes);
                 memory.write(a.u32(2), hash.as_slice())?;
@@ -253,15 +259,11 @@ impl VmHooks<'_> {
     /// Writes dirty slots in the order of their keys.
     fn flush(&mut self, clear: bool, meter: &mut Meter) -> Outcome<()> {
         let address = self.input.target_address;
-        for (key, slot) in &mut self.state.storage {
-            if slot.dirty {
-                if self.is_static {
-                    return Err(Failure::Refused("state cannot change in a static call".into()));
-                }
-                let refund = gas::sstore(self.host, meter, address, *key, slot.value)?;
-                self.gas.record_refund(refund);
-                slot.dirty = false;
-            }
+        while let Some((key, value)) = self.state.storage.first_dirty() {
+            self.refuse_static()?;
+            let refund = gas::sstore(self.host, meter, address, key, value)?;
+            self.gas.record_refund(refund);
+            self.state.storage.first_flushed();
         }
         if clear {
             self.state.storage.clear();
@@ -366,8 +368,7 @@ impl VmHooks<'_> {
         self.refuse_static()?;
         let (topic_bytes, data) = payload.split_at(topics as usize * 32);
         let topics = topic_bytes.chunks_exact(32).map(B256::from_slice).collect();
-        let log = Log::new_unchecked(self.input.target_address, topics, Bytes::copy_from_slice(data));
-        Ok(gas::log(self.host, meter, log)?)
+        Ok(gas::log(self.host, meter, self.input.target_address, topics, data)?)
     }
 
     fn account_code(&mut self, of: Address, meter: &mut Meter) -> Outcome<Bytes> {
