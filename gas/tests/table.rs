@@ -49,7 +49,11 @@ fn table(schedule: &Schedule) -> String {
         )
         .expect("a String takes everything");
     }
-    out.push_str("\n## Host functions\n\n| function | type | base ink | does |\n|---|---|--:|---|\n");
+    out.push_str("\n## Host functions\n\n");
+    out.push_str("The base is the crossing and work of fixed size. On top comes what the EVM charges for the same work\n");
+    out.push_str("(storage, calls, creations, logs, accounts, hashing), and for bytes copied between contract and world\n");
+    out.push_str("its price of a copy: 3 gas a word of 32 bytes.\n\n");
+    out.push_str("| function | type | base ink | does |\n|---|---|--:|---|\n");
     for &function in HostFunction::ALL {
         let result = function.result().map_or("", ValueType::name);
         writeln!(
