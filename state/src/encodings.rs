@@ -5,12 +5,12 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, hex, keccak256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, Log, U256, hex, keccak256};
 use proptest::prelude::*;
 
 use crate::{
     codec::{Record, RecordError},
-    record::{Account, BodyTx, Head, Header, Log, Receipt, SlotValue, TxPosition},
+    record::{Account, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
 };
 
 fn header() -> Header {
@@ -41,10 +41,9 @@ fn header() -> Header {
 }
 
 fn receipts() -> Vec<Receipt> {
-    let log = |topics: u8| Log {
-        address: Address::repeat_byte(1),
-        topics: (0..topics).map(B256::repeat_byte).collect(),
-        data: Bytes::from_static(b"data"),
+    let log = |topics: u8| {
+        let topics = (0..topics).map(B256::repeat_byte).collect();
+        Log::new_unchecked(Address::repeat_byte(1), topics, Bytes::from_static(b"data"))
     };
     let created = Receipt {
         tx_type: 2,

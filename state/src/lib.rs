@@ -48,7 +48,7 @@ pub use crate::{
     memory::MemoryStore,
     prepare::Prepared,
     proof::{AccountProof, SlotProof},
-    record::{Account, BodyTx, Head, Header, Log, Receipt, TxPosition},
+    record::{Account, BodyTx, Head, Header, Receipt, TxPosition},
     store::{Batch, Column, Entry, Scan, Snapshot, Store, StoreError},
     verify::{BlockFault, FAULTS_MAX, Fault, Report},
     view::View,

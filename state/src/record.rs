@@ -3,7 +3,7 @@
 //! These are plain data with public fields; the node converts between them and its transaction and block types. RLP, which
 //! Ethereum hashes, never enters the database, and SCALE never goes under a hash.
 
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use parity_scale_codec::Error as ScaleError;
 
@@ -185,15 +185,19 @@ fields! {
     }
 }
 
-fields! {
-    /// An event that a contract emitted.
-    pub struct Log {
-        /// The emitting contract.
-        pub address: Address,
-        /// At most four.
-        pub topics: Vec<B256>,
-        /// The rest of the event.
-        pub data: Bytes,
+/// Address, topics, data.
+impl Field for Log {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.address.put(out);
+        self.data.topics().to_vec().put(out);
+        self.data.data.put(out);
+    }
+
+    fn take(input: &mut &[u8]) -> Result<Self, ScaleError> {
+        let address = Field::take(input).map_err(|error: ScaleError| error.chain("field address"))?;
+        let topics = Field::take(input).map_err(|error: ScaleError| error.chain("field topics"))?;
+        let data = Field::take(input).map_err(|error: ScaleError| error.chain("field data"))?;
+        Self::new(address, topics, data).ok_or_else(|| "a log has more than four topics".into())
     }
 }
 

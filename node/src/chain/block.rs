@@ -7,8 +7,9 @@ use alloy_consensus::{
     proofs::{calculate_receipt_root, calculate_transaction_root},
     transaction::Recovered,
 };
-use alloy_primitives::{Address, B256, Bloom, Log};
+use alloy_primitives::{B256, Bloom};
 use alloy_rlp::Encodable;
+use lathe_state::Receipt;
 
 use super::record::receipt_envelope;
 
@@ -25,27 +26,6 @@ pub struct Block {
     pub transactions: Vec<Recovered<TxEnvelope>>,
     /// One receipt for each transaction.
     pub receipts: Vec<Receipt>,
-}
-
-/// What a transaction did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// EIP-2718 transaction type.
-    pub tx_type: u8,
-    /// Whether the transaction succeeded.
-    pub success: bool,
-    /// Gas used in the block up to and including this transaction.
-    pub cumulative_gas_used: u64,
-    /// Gas used by this transaction.
-    pub gas_used: u64,
-    /// Wei paid per gas.
-    pub effective_gas_price: u128,
-    /// The contract a creation transaction made.
-    pub contract_address: Option<Address>,
-    /// Logs in order.
-    pub logs: Vec<Log>,
-    /// Why a failed transaction failed, for people; outside consensus.
-    pub failure: Option<String>,
 }
 
 /// Where a mined transaction is.

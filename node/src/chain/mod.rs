@@ -32,9 +32,10 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::runtime::Runtime;
 
-pub use block::{Block, MinedTransaction, Receipt};
+pub use block::{Block, MinedTransaction};
 pub use call::CallOutcome;
 pub use error::{CallError, ChainError, SubmitError};
+pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use spec::{

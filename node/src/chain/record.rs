@@ -4,7 +4,7 @@ use alloy_consensus::{
     Header, ReceiptEnvelope, ReceiptWithBloom, TxEnvelope, TxType, transaction::Recovered,
 };
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Bytes, Log, LogData};
+use alloy_primitives::Bytes;
 use lathe_state as state;
 
 use super::{Block, ChainError, Receipt};
@@ -16,7 +16,6 @@ pub(super) fn read_block(view: &state::View, number: u64) -> Result<Option<Block
     let receipts = view.receipts(number)?.unwrap_or_default();
     let transactions = body.iter().map(read_tx).collect::<Result<Vec<_>, _>>()?;
     let size = header.size_bytes;
-    let receipts = receipts.into_iter().map(read_receipt).collect();
     Ok(Some(Block { header: read_header(header), hash, size, transactions, receipts }))
 }
 
@@ -37,43 +36,8 @@ pub(super) fn write_block(block: &Block) -> state::Block {
         hash: block.hash,
         header: write_header(&block.header, block.size),
         body,
-        receipts: block.receipts.iter().map(write_receipt).collect(),
+        receipts: block.receipts.clone(),
         tx_hashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
-    }
-}
-
-fn read_receipt(receipt: state::Receipt) -> Receipt {
-    let logs = receipt
-        .logs
-        .into_iter()
-        .map(|log| Log { address: log.address, data: LogData::new_unchecked(log.topics, log.data) });
-    Receipt {
-        tx_type: receipt.tx_type,
-        success: receipt.success,
-        cumulative_gas_used: receipt.cumulative_gas_used,
-        gas_used: receipt.gas_used,
-        effective_gas_price: receipt.effective_gas_price,
-        contract_address: receipt.contract_address,
-        logs: logs.collect(),
-        failure: receipt.failure,
-    }
-}
-
-fn write_receipt(receipt: &Receipt) -> state::Receipt {
-    let logs = receipt.logs.iter().map(|log| state::Log {
-        address: log.address,
-        topics: log.data.topics().to_vec(),
-        data: log.data.data.clone(),
-    });
-    state::Receipt {
-        tx_type: receipt.tx_type,
-        success: receipt.success,
-        cumulative_gas_used: receipt.cumulative_gas_used,
-        gas_used: receipt.gas_used,
-        effective_gas_price: receipt.effective_gas_price,
-        contract_address: receipt.contract_address,
-        logs: logs.collect(),
-        failure: receipt.failure.clone(),
     }
 }
 

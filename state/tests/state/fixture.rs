@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256, keccak256};
 use lathe_state::{
-    AccountChange, AccountInfo, Block, BodyTx, Changes, Database, Genesis, Header, Log, MemoryStore, Receipt,
+    AccountChange, AccountInfo, Block, BodyTx, Changes, Database, Genesis, Header, MemoryStore, Receipt,
     Store,
 };
 
@@ -80,7 +80,7 @@ pub(crate) fn seal(header: Header, transactions: u8) -> Block {
         gas_used: 21_000,
         effective_gas_price: 7,
         contract_address: (index == 1).then(|| address(99)),
-        logs: vec![Log { address: address(7), topics: vec![B256::repeat_byte(index)], data: raw(index) }],
+        logs: vec![Log::new_unchecked(address(7), vec![B256::repeat_byte(index)], raw(index))],
         failure: (!index.is_multiple_of(2)).then(|| "unreachable at 0x1a in `main`".to_owned()),
     };
     Block {
