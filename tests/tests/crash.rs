@@ -129,13 +129,21 @@ fn a_chain_of_other_rules_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let data_dir = dir.path().to_str().expect("a UTF-8 path");
     Node::start(&["--data-dir", data_dir]).kill();
-    let output = Command::new(lathe_binary())
-        .args(["node", "--port", "0", "--chain-id", "1", "--data-dir", data_dir])
-        .output()
-        .expect("lathe runs");
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("chain id") && error.contains("31337"), "{error}");
+    let cases = [
+        (["--chain-id", "1"], "chain id", "31337"),
+        (["--accounts", "3"], "begins with block", "open it with the options it was made with"),
+        (["--block-gas-limit", "1000000"], "begins with block", "open it with the options it was made with"),
+    ];
+    for (options, what, advice) in cases {
+        let output = Command::new(lathe_binary())
+            .args(["node", "--port", "0", "--data-dir", data_dir])
+            .args(options)
+            .output()
+            .expect("lathe runs");
+        assert_eq!(output.status.code(), Some(1), "{options:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(what) && error.contains(advice), "{options:?}: {error}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{GenericContractError, SolInterface};
-use lathe_state::{StateError, StoreError};
+use lathe_state::{Foreign, StateError, StoreError};
 
 use super::read::{LOG_BLOCKS_MAX, LOGS_MAX};
 use crate::runtime::ExecuteError;
@@ -84,6 +84,12 @@ pub enum ChainError {
     /// The database failed or is inconsistent.
     #[error("database: {0}")]
     Database(String),
+    /// The database holds a chain that begins otherwise.
+    #[error(
+        "{0}. The chain was made with other accounts, balances or rules: open it with the options it was made with, or \
+         give another directory"
+    )]
+    OtherGenesis(String),
     /// A request names an account the node holds no key for.
     #[error(
         "unknown account {0}: the node holds no key for it; sign the transaction and use eth_sendRawTransaction"
@@ -117,7 +123,10 @@ impl From<StoreError> for ChainError {
 
 impl From<StateError> for ChainError {
     fn from(error: StateError) -> Self {
-        Self::Database(error.to_string())
+        match error {
+            StateError::Foreign(Foreign::Genesis { .. }) => Self::OtherGenesis(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
     }
 }
 
