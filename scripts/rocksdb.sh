@@ -17,7 +17,8 @@ case "$(uname -m)" in
     *) target_features= ;;
 esac
 flags=O3${target_features//[^a-z0-9.]/-}
-dir="${LATHE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lathe}/rocksdb-$version-$features-$flags-$(uname -m)"
+cache=$(realpath -m "${LATHE_CACHE:-$HOME/.cache/lathe}")
+dir="$cache/rocksdb-$version-$features-$flags-$(uname -m)"
 
 if [ "${1:-}" = --path ]; then echo "$dir"; exit 0; fi
 if [ -s "$dir/librocksdb.a" ]; then echo "$dir"; exit 0; fi
