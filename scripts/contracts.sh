@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 repository=$PWD
 sums=contracts/SHA256SUMS
 target=wasm32-unknown-unknown
-toolchain="${LATHE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lathe}/wasm-toolchain"
+toolchain="${LATHE_CACHE:-$HOME/.cache/lathe}/wasm-toolchain"
 toolchain_packages="rustc-web libstd-rust-web-1.96 libstd-rust-web-dev rust-web-src libllvm22 lld-22"
 # Every committed contract: directory, and the parts of std it is built with.
 contracts="calculator:core,alloc counter:std,panic_abort"
