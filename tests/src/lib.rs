@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// How long a node may take until it answers. It takes milliseconds; a machine that is busy building may need more.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -40,6 +41,8 @@ pub struct Node {
     child: Child,
     /// Where it answers.
     pub url: String,
+    /// Holds what a killed node cannot remove: its temporary database.
+    _files: TempDir,
 }
 
 impl Node {
@@ -51,15 +54,17 @@ impl Node {
     /// Starts a node from a given binary.
     pub fn start_with(binary: &Path, arguments: &[&str]) -> Self {
         let port = free_port();
+        let files = tempfile::tempdir().expect("a temporary directory");
         let child = Command::new(binary)
             .args(["node", "--quiet", "--port", &port.to_string()])
             .args(arguments)
+            .env("TMPDIR", files.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()));
-        let mut node = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let mut node = Self { child, url: format!("http://127.0.0.1:{port}"), _files: files };
         let deadline = Instant::now() + START_TIMEOUT;
         while node.try_rpc("eth_chainId", json!([])).is_err() {
             if let Some(status) = node.child.try_wait().expect("the child is ours") {
