@@ -40,6 +40,7 @@ compile_error!(
 
 extern crate alloc;
 
+mod engine;
 mod features;
 mod host;
 mod machine;
@@ -50,6 +51,7 @@ mod rules;
 mod trap;
 mod value;
 
+pub use engine::Engine;
 pub use features::{Features, Proposal};
 pub use host::{Host, HostOutcome, NoHost};
 pub use lathe_gas::{Meter, OutOfGas, ValueType};

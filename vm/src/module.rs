@@ -12,7 +12,7 @@ pub(crate) use parse::check_limit;
 pub(crate) use const_expr::{ConstExpr, ConstInstruction};
 
 use crate::plain::Code;
-use crate::{FuncType, ModuleError, Rules};
+use crate::{Engine, FuncType, ModuleError, Rules};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -20,9 +20,12 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use lathe_gas::ValueType;
 
-/// A validated module.
+/// A validated module. It runs on the [`Engine`] it was made for.
 #[derive(Clone, Debug)]
-pub struct Module(Arc<Definition>);
+pub struct Module {
+    definition: Arc<Definition>,
+    engine: Engine,
+}
 
 /// What a module declares. Index spaces begin with the imports.
 #[derive(Debug, Default)]
@@ -159,58 +162,68 @@ pub struct Export {
 impl Module {
     /// Decodes, validates and translates a module, in time linear in its length.
     pub fn new(bytes: &[u8], rules: &Rules) -> Result<Self, ModuleError> {
-        parse::parse(bytes, rules).map(|definition| Self(Arc::new(definition)))
+        Self::with_engine(bytes, rules, Engine::default())
+    }
+
+    /// Does what [`Module::new`] does, for an engine other than the default. Nothing a module does depends on it.
+    pub fn with_engine(bytes: &[u8], rules: &Rules, engine: Engine) -> Result<Self, ModuleError> {
+        parse::parse(bytes, rules).map(|definition| Self { definition: Arc::new(definition), engine })
+    }
+
+    /// Returns the engine the module runs on.
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Returns what the module imports, in its order.
     pub fn imports(&self) -> &[Import] {
-        &self.0.imports
+        &self.definition.imports
     }
 
     /// Returns what the module exports, in its order.
     pub fn exports(&self) -> &[Export] {
-        &self.0.exports
+        &self.definition.exports
     }
 
     /// Returns the export of this name.
     pub fn export(&self, name: &str) -> Option<&Export> {
-        self.0.export_index.get(name).map(|&i| &self.0.exports[i])
+        self.definition.export_index.get(name).map(|&i| &self.definition.exports[i])
     }
 
     /// Returns the type of the module's memory, imported or defined.
     pub fn memory_type(&self) -> Option<MemoryType> {
-        self.0.memories.first().copied()
+        self.definition.memories.first().copied()
     }
 
     /// Returns the index of the start function, which [`Machine::instantiate`](crate::Machine::instantiate) does not
     /// call.
     pub fn start_function(&self) -> Option<u32> {
-        self.0.start
+        self.definition.start
     }
 
     /// Returns the name of a function: the name section's, else the first export's.
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        self.0.function_name(index)
+        self.definition.function_name(index)
     }
 
     /// Returns the number of functions, imported ones included.
     pub fn function_count(&self) -> usize {
-        self.0.functions.len()
+        self.definition.functions.len()
     }
 
     /// Returns the length of the module in bytes.
     pub fn byte_len(&self) -> usize {
-        self.0.byte_len
+        self.definition.byte_len
     }
 
     /// Returns the ink that instantiating the module costs: the instance, initial pages and table elements, globals,
     /// and active segments with their bytes or elements.
     pub fn instantiation_ink(&self) -> u64 {
-        self.0.instantiation_ink
+        self.definition.instantiation_ink
     }
 
     pub(crate) fn definition(&self) -> &Definition {
-        &self.0
+        &self.definition
     }
 }
 
