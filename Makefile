@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels
+.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle
 
 LATHE := target/release/lathe
 
@@ -27,6 +27,10 @@ clients: ## install the clients that the end-to-end tests drive
 
 bench: ## race the engines against others (clang builds wasm3)
 	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine
+
+oracle: ## every engine against the plain one, over thousands of generated modules
+	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
+		cargo test --quiet --locked --release -p lathe-tests --test oracle every_engine -- --nocapture
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh

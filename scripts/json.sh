@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Runs a command that prints text among lines of JSON: the JSON goes to standard output, the text to standard error.
+# Exits as the command does.
+#   scripts/json.sh COMMAND...
+set -o pipefail
+"$@" | awk '/^\{/ { print; fflush(); next } { print > "/dev/stderr" }'

@@ -1,0 +1,343 @@
+//! Every engine against the plain one, over generated modules and gas limits.
+//!
+//! `LATHE_ORACLE_MODULES` says how many modules, `LATHE_ORACLE_SEED` where to begin. A failure names its seed and
+//! size and leaves the module in the temporary directory; `LATHE_ORACLE_MODULES=1` with that seed repeats it.
+
+use lathe_tests::generate::{self, Random};
+use lathe_tests::measure::print_json;
+use lathe_vm::{
+    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules,
+    TrapKind, Value, ValueType,
+};
+use serde::Serialize;
+
+/// How many modules a test run looks at.
+const MODULES: u64 = 200;
+/// The seed of the first module.
+const SEED: u64 = 1;
+/// How much a function may use up in the run that tells how much it uses.
+const GAS: u64 = 400;
+const INK_PER_GAS: u64 = 10_000;
+/// All prices are multiples of this, so limits in between tell nothing new, but for being off by one.
+const PRICE_STEP: u64 = 50;
+/// The most limits that one function is run with. Longer functions get that many limits at random.
+const LIMITS_MAX: u64 = 300;
+/// The beginning of memory that the host reads at each call and writes to. Most addresses are there.
+const WATCHED_BYTES: usize = 512;
+/// The most pages of a memory.
+const PAGES_MAX: u32 = 3;
+
+/// The last line of the harness.
+#[derive(Debug, Serialize)]
+struct Report {
+    harness: &'static str,
+    modules: u64,
+    runs: u64,
+    gas_limits: u64,
+    mismatches: u64,
+    seed: u64,
+}
+
+/// Everything that a run may not differ in.
+#[derive(Debug, PartialEq)]
+struct Record {
+    calls: Vec<(Outcome, u64)>,
+    /// Each call of the host: which function, with what, the ink left, and a sum over the memory.
+    host: Vec<(u32, Vec<Value>, u64, u64)>,
+    memory: Vec<u8>,
+    globals: Vec<Value>,
+}
+
+/// A host whose answers follow from what it was asked. It writes to memory, charges, suspends and traps.
+struct Recorder {
+    results: Vec<Option<ValueType>>,
+    calls: Vec<(u32, Vec<Value>, u64, u64)>,
+    pending: Option<Value>,
+}
+
+impl Host for Recorder {
+    fn call(
+        &mut self,
+        function: u32,
+        arguments: &[Value],
+        memory: &mut [u8],
+        meter: &mut Meter,
+    ) -> HostOutcome {
+        let watched = memory.len().min(WATCHED_BYTES);
+        let sum = memory[..watched].iter().fold(0u64, |sum, &byte| sum.rotate_left(5) ^ u64::from(byte));
+        self.calls.push((function, arguments.to_vec(), meter.ink_left(), sum));
+        let mut random = Random::new(sum ^ u64::from(function) << 40 ^ self.calls.len() as u64);
+        if let Err(error) = meter.charge(random.number() % 3_000) {
+            return error.into();
+        }
+        let place = random.below(watched.max(1));
+        if let Some(byte) = memory.get_mut(place) {
+            *byte = byte.wrapping_add(1);
+        }
+        self.pending = self.results[function as usize].map(|ty| value(&mut random, ty));
+        match random.below(40) {
+            0 => HostOutcome::Trap(TrapKind::Host),
+            1 => HostOutcome::Exit,
+            2..=9 => HostOutcome::Suspend,
+            _ => HostOutcome::Return(self.pending),
+        }
+    }
+}
+
+fn value(random: &mut Random, ty: ValueType) -> Value {
+    let bits = if random.one_in(2) { random.number() } else { random.number() % 5 };
+    match ty {
+        ValueType::I32 => {
+            Value::I32(i32::from_le_bytes(bits.to_le_bytes()[..4].try_into().expect("four bytes")))
+        }
+        ValueType::I64 => Value::I64(bits.cast_signed()),
+        ValueType::F32 => Value::F32(f32::to_bits(bits.to_le_bytes()[0].into())),
+        ValueType::F64 => Value::F64(f64::to_bits(bits.to_le_bytes()[1].into())),
+        ValueType::V128 => Value::V128(u128::from(bits) << 64 | u128::from(random.number())),
+        ValueType::FuncRef => Value::FuncRef(None),
+        ValueType::ExternRef => Value::ExternRef((bits & 1 == 1).then_some(7)),
+    }
+}
+
+/// A module on one engine, and how to run it.
+struct Subject {
+    module: Module,
+    rules: Rules,
+    functions: Vec<(String, FuncType)>,
+    seed: u64,
+}
+
+impl Subject {
+    fn new(wasm: &[u8], engine: Engine, rules: Rules, seed: u64) -> Self {
+        let module = match Module::with_engine(wasm, &rules, engine) {
+            Ok(module) => module,
+            Err(error) => panic!("seed {seed}: {engine} refuses the module: {error}"),
+        };
+        let functions = module
+            .exports()
+            .iter()
+            .filter_map(|export| match &export.ty {
+                ExternType::Function(ty) => Some((export.name.to_string(), ty.clone())),
+                _ => None,
+            })
+            .collect();
+        Self { module, rules, functions, seed }
+    }
+
+    /// Calls these functions one after the other, each with this much ink.
+    fn run(&self, functions: &[(String, FuncType)], ink: u64) -> Record {
+        let imports: Vec<Extern> = (0..)
+            .zip(self.module.imports())
+            .filter_map(|(number, import)| match &import.ty {
+                ExternType::Function(ty) => Some(Extern::Host(number, ty.clone())),
+                _ => None,
+            })
+            .collect();
+        let results = imports.iter().map(|import| match import {
+            Extern::Host(_, ty) => ty.results().first().copied(),
+            _ => None,
+        });
+        let mut host = Recorder { results: results.collect(), calls: Vec::new(), pending: None };
+        let mut machine = Machine::new(&self.rules, PAGES_MAX);
+        let instance = machine
+            .instantiate(&self.module, &imports, &mut Meter::from_gas(1 << 40))
+            .expect("the segments of generated modules fit");
+        let mut calls = Vec::new();
+        for (place, (name, ty)) in functions.iter().enumerate() {
+            let function = machine.exported_function(instance, name).expect("the module exports it");
+            let mut random = Random::new(self.seed ^ (place as u64) << 32);
+            let arguments: Vec<Value> = ty.params().iter().map(|&ty| value(&mut random, ty)).collect();
+            let mut meter = ink_meter(ink);
+            let mut outcome = machine.invoke(function, &arguments, &mut meter, &mut host);
+            while outcome == Outcome::Suspended {
+                outcome = if random.one_in(50) {
+                    machine.abort(TrapKind::Host)
+                } else {
+                    let result = host.pending;
+                    machine.resume(result, &mut meter, &mut host)
+                };
+            }
+            calls.push((outcome, meter.ink_left()));
+        }
+        let names = self.module.exports().iter().map(|export| &*export.name);
+        let globals = names.filter_map(|name| match machine.export(instance, name)? {
+            Extern::Global(global) => Some(machine.global(global)),
+            _ => None,
+        });
+        Record {
+            calls,
+            host: host.calls,
+            globals: globals.collect(),
+            memory: machine.memory(instance).to_vec(),
+        }
+    }
+}
+
+/// Returns a meter with exactly this much ink.
+fn ink_meter(ink: u64) -> Meter {
+    let mut meter = Meter::from_gas(ink.div_ceil(INK_PER_GAS));
+    let surplus = meter.ink_left() - ink;
+    meter.charge(surplus).expect("the meter was made with at least this");
+    meter
+}
+
+/// Where an engine differed.
+struct Mismatch {
+    engine: Engine,
+    ink: u64,
+    expected: Record,
+    found: Record,
+}
+
+/// Compares all engines on one module. Returns the first difference.
+fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Option<Box<Mismatch>> {
+    let mut random = Random::new(!seed);
+    let mut rules = Rules::DEVNET;
+    rules.limits.call_depth = *random.pick(&[4_096, 4_096, 50, 7]);
+    rules.limits.value_slots = *random.pick(&[65_536, 65_536, 1_500, 400]);
+    let plain = Subject::new(wasm, Engine::Plain, rules, seed);
+    let others: Vec<(Engine, Subject)> = Engine::ALL
+        .iter()
+        // Where there is no other engine, the plain one must at least agree with itself.
+        .filter(|&&engine| engine != Engine::Plain || Engine::ALL.len() == 1)
+        .map(|&engine| (engine, Subject::new(wasm, engine, rules, seed)))
+        .collect();
+    let mut check = |functions: &[(String, FuncType)], ink: u64| {
+        let expected = plain.run(functions, ink);
+        for (engine, subject) in &others {
+            report.runs += 1;
+            let found = subject.run(functions, ink);
+            if found != expected {
+                return Err(Box::new(Mismatch { engine: *engine, ink, expected, found }));
+            }
+        }
+        Ok(expected)
+    };
+    // All functions in a row on one instance, with plenty and with less.
+    for ink in [GAS * INK_PER_GAS, 20 * INK_PER_GAS, 20_000 * INK_PER_GAS] {
+        // Growing memory costs a thousand gas a page, so one module in eight gets to see it.
+        if ink > GAS * INK_PER_GAS && !seed.is_multiple_of(8) {
+            continue;
+        }
+        if let Err(mismatch) = check(&plain.functions, ink) {
+            return Some(mismatch);
+        }
+    }
+    // Each function alone, with every limit that matters.
+    for function in &plain.functions {
+        let function = std::slice::from_ref(function);
+        let most = GAS * INK_PER_GAS;
+        let used = match check(function, most) {
+            Ok(record) => most - record.calls[0].1,
+            Err(mismatch) => return Some(mismatch),
+        };
+        let steps = used / PRICE_STEP + 2;
+        for limit in 0..steps.min(LIMITS_MAX) {
+            let step = if steps <= LIMITS_MAX { limit } else { random.number() % steps };
+            let ink = step * PRICE_STEP;
+            // A third of the limits is one short.
+            let ink = if random.one_in(3) { ink.saturating_sub(1) } else { ink };
+            report.gas_limits += 1;
+            if let Err(mismatch) = check(function, ink) {
+                return Some(mismatch);
+            }
+        }
+    }
+    None
+}
+
+/// Says where two records differ, the first difference of each kind.
+fn difference(expected: &Record, found: &Record) -> String {
+    let mut text = String::new();
+    if let Some((place, (expected, found))) =
+        expected.calls.iter().zip(&found.calls).enumerate().find(|(_, (a, b))| a != b)
+    {
+        text += &format!("\n  call {place}: expected {expected:x?}\n          found    {found:x?}");
+    }
+    let host = expected.host.iter().map(Some).chain(std::iter::repeat(None));
+    let other = found.host.iter().map(Some).chain(std::iter::repeat(None));
+    let most = expected.host.len().max(found.host.len());
+    if let Some((place, (expected, found))) =
+        host.zip(other).take(most).enumerate().find(|(_, (a, b))| a != b)
+    {
+        text += &format!("\n  host call {place}: expected {expected:x?}\n          found    {found:x?}");
+    }
+    if expected.memory.len() != found.memory.len() {
+        text += &format!("\n  memory of {} bytes, expected {}", found.memory.len(), expected.memory.len());
+    }
+    if let Some(place) = expected.memory.iter().zip(&found.memory).position(|(a, b)| a != b) {
+        let (a, b) = (expected.memory[place], found.memory[place]);
+        text += &format!("\n  memory at {place:#x}: expected {a:#x}, found {b:#x}");
+    }
+    if let Some((place, (a, b))) =
+        expected.globals.iter().zip(&found.globals).enumerate().find(|(_, (a, b))| a != b)
+    {
+        text += &format!("\n  global {place}: expected {a:x?}, found {b:x?}");
+    }
+    text
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn every_engine_does_what_the_plain_one_does() {
+    let (modules, seed) = (setting("LATHE_ORACLE_MODULES", MODULES), setting("LATHE_ORACLE_SEED", SEED));
+    let mut report = Report { harness: "oracle", modules, runs: 0, gas_limits: 0, mismatches: 0, seed };
+    for seed in seed..seed + modules {
+        let wasm = generate::module(seed, size(seed));
+        let Some(mismatch) = compare(&wasm, seed, &mut report) else { continue };
+        report.mismatches += 1;
+        let path = std::env::temp_dir().join(format!("lathe-oracle-{seed}.wasm"));
+        std::fs::write(&path, &wasm).expect("the temporary directory can be written");
+        eprintln!(
+            "seed {seed}, {} bytes, {} with {} ink differs from plain: {}{}",
+            wasm.len(),
+            mismatch.engine,
+            mismatch.ink,
+            path.display(),
+            difference(&mismatch.expected, &mismatch.found)
+        );
+    }
+    print_json(&report);
+    assert_eq!(report.mismatches, 0, "the engines differ");
+}
+
+/// How large the functions of the module of a seed are: most are small, so that failures are.
+fn size(seed: u64) -> usize {
+    match seed % 10 {
+        0 => 300,
+        1..=3 => 80,
+        _ => 20,
+    }
+}
+
+#[test]
+fn generated_modules_do_all_kinds_of_things() {
+    let (mut returned, mut host_calls, mut grown) = (0, 0, 0);
+    let mut traps = std::collections::BTreeSet::new();
+    for seed in 0..400 {
+        let wasm = generate::module(seed, size(seed));
+        let mut rules = Rules::DEVNET;
+        rules.limits.call_depth = 100;
+        let subject = Subject::new(&wasm, Engine::default(), rules, seed);
+        let record = subject.run(&subject.functions, 4_000 * INK_PER_GAS);
+        host_calls += record.host.len();
+        grown += usize::from(record.memory.len() > 65_536);
+        for (outcome, _) in record.calls {
+            match outcome {
+                Outcome::Returned(_) => returned += 1,
+                Outcome::Trapped(trap) => drop(traps.insert(trap.kind)),
+                _ => {}
+            }
+        }
+    }
+    assert!(returned > 400, "{returned} calls returned");
+    assert!(host_calls > 300, "{host_calls} host calls");
+    assert!(grown > 3, "{grown} memories grew");
+    assert_eq!(traps.len(), TrapKind::ALL.len(), "only {traps:?}");
+}
