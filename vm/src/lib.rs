@@ -40,6 +40,7 @@ compile_error!(
 
 extern crate alloc;
 
+mod demangle;
 mod engine;
 mod features;
 mod host;
@@ -52,6 +53,7 @@ mod rules;
 mod trap;
 mod value;
 
+pub use demangle::demangle;
 pub use engine::Engine;
 pub use features::{Features, Proposal};
 pub use host::{Host, HostOutcome, NoHost};
