@@ -12,8 +12,11 @@ pub(crate) use memory::Memory;
 pub(crate) use table::Table;
 
 use crate::module::Definition;
+use crate::observer::Unobserved;
 use crate::plain::{Computation, Exit};
-use crate::{FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Rules, Trap, TrapKind, Value};
+use crate::{
+    FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind, Value,
+};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use lathe_gas::{Meter, Schedule, ValueType};
@@ -224,13 +227,39 @@ impl Machine {
         meter: &mut Meter,
         host: &mut dyn Host,
     ) -> Outcome {
+        self.start(function, arguments, meter, host, &mut Unobserved)
+    }
+
+    /// Does what [`Machine::invoke`] does, and tells `observer` of every instruction.
+    ///
+    /// # Panics
+    /// As [`Machine::invoke`] does.
+    pub fn invoke_traced(
+        &mut self,
+        function: FunctionId,
+        arguments: &[Value],
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        self.start(function, arguments, meter, host, observer)
+    }
+
+    fn start(
+        &mut self,
+        function: FunctionId,
+        arguments: &[Value],
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
+    ) -> Outcome {
         assert!(!self.computation.is_suspended(), "a suspended machine can only be resumed");
         let ty = self.store.function_type(function);
         assert!(
             arguments.iter().map(|value| value.ty()).eq(ty.params().iter().copied()),
             "arguments must have the types {ty} says"
         );
-        let exit = self.computation.start(&mut self.store, function, arguments, meter, host);
+        let exit = self.computation.start(&mut self.store, function, arguments, meter, host, observer);
         self.outcome(exit)
     }
 
@@ -239,8 +268,32 @@ impl Machine {
     /// # Panics
     /// If no computation is suspended, or if `result` is not what the type of the host function says.
     pub fn resume(&mut self, result: Option<Value>, meter: &mut Meter, host: &mut dyn Host) -> Outcome {
+        self.go_on(result, meter, host, &mut Unobserved)
+    }
+
+    /// Does what [`Machine::resume`] does, and tells `observer` of every instruction.
+    ///
+    /// # Panics
+    /// As [`Machine::resume`] does.
+    pub fn resume_traced(
+        &mut self,
+        result: Option<Value>,
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        self.go_on(result, meter, host, observer)
+    }
+
+    fn go_on(
+        &mut self,
+        result: Option<Value>,
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
+    ) -> Outcome {
         assert!(self.computation.is_suspended(), "only a suspended machine can be resumed");
-        let exit = self.computation.resume(&mut self.store, result, meter, host);
+        let exit = self.computation.resume(&mut self.store, result, meter, host, observer);
         self.outcome(exit)
     }
 

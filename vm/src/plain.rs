@@ -28,6 +28,24 @@ pub(crate) struct Op {
     pub(crate) immediate: u64,
 }
 
+/// Set as the arity of a return, which needs none: it is the `end` of its function.
+pub(crate) const FUNCTION_END: u16 = u16::MAX;
+
+/// Set as the arity of a return, which needs none: no instruction of the module stands behind it.
+pub(crate) const LANDING: u16 = u16::MAX - 1;
+
+impl Op {
+    /// Returns the instruction of the module, `None` where it is none.
+    #[inline(always)]
+    pub(crate) fn observed(&self) -> Option<Instruction> {
+        match (self.instruction, self.arity) {
+            (Instruction::Return, FUNCTION_END) => Some(Instruction::End),
+            (Instruction::Return, LANDING) => None,
+            (instruction, _) => Some(instruction),
+        }
+    }
+}
+
 /// Where a branch goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target {

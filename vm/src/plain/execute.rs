@@ -17,7 +17,7 @@ use super::{Target, bulk, halves, vector};
 use crate::machine::{Callee, Instance, Store, call_host, function_of, function_slot, resolve, result_slot};
 use crate::machine::{slot_of, value_of};
 use crate::trap::BACKTRACE_FRAMES_MAX;
-use crate::{FuncType, FunctionId, Host, Limits, TrapFrame, TrapKind, Value};
+use crate::{FuncType, FunctionId, Host, InstanceId, Limits, Observer, Step, TrapFrame, TrapKind, Value};
 use alloc::vec::Vec;
 use lathe_gas::{Instruction, Meter};
 
@@ -102,6 +102,7 @@ impl Computation {
         arguments: &[Value],
         meter: &mut Meter,
         host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
     ) -> Exit {
         self.clear();
         self.ty = Some(store.function_type(function).clone());
@@ -127,7 +128,7 @@ impl Computation {
             }
             Callee::Defined(instance, code) => {
                 match self.enter(&store.instances, instance, code, meter, None) {
-                    Ok(()) => self.run(store, meter, host),
+                    Ok(()) => self.run(store, meter, host, observer),
                     Err(kind) => Exit::Trapped(kind),
                 }
             }
@@ -141,6 +142,7 @@ impl Computation {
         result: Option<Value>,
         meter: &mut Meter,
         host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
     ) -> Exit {
         if let Some((ty, _)) = self.pending.take() {
             self.push_result(result_slot(result, &ty));
@@ -148,7 +150,7 @@ impl Computation {
         if self.frames.is_empty() {
             return Exit::Returned;
         }
-        self.run(store, meter, host)
+        self.run(store, meter, host, observer)
     }
 
     /// Returns the results of a computation that has returned.
@@ -232,9 +234,15 @@ impl Computation {
         Ok(())
     }
 
-    fn run(&mut self, store: &mut Store, meter: &mut Meter, host: &mut dyn Host) -> Exit {
+    fn run(
+        &mut self,
+        store: &mut Store,
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
+    ) -> Exit {
         loop {
-            match self.run_instance(store, meter, host) {
+            match self.run_instance(store, meter, host, observer) {
                 Turn::Switch => {}
                 Turn::Exit(exit) => return exit,
             }
@@ -242,7 +250,13 @@ impl Computation {
     }
 
     /// Runs until the computation ends or the topmost frame is another instance's.
-    fn run_instance(&mut self, store: &mut Store, meter: &mut Meter, host: &mut dyn Host) -> Turn {
+    fn run_instance(
+        &mut self,
+        store: &mut Store,
+        meter: &mut Meter,
+        host: &mut dyn Host,
+        observer: &mut (impl Observer + ?Sized),
+    ) -> Turn {
         let Some(&Frame { instance, code: index, pc, base }) = self.frames.last() else {
             return Turn::Exit(Exit::Returned);
         };
@@ -376,6 +390,18 @@ impl Computation {
                 };
             }
 
+            // Nothing here can fail, so that all of it goes where nobody watches.
+            if let Some(instruction) = op.observed() {
+                let code_index = self.frames.last().map_or(0, |frame| frame.code);
+                observer.instruction(&Step {
+                    instance: InstanceId(instance),
+                    function: definition.imported_functions.wrapping_add(code_index),
+                    offset: code.offsets.get(pc.wrapping_sub(1)).copied().unwrap_or(0),
+                    instruction,
+                    depth: self.frames.len() as u32,
+                    ink_left: meter.ink_left(),
+                });
+            }
             check!(meter.charge(u64::from(op.ink)));
             use Instruction::*;
             match op.instruction {

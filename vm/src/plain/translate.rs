@@ -3,7 +3,7 @@
 //! Each operator is checked against features and limits, then validated, then, unless nothing can reach it,
 //! translated. A **label** is an open block; branches to its end are patched when the end comes.
 
-use super::{Code, Op, Target};
+use super::{Code, FUNCTION_END, LANDING, Op, Target};
 use crate::features::{operator_name, proposal_of};
 use crate::module::Definition;
 use crate::module_error::ModuleErrorKind;
@@ -351,12 +351,13 @@ impl Body<'_> {
             && let Some(op) = self.ops.last_mut()
         {
             op.instruction = Instruction::Return;
+            op.arity = FUNCTION_END;
         }
     }
 
     /// Emits a return that costs nothing.
     fn landing(&mut self, position: u32) {
-        self.ops.push(Op { instruction: Instruction::Return, arity: 0, ink: 0, immediate: 0 });
+        self.ops.push(Op { instruction: Instruction::Return, arity: LANDING, ink: 0, immediate: 0 });
         self.offsets.push(position);
     }
 
