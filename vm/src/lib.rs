@@ -48,8 +48,10 @@ mod machine;
 mod module;
 mod module_error;
 mod observer;
+mod once;
 mod plain;
 mod rules;
+mod threaded;
 mod trap;
 mod value;
 

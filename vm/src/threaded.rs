@@ -65,6 +65,8 @@ struct Block {
     word: u32,
     /// Where its first instruction begins in the module, in bytes.
     offset: u32,
+    /// The slot behind the topmost operand.
+    top: u32,
     /// What its instructions cost together; for the first of a function, entry included.
     ink: u32,
 }

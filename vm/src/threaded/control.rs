@@ -5,7 +5,7 @@
 //! The **header** is the return address and the function. The return address points to a [`CallSite`] in the caller's
 //! code, right before the next instruction.
 
-use super::context::{Context, Crossing, Stop};
+use super::context::{Crossing, Stop};
 use super::handler::{Handler, Next, Registers, address};
 use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide};
 use super::{Code, Function};

@@ -13,6 +13,7 @@ use super::context::{Context, Stop};
 use crate::{Engine, TrapKind};
 
 /// What handlers work on.
+#[derive(Clone, Copy)]
 pub(super) struct Registers {
     /// The word of the instruction that runs.
     pub(super) ip: *const u64,

@@ -176,3 +176,8 @@ pub(super) unsafe fn ending(context: *mut Context, ip: *const u64, sp: *mut u64)
     })();
     ended.err()
 }
+
+/// Returns an index from an immediate.
+pub(super) fn index(immediate: u64) -> usize {
+    halves(immediate).0 as usize
+}

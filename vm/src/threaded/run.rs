@@ -1,7 +1,7 @@
 //! Starting, stopping and resuming threaded code, and what it cannot do by itself: calls out of the instance,
 //! translation, blocks that cannot be paid for.
 
-use super::context::{Context, Crossing, Stop, TableView};
+use super::context::{Context, Crossing, Stop};
 use super::control::{self, CallSite, Called, HEADER_SLOTS};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
@@ -38,8 +38,6 @@ pub(crate) struct Computation {
     pending: Option<(FuncType, u32)>,
     /// Room for the arguments of host calls.
     arguments: Vec<Value>,
-    /// Room for the tables of an instance.
-    views: Vec<TableView>,
 }
 
 /// Where a computation stands still.
@@ -69,7 +67,6 @@ impl Computation {
             ty: None,
             pending: None,
             arguments: Vec::new(),
-            views: Vec::new(),
         }
     }
 
@@ -239,12 +236,13 @@ impl Computation {
             arguments: mem::take(&mut self.arguments),
             pending: None,
             crossings: &mut self.crossings,
-            views: mem::take(&mut self.views),
+            views: Vec::new(),
             crossing_ip: &raw const self.landing[2],
         };
         // SAFETY: the pointers come from the arguments, which nothing else uses while the context lives.
         let exit = unsafe {
-            context.switch(&mut *context.store, instance);
+            let store = context.store;
+            context.switch(&mut *store, instance);
             let mut registers = begin(&mut context, stack);
             let context = &raw mut context;
             registers.context = context;
@@ -258,7 +256,6 @@ impl Computation {
         };
         self.depth_left = context.depth_left;
         self.arguments = context.arguments;
-        self.views = context.views;
         self.pending = context.pending;
         exit
     }
@@ -321,7 +318,7 @@ impl Computation {
                             self.position = self.caller(here);
                             TrapKind::OutOfGas
                         } else {
-                            let (kind, offset) = self.step(store, here, block.offset, meter);
+                            let (kind, offset) = self.step(store, here, block, meter);
                             self.position = Some(Position { offset: Some(offset), ..here });
                             kind
                         }
@@ -333,12 +330,14 @@ impl Computation {
     }
 
     /// Executes a block that cannot be paid for, one instruction at a time. Returns where it ends, and why.
-    fn step(&self, store: &mut Store, at: Position, offset: u32, meter: &mut Meter) -> (TrapKind, u32) {
+    fn step(&self, store: &mut Store, at: Position, block: Block, meter: &mut Meter) -> (TrapKind, u32) {
         let function = self.function(at);
         let code = self.code(at);
         let base = at.sp - HEADER_SLOTS - code.params as usize;
         let end = at.sp + code.frame_slots as usize;
-        plain::step(store, at.instance, function.index, offset, &self.stack[base..end], meter)
+        let defined = function.index - store.definition(at.instance).imported_functions;
+        let top = at.sp - base + block.top as usize;
+        plain::step(store, at.instance, defined, block.offset, &self.stack[base..end], top, meter)
     }
 
     /// Returns the function whose frame is at `sp`.
@@ -552,7 +551,8 @@ pub(super) unsafe fn cross_back(context: *mut Context) -> Crossing {
     unsafe {
         let context = &mut *context;
         let crossing = (*context.crossings).pop().expect("every return to the landing had a crossing");
-        context.switch(&mut *context.store, crossing.instance);
+        let store = context.store;
+        context.switch(&mut *store, crossing.instance);
         crossing
     }
 }

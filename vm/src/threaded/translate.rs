@@ -104,8 +104,9 @@ fn translate(definition: &Definition, function: &Function) -> Code {
     let body = definition.body(function.index);
     let mut translator = Translator::new(definition, ty.params(), ty.results());
     let entry_ink = translator.locals(&body);
-    translator.begin(function, entry_ink);
     let mut reader = body.get_operators_reader().expect(VALID);
+    translator.next_offset = narrow(reader.original_position());
+    translator.begin(function, entry_ink);
     while !reader.eof() {
         translator.offset = narrow(reader.original_position());
         let operator = reader.read().expect(VALID);
@@ -176,8 +177,6 @@ impl<'a> Translator<'a> {
         let frame = control::Frame { slots: 0, locals: self.top.unsigned_abs() };
         let function = core::ptr::from_ref(function) as usize as u64;
         self.emit(&[control::enter(self.engine), frame.into(), 0, function]);
-        self.offset = narrow(self.definition.body_start(function_index(self)));
-        self.next_offset = self.offset;
         self.open_words.push(Open { index: 2, before: 0 });
         self.begin_block();
         self.ink = entry_ink;
@@ -254,11 +253,6 @@ impl<'a> Translator<'a> {
         way.words = words;
         self.words[word as usize] = way.into();
     }
-}
-
-fn function_index(translator: &Translator<'_>) -> u32 {
-    // SAFETY: `begin` wrote the address of the function under translation.
-    unsafe { (*(translator.words[3] as usize as *const Function)).index }
 }
 
 fn slots_of(ty: ValueType) -> i32 {

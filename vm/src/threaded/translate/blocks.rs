@@ -7,6 +7,7 @@ use super::super::operand::{Slots, Way};
 use super::operands::{From, Place};
 use super::{Fixup, Open, Translator, accumulator_of, narrow, short, slots_of};
 use crate::ValueType;
+use crate::plain::single;
 use alloc::vec;
 use wasmparser::{BlockType, BrTable};
 
@@ -46,7 +47,8 @@ impl<'a> Translator<'a> {
     /// Begins a block here, whose first operator is the next.
     pub(super) fn begin_block(&mut self) -> u32 {
         let index = narrow(self.blocks.len() as u64);
-        self.blocks.push(Block { word: self.here(), offset: self.next_offset, ink: UNKNOWN });
+        let top = self.top.unsigned_abs();
+        self.blocks.push(Block { word: self.here(), offset: self.next_offset, top, ink: UNKNOWN });
         self.open_blocks.push(Open { index, before: self.ink });
         index
     }
@@ -54,7 +56,7 @@ impl<'a> Translator<'a> {
     /// Ends the block: what waits for its ink gets it.
     pub(super) fn end_block(&mut self) {
         let ink = core::mem::take(&mut self.ink);
-        let rest = |open: Open| super::narrow(ink - open.before);
+        let rest = |open: Open| narrow(ink - open.before);
         for open in core::mem::take(&mut self.open_words) {
             self.set_ink(open.index, rest(open));
         }
@@ -539,18 +541,5 @@ impl<'a> Translator<'a> {
             instruction => numeric::select_branch(self.engine, instruction, holds, branch.shape),
         };
         self.emit(&[handler, branch.operands, 0, 0])
-    }
-}
-
-/// Returns a slice of one type.
-fn single(ty: ValueType) -> &'static [ValueType] {
-    match ty {
-        ValueType::I32 => &[ValueType::I32],
-        ValueType::I64 => &[ValueType::I64],
-        ValueType::F32 => &[ValueType::F32],
-        ValueType::F64 => &[ValueType::F64],
-        ValueType::V128 => &[ValueType::V128],
-        ValueType::FuncRef => &[ValueType::FuncRef],
-        ValueType::ExternRef => &[ValueType::ExternRef],
     }
 }

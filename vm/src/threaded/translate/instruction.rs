@@ -8,7 +8,7 @@ use super::blocks::Kind;
 use super::operands::{Entry, From, Place};
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
-use crate::plain::{immediates, instruction_of};
+use crate::plain::{immediates, instruction_of, single};
 use lathe_gas::Instruction;
 use wasmparser::Operator;
 
@@ -578,7 +578,7 @@ impl Translator<'_> {
         let table = |index: u64| self.definition.tables[super::super::rare::index(index)].ty.element;
         let types: (&[ValueType], &[ValueType]) = match instruction {
             RefFunc => (&[], &[ValueType::FuncRef]),
-            TableGet => (&[ValueType::I32], single_of(table(immediate))),
+            TableGet => (&[ValueType::I32], single(table(immediate))),
             TableSet => match table(immediate) {
                 ValueType::ExternRef => (&[ValueType::I32, ValueType::ExternRef], &[]),
                 _ => (&[ValueType::I32, ValueType::FuncRef], &[]),
@@ -646,13 +646,6 @@ impl Translator<'_> {
             self.settled = self.stack.len();
             self.fall_through(super::narrow(word as u64) + 3);
         }
-    }
-}
-
-fn single_of(ty: ValueType) -> &'static [ValueType] {
-    match ty {
-        ValueType::ExternRef => &[ValueType::ExternRef],
-        _ => &[ValueType::FuncRef],
     }
 }
 
