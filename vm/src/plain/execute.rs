@@ -89,10 +89,6 @@ impl Computation {
         }
     }
 
-    pub(crate) fn is_suspended(&self) -> bool {
-        self.pending.is_some()
-    }
-
     pub(crate) fn suspended_instance(&self) -> Option<u32> {
         self.pending.as_ref().map(|&(_, instance)| instance)
     }

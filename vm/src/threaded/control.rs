@@ -106,8 +106,6 @@ impl Handler for Enter {
 /// Calls a function. Word 1 is its address, word 2 the [`CallSite`].
 struct Call;
 
-pub(super) const CALL_WORDS: usize = 3;
-
 impl Handler for Call {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
@@ -520,8 +518,6 @@ pub(super) enum Returned {
     F32,
     Slot,
     Wide,
-    F64Slot,
-    F32Slot,
 }
 
 pub(super) fn return_one(engine: Engine, returned: Returned) -> u64 {
@@ -531,7 +527,5 @@ pub(super) fn return_one(engine: Engine, returned: Returned) -> u64 {
         Returned::F32 => address::<ReturnOne<f32, Acc>>(engine),
         Returned::Slot => address::<ReturnOne<u64, A>>(engine),
         Returned::Wide => address::<ReturnOne<u64, Wide>>(engine),
-        Returned::F64Slot => address::<ReturnOne<f64, A>>(engine),
-        Returned::F32Slot => address::<ReturnOne<f32, A>>(engine),
     }
 }

@@ -124,8 +124,8 @@ struct StepBranchHandler<O, Y>(PhantomData<(O, Y)>);
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct StepEnd {
-    pub(super) ink: u32,
     pub(super) operand: u32,
+    pub(super) ink: u32,
 }
 
 impl From<StepEnd> for u64 {
