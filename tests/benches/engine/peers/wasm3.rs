@@ -32,7 +32,7 @@ fn prepare(program: &Program<'_>) -> Result<Run, Error> {
     let zero = if program.argument.is_some() { Val::I64(0) } else { Val::F32(0.0) };
     Ok(Box::new(move || {
         let function = function.as_ref().ok_or("there is no function `run`")?;
-        let mut results = [zero.clone()];
+        let mut results = [zero];
         function.call(&mut store, &arguments, &mut results).map_err(|error| error.to_string())?;
         match results {
             [Val::I64(value)] => Ok(value.cast_unsigned()),
