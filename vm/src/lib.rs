@@ -40,24 +40,30 @@ compile_error!(
 
 extern crate alloc;
 
+mod demangle;
 mod engine;
 mod features;
 mod host;
 mod machine;
 mod module;
 mod module_error;
+mod observer;
+mod once;
 mod plain;
 mod rules;
+mod threaded;
 mod trap;
 mod value;
 
+pub use demangle::demangle;
 pub use engine::Engine;
 pub use features::{Features, Proposal};
 pub use host::{Host, HostOutcome, NoHost};
-pub use lathe_gas::{Meter, OutOfGas, ValueType};
+pub use lathe_gas::{Instruction, Meter, OutOfGas, ValueType};
 pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};
 pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};
 pub use module_error::{ModuleError, ModuleErrorKind};
+pub use observer::{Observer, Step};
 pub use rules::{Limit, Limits, Rules};
 pub use trap::{Trap, TrapFrame, TrapKind};
 pub use value::{FuncType, FunctionId, Value};

@@ -1,6 +1,6 @@
 //! Why bytes were refused as a module.
 
-use crate::{Limit, Proposal};
+use crate::{Limit, Proposal, demangle};
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
@@ -93,7 +93,7 @@ impl fmt::Display for ModuleError {
         if let Some(function) = details.function {
             write!(f, " in function {function}")?;
             if let Some(name) = &details.name {
-                write!(f, " `{}`", name.escape_debug())?;
+                write!(f, " `{}`", demangle(name).escape_debug())?;
             }
         }
         f.write_str(": ")?;

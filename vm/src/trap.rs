@@ -3,6 +3,7 @@
 //! Only [`TrapKind`] may reach consensus. The rest is for people, and [`Trap`]'s text is bounded and free of control
 //! characters whatever the module names its functions.
 
+use crate::demangle;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -76,7 +77,7 @@ pub struct TrapFrame {
     pub function: u32,
     /// Where the instruction begins, in bytes from the beginning of the module.
     pub offset: u32,
-    /// The name of the function, if the module says.
+    /// The symbol of the function, if the module says. The text shows the name [behind it](crate::demangle).
     pub name: Option<Box<str>>,
 }
 
@@ -84,7 +85,7 @@ impl fmt::Display for TrapFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "function {}", self.function)?;
         if let Some(name) = &self.name {
-            write!(f, " `{}`", name.escape_debug())?;
+            write!(f, " `{}`", demangle(name).escape_debug())?;
         }
         write!(f, " at {:#x}", self.offset)
     }

@@ -372,3 +372,21 @@ fn a_trap_tells_where_it_happened() {
         "integer divide by zero in function 0 `inner` at 0x29, called by function 1 `outer` at 0x2f"
     );
 }
+
+#[test]
+fn a_trap_shows_the_names_behind_symbols() {
+    let mut run = Run::new(
+        r#"(module (func $a (@name "_ZN3erc5token4mint17h0123456789abcdefE") unreachable)
+            (func $b (@name "_ZN5token4mintEm") (call $a)) (func (export "f") (call $b)))"#,
+    );
+    let Outcome::Trapped(trap) = run.invoke("f", &[], &mut Meter::from_gas(PLENTY)) else {
+        panic!("unreachable traps")
+    };
+    assert_eq!(
+        trap.to_string(),
+        "unreachable in function 0 `erc::token::mint` at 0x20, called by function 1 `token::mint(unsigned long)` at \
+         0x24, called by function 2 `f` at 0x29"
+    );
+    let symbol = trap.location().and_then(|frame| frame.name.as_deref());
+    assert_eq!(symbol, Some("_ZN3erc5token4mint17h0123456789abcdefE"));
+}

@@ -74,6 +74,17 @@ fn names_in_refusals_cannot_control_a_terminal() {
 }
 
 #[test]
+fn names_in_refusals_are_demangled() {
+    for (symbol, name) in [
+        ("_ZN3erc5token4mint17h0123456789abcdefE", "erc::token::mint"),
+        ("_ZN5token4mintEm", "token::mint(unsigned long)"),
+    ] {
+        let error = refusal(&format!("(module (func $f (@name \"{symbol}\") unreachable i32.add))"));
+        assert!(error.to_string().contains(&format!("in function 0 `{name}`: ")), "{error}");
+    }
+}
+
+#[test]
 fn a_component_is_refused_by_name() {
     let error = Module::new(b"\0asm\x0d\0\x01\0", &Rules::DEVNET).err();
     assert!(

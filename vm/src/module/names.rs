@@ -1,12 +1,10 @@
 //! Names of functions, for people. They come from a custom section, so nothing may depend on them and whatever is
 //! wrong with them is ignored.
 
+use crate::demangle::SYMBOL_BYTES_MAX;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use wasmparser::{BinaryReader, KnownCustom, Name, NameSectionReader, Parser, Payload};
-
-/// The most bytes of a name that are kept: mangled names can be long, and traps print several.
-const NAME_BYTES_MAX: usize = 256;
 
 /// Names of functions by index.
 #[derive(Debug, Default)]
@@ -52,5 +50,5 @@ pub(crate) fn read(data: &[u8], offset: u64) -> Names {
 }
 
 fn truncate(name: &str) -> &str {
-    &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
+    &name[..name.floor_char_boundary(SYMBOL_BYTES_MAX)]
 }
