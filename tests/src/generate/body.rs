@@ -454,13 +454,15 @@ impl<'a> Body<'a> {
         }
         let (bytes, ty) = self.block_type();
         let statements = 1 + self.random.below(8);
+        let carried = self.number_local().filter(|_| self.random.one_in(2));
         match self.random.below(3) {
             0 => {
                 self.operands(&ty.params);
                 self.open(0x02, &bytes, &ty, ty.results.clone());
                 self.statements(statements);
+                self.assign(carried);
             }
-            1 => self.counted_loop(&bytes, &ty, statements),
+            1 => self.counted_loop(&bytes, &ty, statements, carried),
             _ => {
                 self.operands(&ty.params);
                 self.condition();
@@ -468,6 +470,7 @@ impl<'a> Body<'a> {
                 self.statements(statements);
                 // Without an else, what goes in must be what comes out.
                 if ty.params != ty.results || self.random.one_in(2) {
+                    self.assign(carried);
                     self.close();
                     self.code.push(ELSE);
                     let frame = self.frame();
@@ -484,6 +487,54 @@ impl<'a> Body<'a> {
         let frame = self.frames.pop().expect("it was opened above");
         self.stack.truncate(frame.floor);
         self.stack.extend(frame.results);
+        self.use_assigned(carried);
+    }
+
+    /// Returns a number local that may be written.
+    fn number_local(&mut self) -> Option<usize> {
+        let ty = *self.random.pick(&super::NUMBERS);
+        self.local(ty).filter(|local| !self.counters.contains(local))
+    }
+
+    /// Computes a value into a local, where code runs. What reads it behind the end of a block, or at the beginning of
+    /// a loop, comes there on several ways, and must not think that an accumulator still has it.
+    fn assign(&mut self, local: Option<usize>) {
+        let Some(local) = local.filter(|_| !self.frame().dead) else { return };
+        let ty = self.locals[local];
+        self.expression(ty, 0);
+        self.pop(&[ty]);
+        self.emit_index(&[0x21], local);
+    }
+
+    /// Computes with a local that was assigned just before, on some ways here.
+    fn use_assigned(&mut self, local: Option<usize>) {
+        let Some(local) = local.filter(|_| !self.frame().dead) else { return };
+        let ty = self.locals[local];
+        self.emit_index(&[0x20], local);
+        self.stack.push(ty);
+        let fits: Vec<Instruction> = Instruction::ALL
+            .iter()
+            .copied()
+            .filter(|&instruction| {
+                immediates(instruction) == Immediates::None
+                    && instruction.signature().is_some_and(|signature| signature.params.first() == Some(&ty))
+            })
+            .collect();
+        let instruction = *self.random.pick(&fits);
+        let signature = instruction.signature().expect("it was just asked for");
+        for &ty in &signature.params[1..] {
+            self.expression(ty, EXPRESSION_MAX);
+        }
+        self.pop(signature.params);
+        self.stack.extend(signature.results);
+        let opcode = instruction.opcode();
+        match opcode.prefix {
+            0x00 => self.emit(&[opcode.number]),
+            prefix => self.emit_index(&[prefix], opcode.number.into()),
+        }
+        if !signature.results.is_empty() {
+            self.put_away();
+        }
     }
 
     fn block_type(&mut self) -> (Vec<u8>, Signature) {
@@ -511,7 +562,7 @@ impl<'a> Body<'a> {
     }
 
     /// A loop that ends after a few rounds, unless something in it branches elsewhere.
-    fn counted_loop(&mut self, bytes: &[u8], ty: &Signature, statements: usize) {
+    fn counted_loop(&mut self, bytes: &[u8], ty: &Signature, statements: usize, carried: Option<usize>) {
         let counter = self.locals.len();
         self.locals.push(ValueType::I32);
         self.counters.push(counter);
@@ -519,8 +570,10 @@ impl<'a> Body<'a> {
         let rounds = 1 + self.random.below(6);
         self.code.extend(unsigned(rounds as u64));
         self.emit_index(&[0x21], counter);
+        self.assign(carried);
         self.operands(&ty.params);
         self.open(0x03, bytes, ty, ty.params.clone());
+        self.use_assigned(carried);
         self.statements(statements);
         if !self.frame().dead {
             self.operands(&ty.params);
