@@ -7,7 +7,8 @@ mod const_expr;
 mod names;
 mod parse;
 
-pub(crate) use parse::check_limit;
+pub(crate) use names::Names;
+pub(crate) use parse::{DECODED, check_limit, name_proposal, value_type};
 
 pub(crate) use const_expr::{ConstExpr, ConstInstruction};
 
@@ -53,7 +54,7 @@ pub(crate) struct Definition {
     pub(crate) data_bytes: Vec<u8>,
     /// The code of each defined function.
     pub(crate) code: Vec<Code>,
-    pub(crate) names: names::Names,
+    pub(crate) names: Names,
     /// What instantiation costs, besides code.
     pub(crate) instantiation_ink: u64,
 }
