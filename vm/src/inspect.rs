@@ -15,9 +15,12 @@ mod tally;
 
 pub use prices::{InstructionPrice, prices};
 
+use crate::features::operator_name;
+use crate::module_error::ModuleErrorKind;
 use crate::{Limit, Module, ModuleError, Proposal, Rules};
 use alloc::string::String;
 use alloc::vec::Vec;
+use wasmparser::{BinaryReader, FunctionBody, OperatorsReader, WasmFeatures};
 
 /// The most violations that a report lists. It counts the others.
 pub(crate) const VIOLATIONS_MAX: usize = 256;
@@ -40,7 +43,7 @@ pub struct Report {
     /// How much of each limit it uses, in the order of [`Limit::ALL`].
     pub limits: Vec<LimitUse>,
     /// What is against it, in its order; none if the module is accepted.
-    pub violations: Vec<ModuleError>,
+    pub violations: Vec<Violation>,
     /// How many more violations there are than are listed.
     pub violations_omitted: u64,
     /// What instantiating it costs, if it is accepted.
@@ -51,6 +54,27 @@ impl Report {
     /// Returns whether [`Module::new`](crate::Module::new) accepts the module.
     pub fn is_accepted(&self) -> bool {
         self.violations.is_empty()
+    }
+}
+
+/// Something that the rules have against a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What is wrong, and where.
+    pub error: ModuleError,
+    /// The instruction it is at, if it is at one.
+    pub instruction: Option<String>,
+}
+
+impl core::fmt::Display for Violation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // What belongs to a proposal is named by the error itself.
+        match (&self.instruction, self.error.kind()) {
+            (Some(instruction), ModuleErrorKind::Limit { .. } | ModuleErrorKind::Invalid(_)) => {
+                write!(f, "{instruction} {}", self.error)
+            }
+            _ => self.error.fmt(f),
+        }
     }
 }
 
@@ -78,7 +102,7 @@ pub struct FunctionReport {
     pub offset: u64,
     /// The length of its body.
     pub bytes: u64,
-    /// Its instructions.
+    /// How many instructions it has.
     pub instructions: u64,
     /// The slots of its locals, parameters apart.
     pub local_slots: u64,
@@ -136,23 +160,59 @@ pub struct LimitUse {
 /// Reports on a module.
 pub fn inspect(bytes: &[u8], rules: &Rules) -> Report {
     let verdict = Module::new(bytes, rules);
-    let mut report = scan::scan(bytes, rules);
+    let (mut report, mut errors) = scan::scan(bytes, rules);
     match verdict {
         Ok(module) => {
-            debug_assert_eq!(report.violations, [], "the scan refuses what the rules accept");
-            report.violations.clear();
+            debug_assert_eq!(errors, [], "the scan refuses what the rules accept");
+            errors.clear();
             report.violations_omitted = 0;
             report.instantiation_ink = Some(module.instantiation_ink());
         }
         // The scan may call it by another item or offset.
-        Err(error) => match report.violations.iter_mut().find(|violation| violation.covers(&error)) {
-            Some(violation) => *violation = error,
-            None => {
-                let place =
-                    report.violations.partition_point(|violation| violation.offset() <= error.offset());
-                report.violations.insert(place, error);
-            }
+        Err(error) => match errors.iter_mut().find(|known| known.covers(&error)) {
+            Some(known) => *known = error,
+            None => errors.push(error),
         },
     }
+    errors.sort_by_key(ModuleError::offset);
+    report.violations = at_instructions(bytes, &report.functions, errors);
     report
+}
+
+/// Finds the instructions that errors are at. They are in the order of their offsets, so each function is read once.
+fn at_instructions(bytes: &[u8], functions: &[FunctionReport], errors: Vec<ModuleError>) -> Vec<Violation> {
+    let mut open: Option<(u32, OperatorsReader<'_>)> = None;
+    let mut last: Option<(u64, String)> = None;
+    let find = |error: ModuleError| {
+        let offset = error.offset();
+        if let Some(index) = error.function()
+            && open.as_ref().is_none_or(|&(function, _)| function != index)
+        {
+            let function = functions.iter().find(|function| function.index == index);
+            open = function.and_then(|function| function.operators(bytes)).map(|reader| (index, reader));
+        }
+        while error.function().is_some()
+            && let Some((_, reader)) = &mut open
+            && !reader.eof()
+            && reader.original_position() <= offset
+        {
+            let position = reader.original_position();
+            let Ok(operator) = reader.read() else { break };
+            if position == offset {
+                last = Some((offset, operator_name(&operator)));
+            }
+        }
+        let instruction = last.as_ref().filter(|(at, _)| *at == offset && error.function().is_some());
+        Violation { instruction: instruction.map(|(_, name)| name.clone()), error }
+    };
+    errors.into_iter().map(find).collect()
+}
+
+impl FunctionReport {
+    fn operators<'a>(&self, bytes: &'a [u8]) -> Option<OperatorsReader<'a>> {
+        let start = usize::try_from(self.offset).ok()?;
+        let body = bytes.get(start..start.checked_add(usize::try_from(self.bytes).ok()?)?)?;
+        let reader = BinaryReader::new_features(body, self.offset, WasmFeatures::all());
+        FunctionBody::new(reader).get_operators_reader().ok()
+    }
 }

@@ -58,9 +58,9 @@ fn invalid_code_of_one_function_does_not_hide_that_of_the_next() {
     assert_eq!(
         violations(&report),
         [
-            "at 0x25 in function 1 `wrong`: invalid module: type mismatch: expected i32, found i64",
-            "at 0x2f in function 2 `also_wrong`: invalid module: type mismatch: expected f32, found i32",
-            "at 0x35 in function 3: invalid module: unknown local 7: local index out of bounds",
+            "end at 0x25 in function 1 `wrong`: invalid module: type mismatch: expected i32, found i64",
+            "f32.add at 0x2f in function 2 `also_wrong`: invalid module: type mismatch: expected f32, found i32",
+            "local.get at 0x35 in function 3: invalid module: unknown local 7: local index out of bounds",
         ]
     );
     assert_eq!(report.functions.iter().map(|f| f.checked).collect::<Vec<_>>(), [true, false, false, false]);
@@ -78,7 +78,7 @@ fn a_refused_declaration_does_not_hide_what_comes_behind() {
             "second memory at 0x19: the multi-memory proposal is not enabled; compile without it",
             "shared memory at 0x1a: the threads proposal is not enabled; compile without it",
             "64-bit memory at 0x1d: the memory64 proposal is not enabled; compile without it",
-            "at 0x2e in function 1 `wrong`: invalid module: type mismatch: expected i32 but nothing on stack",
+            "end at 0x2e in function 1 `wrong`: invalid module: type mismatch: expected i32 but nothing on stack",
         ]
     );
 }

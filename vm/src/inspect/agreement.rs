@@ -20,15 +20,15 @@ const OLD: Rules =
 
 /// Returns what the scan and the decoder say of a module, if they do not agree.
 fn disagreement(bytes: &[u8], rules: &Rules) -> Option<String> {
-    let report = scan(bytes, rules);
+    let (_, violations) = scan(bytes, rules);
     let error = Module::new(bytes, rules).err();
     let agree = match &error {
-        None => report.violations.is_empty(),
+        None => violations.is_empty(),
         // A module that is none at all has nothing to scan.
         Some(error) if matches!(error.kind(), ModuleErrorKind::NotWasm(_)) => true,
-        Some(error) => report.violations.iter().any(|violation| violation.covers(error)),
+        Some(error) => violations.iter().any(|violation| violation.covers(error)),
     };
-    let first = report.violations.first().map(ToString::to_string);
+    let first = violations.first().map(ToString::to_string);
     let error = error.map(|error| error.to_string());
     (!agree).then(|| format!("scan: {first:?}\n   module: {error:?}"))
 }

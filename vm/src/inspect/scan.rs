@@ -43,8 +43,8 @@ const SECTIONS: [&str; 14] = [
     "tag",
 ];
 
-/// Finds everything that the rules have against a module. What only a whole module tells is left out.
-pub(super) fn scan(bytes: &[u8], rules: &Rules) -> Report {
+/// Reports on a module, and finds everything that the rules have against it.
+pub(super) fn scan(bytes: &[u8], rules: &Rules) -> (Report, Vec<ModuleError>) {
     let mut scan = Scan::new(rules, false);
     scan.report.bytes = bytes.len() as u64;
     scan.run(bytes);
@@ -157,7 +157,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self) -> (Report, Vec<ModuleError>) {
         let mut report = self.report;
         for function in &mut report.functions {
             function.name = self.names.function(function.index).map(demangle);
@@ -169,10 +169,8 @@ impl<'a> Scan<'a> {
         };
         report.proposals = self.tally.proposals();
         report.limits = self.tally.limits;
-        report.violations = self.tally.violations.into_iter().map(named).collect();
-        report.violations.sort_by_key(ModuleError::offset);
         report.violations_omitted = self.tally.violations_omitted;
-        report
+        (report, self.tally.violations.into_iter().map(named).collect())
     }
 
     /// Notes the section's size, and compares what it claims to hold with the limits.
