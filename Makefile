@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts
+.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels
 
 LATHE := target/release/lathe
 
@@ -24,6 +24,12 @@ quick: ## the tests that need neither RocksDB nor a node
 
 clients: ## install the clients that the end-to-end tests drive
 	@scripts/clients.sh
+
+bench: ## race the engines against others (clang builds wasm3)
+	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine
+
+kernels: ## build the kernels of the benches again
+	@scripts/kernels.sh
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -39,7 +39,8 @@ tests() {
 quick() {
     check "formatting" cargo fmt --all -- --check
     tests "gas, vm, state: no RocksDB" -p lathe-gas -p lathe-vm -p lathe-state --no-default-features
-    tests "the Wasm spec suite" -p lathe-tests --test spec
+    tests "the Wasm spec suite, and the kernels of the benches" -p lathe-tests --lib --test spec --test kernels
+    check "kernels are what their sources build" scripts/kernels.sh --check
     tests "node: in memory" -p lathe-node --no-default-features
 }
 

@@ -74,6 +74,18 @@ impl Meter {
         self.reserve + self.ink / INK_PER_GAS
     }
 
+    /// Returns the ink that can be charged before the reserve is needed: below 2^63. For engines that keep it in a
+    /// register while they run.
+    pub const fn counter(&self) -> i64 {
+        self.ink.cast_signed()
+    }
+
+    /// Sets what [`Meter::counter`] returns. `ink` must not be negative.
+    pub const fn set_counter(&mut self, ink: i64) {
+        debug_assert!(ink >= 0, "an engine hands back what is left, never a debt");
+        self.ink = ink.cast_unsigned();
+    }
+
     fn total(&self) -> u128 {
         u128::from(self.reserve) * u128::from(INK_PER_GAS) + u128::from(self.ink)
     }

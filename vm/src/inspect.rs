@@ -106,8 +106,8 @@ pub struct FunctionReport {
     pub instructions: u64,
     /// The slots of its locals, parameters apart.
     pub local_slots: u64,
-    /// The slots that its operands take at most, as far as its code is valid.
-    pub operand_slots: u32,
+    /// The operands that it has at once at most, as far as its code is valid.
+    pub operands: u32,
     /// The blocks that are open at once at most, the function included.
     pub nesting: u32,
     /// Whether all of its code was checked: it is not behind the first instruction that is invalid.

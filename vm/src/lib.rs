@@ -50,8 +50,10 @@ mod machine;
 mod module;
 mod module_error;
 mod observer;
+mod once;
 mod plain;
 mod rules;
+mod threaded;
 mod trap;
 mod value;
 

@@ -13,9 +13,10 @@ pub(crate) use table::Table;
 
 use crate::module::Definition;
 use crate::observer::Unobserved;
-use crate::plain::{Computation, Exit};
+use crate::plain::Exit;
 use crate::{
-    FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind, Value,
+    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind,
+    Value, plain, threaded,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -73,7 +74,9 @@ pub(crate) struct Store {
     pub(crate) dropped: Vec<Dropped>,
     pub(crate) memories: Vec<Memory>,
     pub(crate) tables: Vec<Table>,
-    pub(crate) globals: Vec<Global>,
+    /// The values of globals, and their types.
+    pub(crate) globals: Vec<u128>,
+    pub(crate) global_types: Vec<GlobalType>,
     pub(crate) schedule: &'static Schedule,
 }
 
@@ -99,12 +102,6 @@ pub(crate) enum ImportedFunction {
 pub(crate) struct Dropped {
     pub(crate) elements: Box<[bool]>,
     pub(crate) data: Box<[bool]>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Global {
-    pub(crate) slot: u128,
-    pub(crate) ty: GlobalType,
 }
 
 /// What a function is.
@@ -144,6 +141,27 @@ pub struct Machine {
     computation: Computation,
     limits: crate::Limits,
     pages_max: u32,
+    /// The engine of the modules; the first decides.
+    engine: Option<Engine>,
+}
+
+/// The one computation of a machine. It stays on the engine where it began.
+#[derive(Debug)]
+enum Computation {
+    None,
+    Plain(Box<plain::Computation>),
+    Threaded(Box<threaded::Computation>),
+}
+
+/// Evaluates an expression on the computation of either engine.
+macro_rules! on_computation {
+    ($computation:expr, |$c:ident| $result:expr, $none:expr) => {
+        match &mut $computation {
+            Computation::None => $none,
+            Computation::Plain($c) => $result,
+            Computation::Threaded($c) => $result,
+        }
+    };
 }
 
 impl Machine {
@@ -156,9 +174,11 @@ impl Machine {
                 memories: Vec::new(),
                 tables: Vec::new(),
                 globals: Vec::new(),
+                global_types: Vec::new(),
                 schedule: rules.schedule,
             },
-            computation: Computation::new(&rules.limits),
+            computation: Computation::None,
+            engine: None,
             limits: rules.limits,
             pages_max: pages_max.min(rules.limits.memory_pages),
         }
@@ -170,14 +190,16 @@ impl Machine {
     /// data segments; where one does not fit, what was written before stays. The start function is not called.
     ///
     /// # Panics
-    /// If a computation is suspended.
+    /// If a computation is suspended, or the module was made for another engine than those before it.
     pub fn instantiate(
         &mut self,
         module: &Module,
         imports: &[Extern],
         meter: &mut Meter,
     ) -> Result<InstanceId, InstantiationError> {
-        assert!(!self.computation.is_suspended(), "a suspended machine can only be resumed");
+        assert!(!self.is_suspended(), "a suspended machine can only be resumed");
+        let engine = *self.engine.get_or_insert(module.engine());
+        assert!(engine == module.engine(), "the modules of a machine run on one engine");
         instantiate::instantiate(&mut self.store, module, imports, meter, self.pages_max, &self.limits)
     }
 
@@ -227,10 +249,31 @@ impl Machine {
         meter: &mut Meter,
         host: &mut dyn Host,
     ) -> Outcome {
-        self.start(function, arguments, meter, host, &mut Unobserved)
+        self.check_start(function, arguments);
+        let engine = self.engine.unwrap_or_default();
+        let exit = if engine == Engine::Plain {
+            plain(&mut self.computation, &self.limits).start(
+                &mut self.store,
+                function,
+                arguments,
+                meter,
+                host,
+                &mut Unobserved,
+            )
+        } else {
+            if !matches!(self.computation, Computation::Threaded(_)) {
+                let computation = threaded::Computation::new(engine, &self.limits);
+                self.computation = Computation::Threaded(Box::new(computation));
+            }
+            let Computation::Threaded(computation) = &mut self.computation else {
+                unreachable!("it was made")
+            };
+            computation.start(&mut self.store, function, arguments, meter, host)
+        };
+        self.outcome(exit)
     }
 
-    /// Does what [`Machine::invoke`] does, and tells `observer` of every instruction.
+    /// Does what [`Machine::invoke`] does, and tells `observer` of every instruction. It runs on [`Engine::Plain`].
     ///
     /// # Panics
     /// As [`Machine::invoke`] does.
@@ -242,25 +285,19 @@ impl Machine {
         host: &mut dyn Host,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        self.start(function, arguments, meter, host, observer)
+        self.check_start(function, arguments);
+        let computation = plain(&mut self.computation, &self.limits);
+        let exit = computation.start(&mut self.store, function, arguments, meter, host, observer);
+        self.outcome(exit)
     }
 
-    fn start(
-        &mut self,
-        function: FunctionId,
-        arguments: &[Value],
-        meter: &mut Meter,
-        host: &mut dyn Host,
-        observer: &mut (impl Observer + ?Sized),
-    ) -> Outcome {
-        assert!(!self.computation.is_suspended(), "a suspended machine can only be resumed");
+    fn check_start(&self, function: FunctionId, arguments: &[Value]) {
+        assert!(!self.is_suspended(), "a suspended machine can only be resumed");
         let ty = self.store.function_type(function);
         assert!(
             arguments.iter().map(|value| value.ty()).eq(ty.params().iter().copied()),
             "arguments must have the types {ty} says"
         );
-        let exit = self.computation.start(&mut self.store, function, arguments, meter, host, observer);
-        self.outcome(exit)
     }
 
     /// Goes on where a host call suspended, with its result.
@@ -268,13 +305,23 @@ impl Machine {
     /// # Panics
     /// If no computation is suspended, or if `result` is not what the type of the host function says.
     pub fn resume(&mut self, result: Option<Value>, meter: &mut Meter, host: &mut dyn Host) -> Outcome {
-        self.go_on(result, meter, host, &mut Unobserved)
+        assert!(self.is_suspended(), "only a suspended machine can be resumed");
+        let store = &mut self.store;
+        let exit = match &mut self.computation {
+            Computation::Threaded(computation) => computation.resume(store, result, meter, host),
+            Computation::Plain(computation) => {
+                computation.resume(store, result, meter, host, &mut Unobserved)
+            }
+            Computation::None => unreachable!("what is suspended is there"),
+        };
+        self.outcome(exit)
     }
 
     /// Does what [`Machine::resume`] does, and tells `observer` of every instruction.
     ///
     /// # Panics
-    /// As [`Machine::resume`] does.
+    /// As [`Machine::resume`] does, and if the computation did not begin with [`Machine::invoke_traced`] or on
+    /// [`Engine::Plain`].
     pub fn resume_traced(
         &mut self,
         result: Option<Value>,
@@ -282,19 +329,16 @@ impl Machine {
         host: &mut dyn Host,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        self.go_on(result, meter, host, observer)
+        assert!(self.is_suspended(), "only a suspended machine can be resumed");
+        let Computation::Plain(computation) = &mut self.computation else {
+            panic!("only what was traced from the beginning can be traced on");
+        };
+        let exit = computation.resume(&mut self.store, result, meter, host, observer);
+        self.outcome(exit)
     }
 
-    fn go_on(
-        &mut self,
-        result: Option<Value>,
-        meter: &mut Meter,
-        host: &mut dyn Host,
-        observer: &mut (impl Observer + ?Sized),
-    ) -> Outcome {
-        assert!(self.computation.is_suspended(), "only a suspended machine can be resumed");
-        let exit = self.computation.resume(&mut self.store, result, meter, host, observer);
-        self.outcome(exit)
+    fn is_suspended(&self) -> bool {
+        self.suspended_instance().is_some()
     }
 
     /// Ends a suspended computation as if its host call had trapped. Returns where it stood.
@@ -304,7 +348,12 @@ impl Machine {
 
     /// Returns the instance whose code made the host call that suspended, if one did.
     pub fn suspended_instance(&self) -> Option<InstanceId> {
-        self.computation.suspended_instance().map(InstanceId)
+        let instance = match &self.computation {
+            Computation::None => None,
+            Computation::Plain(computation) => computation.suspended_instance(),
+            Computation::Threaded(computation) => computation.suspended_instance(),
+        };
+        instance.map(InstanceId)
     }
 
     /// Returns the memory of an instance, empty if it has none.
@@ -325,22 +374,34 @@ impl Machine {
 
     /// Returns the value of a global.
     pub fn global(&self, global: GlobalId) -> Value {
-        let global = &self.store.globals[global.0 as usize];
-        value_of(global.slot, global.ty.value)
+        let index = global.0 as usize;
+        value_of(self.store.globals[index], self.store.global_types[index].value)
     }
 
     fn outcome(&mut self, exit: Exit) -> Outcome {
         let outcome = match exit {
-            Exit::Returned => Outcome::Returned(self.computation.results()),
+            Exit::Returned => {
+                Outcome::Returned(on_computation!(self.computation, |c| c.results(), Vec::new()))
+            }
             Exit::Exited => Outcome::Exited,
             Exit::Suspended => return Outcome::Suspended,
             Exit::Trapped(kind) => {
-                Outcome::Trapped(Trap { kind, backtrace: self.computation.backtrace(&self.store) })
+                let backtrace = on_computation!(self.computation, |c| c.backtrace(&self.store), Vec::new());
+                Outcome::Trapped(Trap { kind, backtrace })
             }
         };
-        self.computation.clear();
+        on_computation!(self.computation, |c| c.clear(), ());
         outcome
     }
+}
+
+/// Returns the place for a computation on the plain engine.
+fn plain<'a>(computation: &'a mut Computation, limits: &crate::Limits) -> &'a mut plain::Computation {
+    if !matches!(computation, Computation::Plain(_)) {
+        *computation = Computation::Plain(Box::new(plain::Computation::new(limits)));
+    }
+    let Computation::Plain(plain) = computation else { unreachable!("it was made") };
+    plain
 }
 
 /// Returns the slot of a reference to a function: never 0, which is null.
@@ -350,7 +411,7 @@ pub(crate) fn function_slot(id: FunctionId) -> u64 {
 
 /// Returns the function that a reference refers to.
 pub(crate) fn function_of(slot: u64) -> Option<FunctionId> {
-    let (function, instance) = crate::plain::halves(slot);
+    let (function, instance) = plain::halves(slot);
     Some(FunctionId { instance: instance.checked_sub(1)?, function })
 }
 

@@ -3,6 +3,7 @@
 //! A module is immutable and cheap to clone. Making one checks every rule of WebAssembly and of the chain; nothing
 //! is left to find out when it runs.
 
+mod check;
 mod const_expr;
 mod names;
 mod parse;
@@ -12,26 +13,27 @@ pub(crate) use parse::{DECODED, check_limit, name_proposal, value_type};
 
 pub(crate) use const_expr::{ConstExpr, ConstInstruction};
 
-use crate::plain::Code;
-use crate::{Engine, FuncType, ModuleError, Rules};
+use crate::once::Once;
+use crate::threaded::Function;
+use crate::{Engine, FuncType, ModuleError, Rules, plain};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use lathe_gas::ValueType;
+use lathe_gas::{Schedule, ValueType};
+use wasmparser::{BinaryReader, FunctionBody};
 
 /// A validated module. It runs on the [`Engine`] it was made for.
 #[derive(Clone, Debug)]
-pub struct Module {
-    definition: Arc<Definition>,
-    engine: Engine,
-}
+pub struct Module(Arc<Definition>);
 
 /// What a module declares. Index spaces begin with the imports.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) byte_len: usize,
+    pub(crate) schedule: &'static Schedule,
+    pub(crate) engine: Engine,
     /// Types as declared. Equal types at different indices have the same entry in `canonical_types`.
     pub(crate) types: Vec<FuncType>,
     /// For each type the least index of an equal one, so that types of one module compare as numbers.
@@ -52,8 +54,14 @@ pub(crate) struct Definition {
     pub(crate) elements: Vec<ElementSegment>,
     pub(crate) data: Vec<DataSegment>,
     pub(crate) data_bytes: Vec<u8>,
-    /// The code of each defined function.
-    pub(crate) code: Vec<Code>,
+    /// The bodies of defined functions, one behind the other.
+    bodies: Vec<u8>,
+    /// For each defined function, where its body begins in `bodies`, and where it began in the module.
+    body_starts: Vec<(u32, u32)>,
+    /// For each defined function, its code for the plain engine.
+    plain: Box<[Once<plain::Code>]>,
+    /// All functions, as the threaded engines call them.
+    pub(crate) threaded: Box<[Function]>,
     pub(crate) names: Names,
     /// What instantiation costs, besides code.
     pub(crate) instantiation_ink: u64,
@@ -168,67 +176,128 @@ impl Module {
 
     /// Does what [`Module::new`] does, for an engine other than the default. Nothing a module does depends on it.
     pub fn with_engine(bytes: &[u8], rules: &Rules, engine: Engine) -> Result<Self, ModuleError> {
-        parse::parse(bytes, rules).map(|definition| Self { definition: Arc::new(definition), engine })
+        parse::parse(bytes, rules, engine).map(|definition| Self(Arc::new(definition)))
     }
 
     /// Returns the engine the module runs on.
     pub fn engine(&self) -> Engine {
-        self.engine
+        self.0.engine
     }
 
     /// Returns what the module imports, in its order.
     pub fn imports(&self) -> &[Import] {
-        &self.definition.imports
+        &self.0.imports
     }
 
     /// Returns what the module exports, in its order.
     pub fn exports(&self) -> &[Export] {
-        &self.definition.exports
+        &self.0.exports
     }
 
     /// Returns the export of this name.
     pub fn export(&self, name: &str) -> Option<&Export> {
-        self.definition.export_index.get(name).map(|&i| &self.definition.exports[i])
+        self.0.export_index.get(name).map(|&i| &self.0.exports[i])
     }
 
     /// Returns the type of the module's memory, imported or defined.
     pub fn memory_type(&self) -> Option<MemoryType> {
-        self.definition.memories.first().copied()
+        self.0.memories.first().copied()
     }
 
     /// Returns the index of the start function, which [`Machine::instantiate`](crate::Machine::instantiate) does not
     /// call.
     pub fn start_function(&self) -> Option<u32> {
-        self.definition.start
+        self.0.start
     }
 
     /// Returns the name of a function: the name section's, else the first export's.
     pub fn function_name(&self, index: u32) -> Option<&str> {
-        self.definition.function_name(index)
+        self.0.function_name(index)
     }
 
     /// Returns the number of functions, imported ones included.
     pub fn function_count(&self) -> usize {
-        self.definition.functions.len()
+        self.0.functions.len()
     }
 
     /// Returns the length of the module in bytes.
     pub fn byte_len(&self) -> usize {
-        self.definition.byte_len
+        self.0.byte_len
     }
 
     /// Returns the ink that instantiating the module costs: the instance, initial pages and table elements, globals,
     /// and active segments with their bytes or elements.
     pub fn instantiation_ink(&self) -> u64 {
-        self.definition.instantiation_ink
+        self.0.instantiation_ink
     }
 
     pub(crate) fn definition(&self) -> &Definition {
-        &self.definition
+        &self.0
     }
 }
 
 impl Definition {
+    /// Returns a module that declares nothing.
+    fn new(byte_len: usize, schedule: &'static Schedule, engine: Engine) -> Self {
+        Self {
+            byte_len,
+            schedule,
+            engine,
+            types: Vec::new(),
+            canonical_types: Vec::new(),
+            imports: Vec::new(),
+            imported_functions: 0,
+            imported_tables: 0,
+            imported_memories: 0,
+            imported_globals: 0,
+            functions: Vec::new(),
+            tables: Vec::new(),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            exports: Vec::new(),
+            export_index: BTreeMap::new(),
+            start: None,
+            elements: Vec::new(),
+            data: Vec::new(),
+            data_bytes: Vec::new(),
+            bodies: Vec::new(),
+            body_starts: Vec::new(),
+            plain: Box::default(),
+            threaded: Box::default(),
+            names: Names::default(),
+            instantiation_ink: 0,
+        }
+    }
+
+    /// Keeps the body of the next defined function, to be translated when it is first called.
+    fn push_body(&mut self, body: &FunctionBody<'_>) {
+        let narrow = |number: usize| u32::try_from(number).expect("a module has fewer than 2^32 bytes");
+        let start = usize::try_from(body.range().start).expect("a module fits the address space");
+        self.body_starts.push((narrow(self.bodies.len()), narrow(start)));
+        self.bodies.extend_from_slice(body.as_bytes());
+    }
+
+    /// Makes room for code, once everything is declared.
+    fn finish(&mut self) {
+        self.plain = self.body_starts.iter().map(|_| Once::new()).collect();
+        let types = self.functions.iter().map(|&ty| self.canonical_types[ty as usize]);
+        self.threaded = Function::all(types, self.imported_functions, self.engine);
+    }
+
+    /// Returns the body of a defined function, which is valid.
+    pub(crate) fn body(&self, index: u32) -> FunctionBody<'_> {
+        let defined = (index - self.imported_functions) as usize;
+        let (start, offset) = self.body_starts[defined];
+        let end = self.body_starts.get(defined + 1).map_or(self.bodies.len(), |&(next, _)| next as usize);
+        FunctionBody::new(BinaryReader::new(&self.bodies[start as usize..end], offset.into()))
+    }
+
+    /// Returns the code of a defined function for the plain engine; functions are counted without imports.
+    pub(crate) fn plain(&self, defined: u32) -> &plain::Code {
+        let index = self.imported_functions + defined;
+        self.plain[defined as usize].get_or_make(|| plain::translate(self, index))
+    }
+
     /// Returns the type of a function by its index.
     pub(crate) fn function_type(&self, index: u32) -> &FuncType {
         &self.types[self.functions[index as usize] as usize]

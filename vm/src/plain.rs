@@ -1,18 +1,21 @@
 //! The plain engine: a stack machine that does one instruction at a time and charges each before it acts.
 //!
 //! It is the definition of what code does and costs. Clarity comes before speed; the only things decided ahead are
-//! branch targets and prices. A value takes one **slot** of 128 bits whatever its type; limits and prices count
-//! vectors as two slots all the same.
+//! branch targets, slots and prices. Its frames lie on the value stack as those of the threaded engine do, so that it
+//! can go on where that one stopped.
 
 pub(crate) mod bulk;
 mod execute;
-mod float;
+pub(crate) mod float;
+mod operands;
 mod translate;
-mod vector;
+pub(crate) mod vector;
 
-pub(crate) use execute::{Computation, Exit};
-pub(crate) use translate::Translator;
+pub(crate) use execute::{Computation, Exit, step};
+pub(crate) use operands::Operands;
+pub(crate) use translate::{immediates, instruction_of, single, translate};
 
+use crate::threaded::HEADER_SLOTS;
 use alloc::boxed::Box;
 use lathe_gas::Instruction;
 
@@ -20,7 +23,7 @@ use lathe_gas::Instruction;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
     pub(crate) instruction: Instruction,
-    /// Values that a branch carries, or the index of a lane.
+    /// Slots that a branch carries or a move moves, or the index of a lane.
     pub(crate) arity: u16,
     /// What the instruction costs, besides what its operands decide.
     pub(crate) ink: u32,
@@ -51,7 +54,7 @@ impl Op {
 pub(crate) struct Target {
     /// The index of the next instruction.
     pub(crate) pc: u32,
-    /// The operands that stay below the values carried.
+    /// Slots of operands that stay below the values carried.
     pub(crate) height: u32,
 }
 
@@ -71,14 +74,14 @@ pub(crate) struct Code {
     pub(crate) targets: Box<[Target]>,
     /// Vector constants and shuffle patterns.
     pub(crate) vectors: Box<[u128]>,
+    /// Slots of parameters.
     pub(crate) params: u32,
-    /// Locals that the function declares.
+    /// Slots of locals that the function declares.
     pub(crate) locals: u32,
+    /// Slots of results.
     pub(crate) results: u32,
-    /// Parameters, locals and the most operands there can be.
-    pub(crate) height: u32,
-    /// The same, counting each vector twice: what the frame takes of the limit.
-    pub(crate) slots: u32,
+    /// Slots of locals and the most operands there can be.
+    pub(crate) frame_slots: u32,
     /// What making a frame costs.
     pub(crate) entry_ink: u64,
 }
@@ -87,4 +90,11 @@ pub(crate) struct Code {
 #[expect(clippy::cast_possible_truncation, reason = "that is what splitting does")]
 pub(crate) const fn halves(immediate: u64) -> (u32, u32) {
     (immediate as u32, (immediate >> 32) as u32)
+}
+
+impl Code {
+    /// Returns where operands begin, counted from the first parameter.
+    pub(crate) fn operands(&self) -> usize {
+        self.params as usize + HEADER_SLOTS + self.locals as usize
+    }
 }

@@ -102,23 +102,23 @@ define_limits! {
     /// Globals a module defines.
     globals Globals = 1_024, u32::MAX, "globals", "keep values in memory";
     /// Tables of a module, imported ones included.
-    tables Tables = 1, u32::MAX, "tables", "use one table";
+    tables Tables = 1, 65_535, "tables", "use one table";
     /// Element and data segments of a module, counted apart.
     segments Segments = 1_024, u32::MAX, "segments", "merge segments";
     /// Instructions of a constant expression, its end included.
     const_instructions ConstInstructions = 16, u32::MAX, "instructions in a constant expression", "compute it at run time";
     /// Parameters of a function or block.
-    params Params = 32, u32::MAX, "parameters", "pass values through memory";
+    params Params = 32, 1_000, "parameters", "pass values through memory";
     /// Results of a function or block.
-    results Results = 16, u32::MAX, "results", "pass values through memory";
+    results Results = 16, 1_000, "results", "pass values through memory";
     /// Value slots of locals that a function declares, its parameters apart.
-    locals Locals = 4_096, u32::MAX, "slots of locals", "split the function";
+    locals Locals = 4_096, 16_384, "slots of locals", "split the function";
     /// Bytes of a function body.
     body_bytes BodyBytes = 131_072, u32::MAX, "bytes of function body", "split the function or inline less";
     /// Blocks open at once in a function, the function itself included.
     nesting Nesting = 256, u32::MAX, "nested blocks", "split the function";
-    /// Value slots on the operand stack of a function.
-    operand_slots OperandSlots = 1_024, u32::MAX, "slots of operands", "split the function";
+    /// Values on the operand stack of a function.
+    operands Operands = 1_024, 4_096, "operands", "split the function";
     /// Targets of a `br_table`, the default apart.
     branch_targets BranchTargets = 4_096, u32::MAX, "branch targets", "split the match";
     /// Sum over all `br_table` of a module of targets times values carried.

@@ -128,7 +128,7 @@ fn operands_are_bounded() {
         binary_function(&body)
     };
     assert_eq!(refused_for(&pushes(1_024)), None);
-    assert_eq!(refused_for(&pushes(1_025)), Some(Limit::OperandSlots));
+    assert_eq!(refused_for(&pushes(1_025)), Some(Limit::Operands));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn sections_and_functions_add_up_to_the_module() {
     let [function] = &report.functions[..] else { panic!("{:?}", report.functions) };
     assert_eq!((function.index, function.name.as_deref()), (1, Some("double")));
     assert_eq!((function.instructions, function.local_slots), (8, 3));
-    assert_eq!((function.operand_slots, function.nesting, function.checked), (2, 3, true));
+    assert_eq!((function.operands, function.nesting, function.checked), (2, 3, true));
     assert_eq!(bytes[usize::try_from(function.offset + function.bytes).unwrap_or(0) - 1], 0x0b);
     let items: Vec<_> =
         report.imports.iter().chain(&report.exports).map(|item| (&*item.name, &*item.ty)).collect();
@@ -145,8 +145,8 @@ fn uses_of_limits_and_proposals_are_told_with_their_place() {
     assert_eq!(used(Limit::MemoryPages), Some(7));
     assert_eq!(used(Limit::Params), Some(1));
     assert_eq!(used(Limit::Results), Some(2));
-    assert_eq!(used(Limit::OperandSlots), Some(2));
-    assert_eq!(used(Limit::ValueSlots), Some(4));
+    assert_eq!(used(Limit::Operands), Some(2));
+    assert_eq!(used(Limit::ValueSlots), None);
     assert_eq!(used(Limit::CallDepth), None);
     assert_eq!(report.limits[Limit::Nesting as usize].function, Some(1));
     let proposals: Vec<_> = report

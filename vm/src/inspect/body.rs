@@ -22,8 +22,6 @@ pub(super) struct Body<'s, 'a> {
     prices: &'s mut Option<Vec<InstructionPrice>>,
     labels: Labels,
     report: FunctionReport,
-    /// For each operand the slots of it and those below.
-    slots: Vec<u32>,
     /// Limits that this function has been found to pass, a bit each.
     passed: u32,
     /// Whether it passes a limit that bounds the time of checking it.
@@ -49,7 +47,6 @@ impl<'s, 'a> Body<'s, 'a> {
             prices,
             labels,
             report,
-            slots: Vec::new(),
             passed: 0,
             costly: false,
             invalid: None,
@@ -81,9 +78,6 @@ impl<'s, 'a> Body<'s, 'a> {
         for error in [strict, if same { None } else { lenient }].into_iter().flatten() {
             self.refuse(error);
         }
-        let params = self.labels.param_slots();
-        let frame = self.report.local_slots + u64::from(params) + u64::from(self.report.operand_slots);
-        self.tally.used(Limit::ValueSlots, frame, self.place(range.start));
         self.report
     }
 
@@ -201,25 +195,12 @@ impl<'s, 'a> Body<'s, 'a> {
         }
         self.labels.follow(operator, self.declarations);
         self.report.nesting = self.report.nesting.max(self.labels.depth());
-        let pushed = validator.as_ref().and_then(|validator| operator.operator_arity(validator));
         self.ask(validator, |validator| validator.op(offset, operator));
         if let Some(validator) = validator {
-            self.count_slots(validator, pushed.map_or(0, |(_, pushed)| pushed), offset);
+            let operands = validator.operand_stack_height();
+            self.report.operands = self.report.operands.max(operands);
+            self.limit(Limit::Operands, operands.into(), offset);
         }
-    }
-
-    /// Follows the height of the operand stack in slots.
-    fn count_slots(&mut self, validator: &Validator, pushed: u32, offset: u64) {
-        let height = validator.operand_stack_height();
-        self.slots.truncate(height.saturating_sub(pushed) as usize);
-        while self.slots.len() < height as usize {
-            let depth = height as usize - self.slots.len() - 1;
-            let slots = validator.get_operand_type(depth).flatten().map_or(1, slots_of);
-            self.slots.push(self.slots.last().copied().unwrap_or(0).saturating_add(slots));
-        }
-        let slots = self.slots.last().copied().unwrap_or(0);
-        self.report.operand_slots = self.report.operand_slots.max(slots);
-        self.limit(Limit::OperandSlots, slots.into(), offset);
     }
 
     /// Notes nesting and branch tables, and uses of proposals that are no instructions of their own.

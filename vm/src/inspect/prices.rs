@@ -51,26 +51,20 @@ struct Label {
 /// The open blocks of a function, the function itself first.
 pub(super) struct Labels {
     labels: Vec<Label>,
-    params: Arity,
     results: Arity,
 }
 
 impl Labels {
     pub(super) fn new(declarations: &Declarations, function: u32) -> Self {
         let ty = declarations.function_type(function);
-        let params = ty.map_or_else(Arity::default, |ty| Arity::of(ty.params()));
         let results = ty.map_or_else(Arity::default, |ty| Arity::of(ty.results()));
         let function = Label { is_loop: false, params: Arity::default(), results };
-        Self { labels: Vec::from([function]), params, results }
+        Self { labels: Vec::from([function]), results }
     }
 
     /// Returns how many blocks are open.
     pub(super) fn depth(&self) -> u32 {
         u32::try_from(self.labels.len()).unwrap_or(u32::MAX)
-    }
-
-    pub(super) fn param_slots(&self) -> u32 {
-        self.params.slots
     }
 
     /// Returns what a branch to a label carries, nothing if there is no such label.

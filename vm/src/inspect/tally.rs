@@ -22,7 +22,7 @@ pub(super) struct Tally<'a> {
 }
 
 /// Limits that count what a computation does.
-const RUN_TIME: [Limit; 1] = [Limit::CallDepth];
+const RUN_TIME: [Limit; 2] = [Limit::CallDepth, Limit::ValueSlots];
 
 impl<'a> Tally<'a> {
     pub(super) fn new(rules: &'a Rules) -> Self {

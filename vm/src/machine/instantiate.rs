@@ -1,8 +1,6 @@
 //! Making an instance of a module.
 
-use super::{
-    Dropped, Extern, Global, ImportedFunction, Instance, InstanceId, Memory, Store, Table, function_slot,
-};
+use super::{Dropped, Extern, ImportedFunction, Instance, InstanceId, Memory, Store, Table, function_slot};
 use crate::module::{Definition, SegmentMode};
 use crate::plain::bulk;
 use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableType, TrapKind};
@@ -143,7 +141,7 @@ fn import(store: &Store, module: &Module, imports: &[Extern]) -> Result<Parts, I
             }
             (ExternType::Global(ty), Extern::Global(id)) => {
                 parts.globals.push(id.0);
-                *ty == store.globals[id.0 as usize].ty
+                *ty == store.global_types[id.0 as usize]
             }
             _ => false,
         };
@@ -168,11 +166,12 @@ fn define_globals(store: &mut Store, definition: &Definition, parts: &mut Parts,
     for global in &definition.globals {
         if let Some(init) = &global.init {
             let slot = init.evaluate(
-                |index| store.globals[parts.globals[index as usize] as usize].slot,
+                |index| store.globals[parts.globals[index as usize] as usize],
                 |function| function_slot(FunctionId { instance: id, function }).into(),
             );
             push(&mut parts.globals, store.globals.len());
-            store.globals.push(Global { slot, ty: global.ty });
+            store.globals.push(slot);
+            store.global_types.push(global.ty);
         }
     }
 }
@@ -202,7 +201,7 @@ fn apply_segments(store: &mut Store, definition: &Definition, id: u32) -> Result
 fn evaluate(store: &Store, id: u32, expr: &crate::module::ConstExpr) -> u32 {
     let instance = &store.instances[id as usize];
     expr.evaluate(
-        |index| store.globals[instance.globals[index as usize] as usize].slot,
+        |index| store.globals[instance.globals[index as usize] as usize],
         |function| function_slot(FunctionId { instance: id, function }).into(),
     ) as u32
 }
@@ -239,7 +238,7 @@ fn describe_given(store: &Store, given: &Extern) -> String {
             let memory = &store.memories[id.0 as usize];
             describe_memory(MemoryType { min: memory.pages(), max: memory.declared_max })
         }
-        Extern::Global(id) => describe_global(store.globals[id.0 as usize].ty),
+        Extern::Global(id) => describe_global(store.global_types[id.0 as usize]),
     }
 }
 

@@ -5,11 +5,10 @@
 
 use super::{
     ConstExpr, DataSegment, Definition, ElementSegment, Export, ExternType, Global, GlobalType, Import,
-    MemoryType, SegmentMode, Table, TableType, names,
+    MemoryType, SegmentMode, Table, TableType, check::Checker, names,
 };
 use crate::module_error::ModuleErrorKind;
-use crate::plain::Translator;
-use crate::{FuncType, Limit, ModuleError, Proposal, Rules};
+use crate::{Engine, FuncType, Limit, ModuleError, Proposal, Rules};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
@@ -37,11 +36,11 @@ pub(crate) const DECODED: WasmFeatures = WasmFeatures::SIMD
 /// What every module begins with.
 const WASM_MAGIC: &[u8] = b"\0asm";
 
-pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Result<Definition, ModuleError> {
+pub(super) fn parse(bytes: &[u8], rules: &Rules, engine: Engine) -> Result<Definition, ModuleError> {
     let mut builder = Builder {
         rules,
-        module: Definition { byte_len: bytes.len(), ..Definition::default() },
-        translator: Translator::new(rules),
+        module: Definition::new(bytes.len(), rules.schedule, engine),
+        checker: Checker::new(rules),
     };
     match builder.run(bytes) {
         Ok(()) => Ok(builder.module),
@@ -56,7 +55,7 @@ pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Result<Definition, ModuleErr
 struct Builder<'a> {
     rules: &'a Rules,
     module: Definition,
-    translator: Translator<'a>,
+    checker: Checker<'a>,
 }
 
 impl Builder<'_> {
@@ -83,17 +82,17 @@ impl Builder<'_> {
                 ValidPayload::Func(function, body) => {
                     let index = function.index;
                     let mut function = function.into_validator(allocations);
-                    let code = self
-                        .translator
+                    self.checker
                         .function(&self.module, &mut function, &body)
                         .map_err(|error| error.in_function(index))?;
-                    self.module.code.push(code);
+                    self.module.push_body(&body);
                     allocations = function.into_allocations();
                 }
                 _ => self.read(payload)?,
             }
         }
         self.module.instantiation_ink = self.instantiation_ink();
+        self.module.finish();
         Ok(())
     }
 

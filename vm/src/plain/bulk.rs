@@ -16,11 +16,11 @@ fn memory_index(store: &Store, instance: u32) -> usize {
     store.instances[instance as usize].memories[0] as usize
 }
 
-pub(super) fn table_index(store: &Store, instance: u32, table: u32) -> usize {
+pub(crate) fn table_index(store: &Store, instance: u32, table: u32) -> usize {
     store.instances[instance as usize].tables[table as usize] as usize
 }
 
-pub(super) fn memory_fill(
+pub(crate) fn memory_fill(
     store: &mut Store,
     instance: u32,
     start: u32,
@@ -34,7 +34,7 @@ pub(super) fn memory_fill(
     Ok(())
 }
 
-pub(super) fn memory_copy(
+pub(crate) fn memory_copy(
     store: &mut Store,
     instance: u32,
     to: u32,
@@ -70,7 +70,7 @@ pub(crate) fn memory_init(
     Ok(())
 }
 
-pub(super) fn table_fill(
+pub(crate) fn table_fill(
     store: &mut Store,
     table: usize,
     start: u32,
@@ -83,7 +83,7 @@ pub(super) fn table_fill(
     Ok(())
 }
 
-pub(super) fn table_copy(
+pub(crate) fn table_copy(
     store: &mut Store,
     to_table: usize,
     from_table: usize,
@@ -122,7 +122,7 @@ pub(crate) fn table_init(
     let to = range(to, len, elements.len()).ok_or(TrapKind::TableOutOfBounds)?;
     for (element, item) in elements[to].iter_mut().zip(&items[from]) {
         *element = item.evaluate(
-            |index| store.globals[owner.globals[index as usize] as usize].slot,
+            |index| store.globals[owner.globals[index as usize] as usize],
             |function| function_slot(FunctionId { instance, function }).into(),
         ) as u64;
     }

@@ -13,16 +13,22 @@
 )]
 
 use super::float::{self, f32s, f64s};
-use super::{Target, bulk, halves, vector};
+use super::operands::{Number, Operands};
+use super::{Code, Target, bulk, halves, vector};
 use crate::machine::{Callee, Instance, Store, call_host, function_of, function_slot, resolve, result_slot};
 use crate::machine::{slot_of, value_of};
+use crate::observer::Unobserved;
+use crate::threaded::HEADER_SLOTS;
 use crate::trap::BACKTRACE_FRAMES_MAX;
-use crate::{FuncType, FunctionId, Host, InstanceId, Limits, Observer, Step, TrapFrame, TrapKind, Value};
+use crate::{
+    FuncType, FunctionId, Host, InstanceId, Limits, NoHost, Observer, Step, TrapFrame, TrapKind, Value,
+    ValueType,
+};
 use alloc::vec::Vec;
 use lathe_gas::{Instruction, Meter};
 
 /// How a run of the engine ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Returned,
     Suspended,
@@ -33,12 +39,10 @@ pub(crate) enum Exit {
 /// Frames and values of the one computation of a machine.
 #[derive(Debug)]
 pub(crate) struct Computation {
-    stack: Vec<u128>,
+    stack: Vec<u64>,
     /// One past the topmost operand.
     sp: usize,
     frames: Vec<Frame>,
-    /// Value slots that the frames take of the limit.
-    slots: u32,
     call_depth: u32,
     value_slots: u32,
     /// The type of the function that was invoked.
@@ -55,7 +59,10 @@ struct Frame {
     code: u32,
     /// The next instruction, while another frame runs or the computation stands still.
     pc: u32,
+    /// The first parameter.
     base: u32,
+    /// One past the highest operand there can be.
+    end: u32,
 }
 
 /// Why the loop over one instance ended.
@@ -77,17 +84,12 @@ impl Computation {
             stack: Vec::new(),
             sp: 0,
             frames: Vec::new(),
-            slots: 0,
             call_depth: limits.call_depth,
             value_slots: limits.value_slots,
             ty: None,
             pending: None,
             arguments: Vec::new(),
         }
-    }
-
-    pub(crate) fn is_suspended(&self) -> bool {
-        self.pending.is_some()
     }
 
     pub(crate) fn suspended_instance(&self) -> Option<u32> {
@@ -107,15 +109,17 @@ impl Computation {
         self.clear();
         self.ty = Some(store.function_type(function).clone());
         self.stack.clear();
-        self.stack.extend(arguments.iter().map(|&value| slot_of(value)));
-        self.sp = arguments.len();
+        for &argument in arguments {
+            push_value(&mut self.stack, slot_of(argument), argument.ty());
+        }
+        self.sp = self.stack.len();
         match resolve(&store.instances, function) {
             Callee::Host(number, ty) => {
                 let ty = ty.clone();
                 self.sp = 0;
                 match call_host(host, number, &ty, arguments, &mut [], meter) {
                     Ok(result) => {
-                        self.push_result(result);
+                        self.push_result(&ty, result);
                         Exit::Returned
                     }
                     Err(exit) => {
@@ -127,7 +131,7 @@ impl Computation {
                 }
             }
             Callee::Defined(instance, code) => {
-                match self.enter(&store.instances, instance, code, meter, None) {
+                match self.enter(&store.instances, instance, code, meter, false) {
                     Ok(()) => self.run(store, meter, host, observer),
                     Err(kind) => Exit::Trapped(kind),
                 }
@@ -145,7 +149,7 @@ impl Computation {
         observer: &mut (impl Observer + ?Sized),
     ) -> Exit {
         if let Some((ty, _)) = self.pending.take() {
-            self.push_result(result_slot(result, &ty));
+            self.push_result(&ty, result_slot(result, &ty));
         }
         if self.frames.is_empty() {
             return Exit::Returned;
@@ -156,7 +160,8 @@ impl Computation {
     /// Returns the results of a computation that has returned.
     pub(crate) fn results(&self) -> Vec<Value> {
         let types = self.ty.as_ref().map_or(&[][..], FuncType::results);
-        self.stack.iter().zip(types).map(|(&slot, &ty)| value_of(slot, ty)).collect()
+        let mut slots = self.stack.iter();
+        types.iter().map(|&ty| take_value(&mut slots, ty)).collect()
     }
 
     /// Returns where the frames stand, innermost first.
@@ -166,7 +171,7 @@ impl Computation {
             .map(|frame| {
                 let definition = store.definition(frame.instance);
                 let function = definition.imported_functions + frame.code;
-                let code = &definition.code[frame.code as usize];
+                let code = definition.plain(frame.code);
                 // A frame that runs or waits has stepped past its instruction.
                 let op = (frame.pc as usize).saturating_sub(1);
                 TrapFrame {
@@ -182,55 +187,50 @@ impl Computation {
     pub(crate) fn clear(&mut self) {
         self.frames.clear();
         self.pending = None;
-        self.slots = 0;
         self.sp = 0;
     }
 
-    fn push_result(&mut self, result: Option<u128>) {
-        if let Some(slot) = result {
-            if self.sp == self.stack.len() {
-                self.stack.push(0);
-            }
-            self.stack[self.sp] = slot;
-            self.sp += 1;
+    fn push_result(&mut self, ty: &FuncType, result: Option<u128>) {
+        if let (Some(slot), Some(&ty)) = (result, ty.results().first()) {
+            self.stack.truncate(self.sp);
+            push_value(&mut self.stack, slot, ty);
+            self.sp = self.stack.len();
+            let end = self.frames.last().map_or(0, |frame| frame.end as usize);
+            self.stack.resize(end.max(self.sp), 0);
         }
     }
 
-    /// Makes a frame for a function whose arguments are the topmost operands. A tail call says how many slots the
-    /// topmost frame takes, which the new one replaces. Changes nothing on failure.
+    /// Makes a frame for a function whose arguments are the topmost operands. A tail call replaces the topmost frame.
+    /// Changes nothing on failure.
     fn enter(
         &mut self,
         instances: &[Instance],
         instance: u32,
         index: u32,
         meter: &mut Meter,
-        replaced: Option<u32>,
+        replaces: bool,
     ) -> Result<(), TrapKind> {
-        let code = &instances[instance as usize].module.definition().code[index as usize];
+        let code = instances[instance as usize].module.definition().plain(index);
         meter.charge(code.entry_ink)?;
-        let slots = (self.slots - replaced.unwrap_or(0)).saturating_add(code.slots);
-        let depth = self.frames.len() - usize::from(replaced.is_some());
-        if depth >= self.call_depth as usize || slots > self.value_slots {
+        let replaced = if replaces { self.frames.last().copied() } else { None };
+        let depth = self.frames.len() - usize::from(replaces);
+        let params = code.params as usize;
+        let base = replaced.map_or(self.sp - params, |frame| frame.base as usize);
+        let locals = base + params + HEADER_SLOTS;
+        let end = locals + code.frame_slots as usize;
+        if depth >= self.call_depth as usize || end > self.value_slots as usize {
             return Err(TrapKind::StackOverflow);
         }
-        self.slots = slots;
-        let params = code.params as usize;
-        if replaced.is_some()
-            && let Some(frame) = self.frames.pop()
-        {
-            let base = frame.base as usize;
+        if replaces {
+            self.frames.pop();
             self.stack.copy_within(self.sp - params..self.sp, base);
-            self.sp = base + params;
         }
-        let base = self.sp - params;
-        let end = base + code.height as usize;
         if self.stack.len() < end {
             self.stack.resize(end, 0);
         }
-        let operands = self.sp + code.locals as usize;
-        self.stack[self.sp..operands].fill(0);
-        self.sp = operands;
-        self.frames.push(Frame { instance, code: index, pc: 0, base: base as u32 });
+        self.sp = locals + code.locals as usize;
+        self.stack[locals..self.sp].fill(0);
+        self.frames.push(Frame { instance, code: index, pc: 0, base: base as u32, end: end as u32 });
         Ok(())
     }
 
@@ -257,14 +257,14 @@ impl Computation {
         host: &mut dyn Host,
         observer: &mut (impl Observer + ?Sized),
     ) -> Turn {
-        let Some(&Frame { instance, code: index, pc, base }) = self.frames.last() else {
+        let Some(&Frame { instance, code: index, pc, base, .. }) = self.frames.last() else {
             return Turn::Exit(Exit::Returned);
         };
         // Holds the code while the store changes.
         let module = store.instances[instance as usize].module.clone();
         let definition = module.definition();
         let memory = store.instances[instance as usize].memories.first().map_or(usize::MAX, |&m| m as usize);
-        let mut code = &definition.code[index as usize];
+        let mut code = definition.plain(index);
         let (mut pc, mut base, mut sp) = (pc as usize, base as usize, self.sp);
 
         let turn = 'run: loop {
@@ -336,7 +336,7 @@ impl Computation {
                 ($target:expr) => {{
                     let Target { pc: next, height } = $target;
                     let arity = usize::from(op.arity);
-                    let to = base + (code.params + code.locals + height) as usize;
+                    let to = base + code.operands() + height as usize;
                     if to + arity != sp {
                         self.stack.copy_within(sp - arity..sp, to);
                         sp = to + arity;
@@ -352,22 +352,23 @@ impl Computation {
                                 frame.pc = pc as u32;
                             }
                             self.sp = sp;
-                            let replaced = if $tail { Some(code.slots) } else { None };
-                            check!(self.enter(&store.instances, callee, index, meter, replaced));
+                            // A frame is replaced by one of its own instance only.
+                            let replaces = $tail && callee == instance;
+                            check!(self.enter(&store.instances, callee, index, meter, replaces));
                             if callee != instance {
                                 return Turn::Switch;
                             }
-                            code = &definition.code[index as usize];
+                            code = definition.plain(index);
                             pc = 0;
                             sp = self.sp;
-                            base = sp - (code.params + code.locals) as usize;
+                            base = sp - code.operands();
                         }
                         Callee::Host(number, ty) => {
                             let ty = ty.clone();
-                            sp -= ty.params().len();
+                            sp -= ty.params().iter().map(|ty| ty.slots() as usize).sum::<usize>();
                             self.arguments.clear();
-                            let slots = self.stack[sp..].iter().zip(ty.params());
-                            self.arguments.extend(slots.map(|(&slot, &ty)| value_of(slot, ty)));
+                            let mut slots = self.stack[sp..].iter();
+                            self.arguments.extend(ty.params().iter().map(|&ty| take_value(&mut slots, ty)));
                             let bytes = match store.memories.get_mut(memory) {
                                 Some(memory) => memory.bytes_mut(),
                                 None => &mut [],
@@ -375,8 +376,12 @@ impl Computation {
                             match call_host(host, number, &ty, &self.arguments, bytes, meter) {
                                 Ok(None) => {}
                                 Ok(Some(slot)) => {
-                                    self.stack[sp] = slot;
-                                    sp += 1;
+                                    for (half, _) in
+                                        ty.results().iter().flat_map(|ty| 0..ty.slots()).zip(0..2)
+                                    {
+                                        self.stack[sp] = (slot >> (64 * half)) as u64;
+                                        sp += 1;
+                                    }
                                 }
                                 Err(exit) => {
                                     if let Exit::Suspended = exit {
@@ -429,13 +434,12 @@ impl Computation {
                     let results = code.results as usize;
                     self.stack.copy_within(sp - results..sp, base);
                     self.sp = base + results;
-                    self.slots -= code.slots;
                     self.frames.pop();
                     match self.frames.last() {
                         None => return Turn::Exit(Exit::Returned),
                         Some(frame) if frame.instance != instance => return Turn::Switch,
                         Some(frame) => {
-                            code = &definition.code[frame.code as usize];
+                            code = definition.plain(frame.code);
                             pc = frame.pc as usize;
                             base = frame.base as usize;
                             sp = self.sp;
@@ -459,28 +463,45 @@ impl Computation {
                 }
 
                 // Values
-                Drop => sp -= 1,
+                Drop => sp -= usize::from(op.arity),
                 Select | TypedSelect => {
                     let condition = pop!(u32);
-                    let second = pop!();
+                    let slots = usize::from(op.arity);
+                    sp -= slots;
                     if condition == 0 {
-                        self.stack[sp - 1] = second;
+                        self.stack.copy_within(sp..sp + slots, sp - slots);
                     }
                 }
                 LocalGet => {
-                    self.stack[sp] = self.stack[base + op.immediate as usize];
-                    sp += 1;
+                    let (slots, local) = (usize::from(op.arity), base + op.immediate as usize);
+                    self.stack.copy_within(local..local + slots, sp);
+                    sp += slots;
                 }
-                LocalSet => self.stack[base + op.immediate as usize] = pop!(),
-                LocalTee => self.stack[base + op.immediate as usize] = self.stack[sp - 1],
+                LocalSet => {
+                    let (slots, local) = (usize::from(op.arity), base + op.immediate as usize);
+                    sp -= slots;
+                    self.stack.copy_within(sp..sp + slots, local);
+                }
+                LocalTee => {
+                    let (slots, local) = (usize::from(op.arity), base + op.immediate as usize);
+                    self.stack.copy_within(sp - slots..sp, local);
+                }
                 GlobalGet => {
                     let global = store.instances[instance as usize].globals[op.immediate as usize];
-                    self.stack[sp] = store.globals[global as usize].slot;
-                    sp += 1;
+                    let value = store.globals[global as usize];
+                    for half in 0..op.arity {
+                        self.stack[sp] = (value >> (64 * half)) as u64;
+                        sp += 1;
+                    }
                 }
                 GlobalSet => {
                     let global = store.instances[instance as usize].globals[op.immediate as usize];
-                    store.globals[global as usize].slot = pop!();
+                    let mut value = 0;
+                    for _ in 0..op.arity {
+                        sp -= 1;
+                        value = value << 64 | u128::from(self.stack[sp]);
+                    }
+                    store.globals[global as usize] = value;
                 }
                 I32Const | I64Const | F32Const | F64Const => push!(op.immediate),
 
@@ -723,8 +744,13 @@ impl Computation {
                         Some(memory) => memory.bytes_mut(),
                         None => &mut [],
                     };
-                    let mut operands = Operands { stack: &mut self.stack, sp };
-                    check!(vector::execute(op, code, &mut operands, bytes));
+                    let mut operands = Operands::new(&mut self.stack, sp);
+                    let vector = match op.instruction {
+                        V128Const | I8x16Shuffle => code.vectors[op.immediate as usize],
+                        _ => 0,
+                    };
+                    let (lane, offset) = (usize::from(op.arity), op.immediate);
+                    check!(vector::execute(op.instruction, lane, offset, vector, &mut operands, bytes));
                     sp = operands.sp;
                 }
             }
@@ -737,62 +763,54 @@ impl Computation {
     }
 }
 
+/// Executes code of one function from where an instruction begins, without calling any other, until it traps. Returns
+/// why and where. `frame` is the frame of the function and `top` the slot behind its topmost operand.
+pub(crate) fn step(
+    store: &mut Store,
+    instance: u32,
+    index: u32,
+    offset: u32,
+    frame: &[u64],
+    top: usize,
+    meter: &mut Meter,
+) -> (TrapKind, u32) {
+    let module = store.instances[instance as usize].module.clone();
+    let code: &Code = module.definition().plain(index);
+    let pc = code.offsets.partition_point(|&at| at < offset);
+    let slots = frame.len() as u32;
+    let mut computation = Computation {
+        stack: frame.to_vec(),
+        sp: top,
+        frames: Vec::from([Frame { instance, code: index, pc: pc as u32, base: 0, end: slots }]),
+        call_depth: 1,
+        value_slots: slots,
+        ty: None,
+        pending: None,
+        arguments: Vec::new(),
+    };
+    match computation.run(store, meter, &mut NoHost, &mut Unobserved) {
+        Exit::Trapped(kind) => {
+            let pc = computation.frames.last().map_or(0, |frame| frame.pc as usize);
+            (kind, code.offsets.get(pc.wrapping_sub(1)).copied().unwrap_or(0))
+        }
+        other => unreachable!("a block that cannot be paid for traps, but {other:?}"),
+    }
+}
+
+/// Appends a value to slots.
+fn push_value(slots: &mut Vec<u64>, value: u128, ty: ValueType) {
+    slots.extend((0..ty.slots()).map(|half| (value >> (64 * half)) as u64));
+}
+
+/// Takes a value from slots.
+fn take_value<'a>(slots: &mut impl Iterator<Item = &'a u64>, ty: ValueType) -> Value {
+    let value = (0..ty.slots())
+        .fold(0, |value, half| value | u128::from(slots.next().copied().unwrap_or(0)) << (64 * half));
+    value_of(value, ty)
+}
+
 const F32_SIGN: u32 = 1 << 31;
 const F64_SIGN: u64 = 1 << 63;
-
-/// The operand stack, as instructions outside the loop see it.
-pub(super) struct Operands<'a> {
-    stack: &'a mut [u128],
-    sp: usize,
-}
-
-impl Operands<'_> {
-    pub(super) fn pop<T: Number>(&mut self) -> T {
-        self.sp -= 1;
-        T::of(self.stack[self.sp])
-    }
-
-    pub(super) fn push<T: Number>(&mut self, value: T) {
-        self.stack[self.sp] = value.slot();
-        self.sp += 1;
-    }
-}
-
-/// What a slot can hold. Types that do not fill it lie in the low bits; the others are zero.
-pub(super) trait Number: Copy {
-    fn of(slot: u128) -> Self;
-    fn slot(self) -> u128;
-}
-
-macro_rules! numbers {
-    ($( $ty:ty: |$slot:ident| $of:expr, |$value:ident| $into:expr; )*) => {
-        $(
-            impl Number for $ty {
-                #[inline(always)]
-                fn of($slot: u128) -> Self {
-                    $of
-                }
-
-                #[inline(always)]
-                fn slot(self) -> u128 {
-                    let $value = self;
-                    $into
-                }
-            }
-        )*
-    };
-}
-
-numbers! {
-    bool: |slot| slot != 0, |value| u128::from(value);
-    u32: |slot| slot as u32, |value| u128::from(value);
-    i32: |slot| (slot as u32).cast_signed(), |value| u128::from(value.cast_unsigned());
-    u64: |slot| slot as u64, |value| u128::from(value);
-    i64: |slot| (slot as u64).cast_signed(), |value| u128::from(value.cast_unsigned());
-    f32: |slot| f32::from_bits(slot as u32), |value| u128::from(value.to_bits());
-    f64: |slot| f64::from_bits(slot as u64), |value| u128::from(value.to_bits());
-    u128: |slot| slot, |value| value;
-}
 
 fn target(immediate: u64) -> Target {
     let (pc, height) = halves(immediate);

@@ -1,49 +1,34 @@
-//! From the body of a function to [`Code`], in one pass that also validates it.
+//! From the body of a valid function to [`Code`], in one pass.
 //!
-//! Each operator is checked against features and limits, then validated, then, unless nothing can reach it,
-//! translated. A **label** is an open block; branches to its end are patched when the end comes.
+//! A **label** is an open block; branches to its end are patched when the end comes. Code that nothing can reach is left
+//! out.
 
 use super::{Code, FUNCTION_END, LANDING, Op, Target};
-use crate::features::{operator_name, proposal_of};
-use crate::module::Definition;
-use crate::module_error::ModuleErrorKind;
-use crate::{Limit, ModuleError, Rules};
+use crate::module::{Definition, value_type};
+use crate::threaded::HEADER_SLOTS;
 use alloc::vec::Vec;
-use lathe_gas::{Instruction, ValueType};
-use wasmparser::{BlockType, FuncValidator, FunctionBody, MemArg, Operator, ValType, ValidatorResources};
+use lathe_gas::{Instruction, Schedule, ValueType};
+use wasmparser::{BlockType, MemArg, Operator};
 
-type Validator = FuncValidator<ValidatorResources>;
-
-/// Translates the functions of one module, one after another.
-pub(crate) struct Translator<'a> {
-    rules: &'a Rules,
-    /// Values carried by the branch tables seen so far, for [`Limit::BranchValues`].
-    branch_values: u64,
-}
+/// What cannot fail here, because it did not fail before.
+const VALID: &str = "the body was validated";
 
 /// An open block.
-struct Label {
+struct Label<'a> {
     /// Whether a branch to it goes back to its beginning.
     is_loop: bool,
     /// Whether the block itself can be reached.
     reachable: bool,
     /// Operands below those of the block.
-    height: u32,
-    params: Arity,
-    results: Arity,
+    height: usize,
+    params: &'a [ValueType],
+    results: &'a [ValueType],
     /// The first instruction of a loop.
     start: u32,
     /// Branches that wait for the end.
     patches: Vec<Patch>,
     /// The `if` that waits for its `else` or its end.
     condition: Option<usize>,
-}
-
-/// A number of values, and of slots when vectors count twice.
-#[derive(Clone, Copy, Default)]
-struct Arity {
-    values: u16,
-    slots: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -53,187 +38,117 @@ enum Patch {
 }
 
 /// The function under translation.
-struct Body<'a> {
-    rules: &'a Rules,
-    module: &'a Definition,
-    labels: Vec<Label>,
+struct Translator<'a> {
+    definition: &'a Definition,
+    schedule: &'static Schedule,
+    results: &'a [ValueType],
+    /// The type of each local, and its place counted from the first parameter.
+    locals: Vec<(ValueType, u32)>,
+    labels: Vec<Label<'a>>,
     ops: Vec<Op>,
     offsets: Vec<u32>,
     targets: Vec<Target>,
     vectors: Vec<u128>,
-    /// For each operand the slots of it and those below, so that the height in slots is the last.
-    slots: Vec<u32>,
+    /// The types of the operands, and the slots of each and those below.
+    operands: Vec<(ValueType, u32)>,
     slots_max: u32,
-    height_max: u32,
     reachable: bool,
-    results: Arity,
+}
+
+/// Translates a defined function.
+pub(crate) fn translate(definition: &Definition, index: u32) -> Code {
+    let ty = definition.function_type(index);
+    let body = definition.body(index);
+    let mut translator = Translator {
+        definition,
+        schedule: definition.schedule,
+        results: ty.results(),
+        locals: Vec::new(),
+        labels: Vec::new(),
+        ops: Vec::new(),
+        offsets: Vec::new(),
+        targets: Vec::new(),
+        vectors: Vec::new(),
+        operands: Vec::new(),
+        slots_max: 0,
+        reachable: true,
+    };
+    let mut place = 0;
+    for &ty in ty.params() {
+        translator.locals.push((ty, place));
+        place += ty.slots();
+    }
+    let params = place;
+    place += narrow(HEADER_SLOTS as u64);
+    let first_local = place;
+    for group in body.get_locals_reader().expect(VALID) {
+        let (count, ty) = group.expect(VALID);
+        let ty = value_type(ty, 0).expect(VALID);
+        for _ in 0..count {
+            translator.locals.push((ty, place));
+            place += ty.slots();
+        }
+    }
+    let locals = place - first_local;
+    translator.open(false, &[], ty.results());
+    let mut reader = body.get_operators_reader().expect(VALID);
+    while !reader.eof() {
+        let position = narrow(reader.original_position());
+        translator.operator(&reader.read().expect(VALID), position);
+    }
+    let schedule = definition.schedule;
+    Code {
+        ops: translator.ops.into(),
+        offsets: translator.offsets.into(),
+        targets: translator.targets.into(),
+        vectors: translator.vectors.into(),
+        params,
+        locals,
+        results: slots_of(ty.results()),
+        frame_slots: locals + translator.slots_max,
+        entry_ink: u64::from(schedule.function_entry) + u64::from(schedule.local_zeroed) * u64::from(locals),
+    }
 }
 
 impl<'a> Translator<'a> {
-    pub(crate) fn new(rules: &'a Rules) -> Self {
-        Self { rules, branch_values: 0 }
-    }
-
-    /// Validates and translates a function.
-    pub(crate) fn function(
-        &mut self,
-        module: &Definition,
-        validator: &mut Validator,
-        body: &FunctionBody<'_>,
-    ) -> Result<Code, ModuleError> {
-        let ty = module.function_type(validator.index());
-        let params = arity(ty.params());
-        let results = arity(ty.results());
-        let (locals, local_slots) = self.locals(validator, body)?;
-        let mut state = Body {
-            rules: self.rules,
-            module,
-            labels: Vec::new(),
-            ops: Vec::new(),
-            offsets: Vec::new(),
-            targets: Vec::new(),
-            vectors: Vec::new(),
-            slots: Vec::new(),
-            slots_max: 0,
-            height_max: 0,
-            reachable: true,
-            results,
-        };
-        state.open(false, 0, Arity::default(), results);
-        let mut reader = body.get_operators_reader()?;
-        while !reader.eof() {
-            let offset = reader.original_position();
-            let operator = reader.read()?;
-            self.check(&operator, validator, module, offset)?;
-            state.operator(validator, &operator, offset)?;
-        }
-        reader.finish()?;
-        let schedule = self.rules.schedule;
-        Ok(Code {
-            ops: state.ops.into(),
-            offsets: state.offsets.into(),
-            targets: state.targets.into(),
-            vectors: state.vectors.into(),
-            params: params.values.into(),
-            locals,
-            results: results.values.into(),
-            height: u32::from(params.values) + locals + state.height_max,
-            slots: params.slots.saturating_add(local_slots).saturating_add(state.slots_max),
-            entry_ink: u64::from(schedule.function_entry)
-                + u64::from(schedule.local_zeroed) * u64::from(local_slots),
-        })
-    }
-
-    /// Declares the locals. Returns how many values and slots they are.
-    fn locals(&self, validator: &mut Validator, body: &FunctionBody<'_>) -> Result<(u32, u32), ModuleError> {
-        let (mut values, mut slots) = (0u64, 0u64);
-        let mut reader = body.get_locals_reader()?;
-        for _ in 0..reader.get_count() {
-            let offset = reader.original_position();
-            let (count, ty) = reader.read()?;
-            values += u64::from(count);
-            slots += u64::from(count) * u64::from(slots_of(ty));
-            // Before the validator makes room for them.
-            crate::module::check_limit(self.rules, Limit::Locals, slots, offset)?;
-            validator.define_locals(offset, count, ty)?;
-        }
-        Ok((narrow(values), narrow(slots)))
-    }
-
-    /// Refuses operators that the rules leave out, and those whose validation would take more than linear time.
-    fn check(
-        &mut self,
-        operator: &Operator<'_>,
-        validator: &Validator,
-        module: &Definition,
-        offset: u64,
-    ) -> Result<(), ModuleError> {
-        if let Some(proposal) = proposal_of(operator)
-            && !self.rules.features.contains(proposal)
-        {
-            let item = operator_name(operator);
-            return Err(ModuleError::new(ModuleErrorKind::Proposal { proposal, item }, offset));
-        }
-        let limit = |limit, actual| crate::module::check_limit(self.rules, limit, actual, offset);
-        match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                limit(Limit::Nesting, u64::from(validator.control_stack_height()) + 1)
-            }
-            Operator::BrTable { targets } => {
-                limit(Limit::BranchTargets, targets.len().into())?;
-                // An index out of range is left to the validator, which checks it before anything else.
-                let depth = targets.default() as usize;
-                let carried = validator.get_control_frame(depth).map_or(0, |frame| match frame.block_type {
-                    BlockType::Empty => 0,
-                    BlockType::Type(_) => u64::from(frame.kind != wasmparser::FrameKind::Loop),
-                    BlockType::FuncType(index) => {
-                        let ty = &module.types[index as usize];
-                        let is_loop = frame.kind == wasmparser::FrameKind::Loop;
-                        if is_loop { ty.params().len() as u64 } else { ty.results().len() as u64 }
-                    }
-                });
-                self.branch_values += (u64::from(targets.len()) + 1) * carried;
-                limit(Limit::BranchValues, self.branch_values)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Body<'_> {
-    fn operator(
-        &mut self,
-        validator: &mut Validator,
-        operator: &Operator<'_>,
-        offset: u64,
-    ) -> Result<(), ModuleError> {
-        let height = validator.operand_stack_height();
-        let pushed = operator.operator_arity(validator).map_or(0, |(_, pushed)| pushed);
-        validator.op(offset, operator)?;
-        self.count_slots(validator, pushed, offset)?;
-        let position = narrow(offset);
+    fn operator(&mut self, operator: &Operator<'_>, position: u32) {
         match operator {
             Operator::Block { blockty } => {
                 self.emit(Instruction::Block, position, 0, 0);
-                let (params, results) = self.block_arity(*blockty);
-                self.open(false, height.saturating_sub(params.values.into()), params, results);
+                let (params, results) = self.block_types(*blockty);
+                self.open(false, params, results);
             }
             Operator::Loop { blockty } => {
                 self.emit(Instruction::Loop, position, 0, 0);
-                let (params, results) = self.block_arity(*blockty);
-                self.open(true, height.saturating_sub(params.values.into()), params, results);
+                let (params, results) = self.block_types(*blockty);
+                self.open(true, params, results);
             }
             Operator::If { blockty } => {
-                let (params, results) = self.block_arity(*blockty);
+                self.pop(1);
+                let (params, results) = self.block_types(*blockty);
                 let condition = self.emit(Instruction::If, position, 0, 0);
-                self.open(false, height.saturating_sub(u32::from(params.values) + 1), params, results);
+                self.open(false, params, results);
                 if let Some(label) = self.labels.last_mut() {
                     label.condition = condition;
                 }
             }
-            Operator::Else => {
-                let jump = self.emit(Instruction::Else, position, 0, 0);
-                let next = self.next();
-                if let Some(label) = self.labels.last_mut() {
-                    label.patches.extend(jump.map(Patch::Op));
-                    if let Some(condition) = label.condition.take() {
-                        self.ops[condition].immediate = Target { pc: next, height: 0 }.pack();
-                    }
-                    self.reachable = label.reachable;
-                }
-            }
+            Operator::Else => self.otherwise(position),
             Operator::End => self.end(position),
+            _ if !self.reachable => {}
             Operator::Br { relative_depth } => {
                 self.branch(Instruction::Br, *relative_depth, position);
                 self.reachable = false;
             }
-            Operator::BrIf { relative_depth } => self.branch(Instruction::BrIf, *relative_depth, position),
+            Operator::BrIf { relative_depth } => {
+                self.pop(1);
+                self.branch(Instruction::BrIf, *relative_depth, position);
+            }
             Operator::BrTable { targets } => {
-                self.branch_table(targets, position)?;
+                self.branch_table(targets, position);
                 self.reachable = false;
             }
             Operator::Return => {
-                let moved = self.moved(self.results.slots);
+                let moved = self.moved(self.results);
                 self.emit_dearer(Instruction::Return, position, 0, 0, moved);
                 self.reachable = false;
             }
@@ -241,69 +156,129 @@ impl Body<'_> {
                 self.emit(Instruction::Unreachable, position, 0, 0);
                 self.reachable = false;
             }
-            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                let params = arity(self.module.function_type(*function_index).params());
-                let moved = self.moved(params.slots);
-                let tail = matches!(operator, Operator::ReturnCall { .. });
-                let instruction = if tail { Instruction::ReturnCall } else { Instruction::Call };
-                self.emit_dearer(instruction, position, 0, u64::from(*function_index), moved);
-                self.tail(tail, position);
+            Operator::Call { function_index } => {
+                let ty = self.definition.function_type(*function_index);
+                let immediate = u64::from(*function_index);
+                self.call(Instruction::Call, immediate, ty.params(), ty.results(), position);
             }
-            Operator::CallIndirect { type_index, table_index }
-            | Operator::ReturnCallIndirect { type_index, table_index } => {
-                let params = arity(self.module.types[*type_index as usize].params());
-                let moved = self.moved(params.slots);
-                let tail = matches!(operator, Operator::ReturnCallIndirect { .. });
-                let instruction =
-                    if tail { Instruction::ReturnCallIndirect } else { Instruction::CallIndirect };
-                let immediate = pair(self.module.canonical_types[*type_index as usize], *table_index);
-                self.emit_dearer(instruction, position, 0, immediate, moved);
-                self.tail(tail, position);
+            Operator::ReturnCall { function_index } => {
+                let params = self.definition.function_type(*function_index).params();
+                let immediate = u64::from(*function_index);
+                self.tail_call(Instruction::ReturnCall, immediate, params, position);
+            }
+            Operator::CallIndirect { type_index, table_index } => {
+                let ty = &self.definition.types[*type_index as usize];
+                let immediate = self.indirect(*type_index, *table_index);
+                self.call(Instruction::CallIndirect, immediate, ty.params(), ty.results(), position);
+            }
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                let params = self.definition.types[*type_index as usize].params();
+                let immediate = self.indirect(*type_index, *table_index);
+                self.tail_call(Instruction::ReturnCallIndirect, immediate, params, position);
             }
             other => self.plain(other, position),
         }
-        Ok(())
     }
 
     /// Translates an operator that goes on with the next one.
     fn plain(&mut self, operator: &Operator<'_>, position: u32) {
         let instruction = instruction_of(operator);
-        let (lane, immediate) = match operator {
+        let (lane, mut immediate) = match operator {
             Operator::V128Const { value } => (0, self.vector(u128::from_le_bytes(*value.bytes()))),
             Operator::I8x16Shuffle { lanes } => (0, self.vector(u128::from_le_bytes(*lanes))),
             other => immediates(other),
         };
-        self.emit(instruction, position, lane, immediate);
+        let (pops, pushed) = self.effect(operator, instruction);
+        // What moves a value says how many slots that has.
+        let arity = match operator {
+            Operator::LocalGet { local_index: index }
+            | Operator::LocalSet { local_index: index }
+            | Operator::LocalTee { local_index: index } => {
+                let (ty, place) = self.locals[*index as usize];
+                immediate = place.into();
+                ty.slots()
+            }
+            Operator::GlobalGet { global_index: index } | Operator::GlobalSet { global_index: index } => {
+                self.definition.globals[*index as usize].ty.value.slots()
+            }
+            Operator::Drop => self.operand(0).slots(),
+            Operator::Select | Operator::TypedSelect { .. } => self.operand(1).slots(),
+            _ => lane.into(),
+        };
+        let arity = u16::try_from(arity).expect("values have two slots at most");
+        self.emit(instruction, position, arity, immediate);
+        self.pop(pops);
+        for &ty in pushed {
+            self.push(ty);
+        }
+    }
+
+    /// Returns how many operands an operator takes, and the types of those it leaves.
+    fn effect(&self, operator: &Operator<'_>, instruction: Instruction) -> (usize, &'static [ValueType]) {
+        if let Some(signature) = instruction.signature() {
+            return (signature.params.len(), signature.results);
+        }
+        match operator {
+            Operator::Nop | Operator::ElemDrop { .. } | Operator::DataDrop { .. } => (0, &[]),
+            Operator::Drop | Operator::LocalSet { .. } | Operator::GlobalSet { .. } => (1, &[]),
+            Operator::LocalTee { .. } => (0, &[]),
+            Operator::LocalGet { local_index } => (0, single(self.locals[*local_index as usize].0)),
+            Operator::GlobalGet { global_index } => {
+                (0, single(self.definition.globals[*global_index as usize].ty.value))
+            }
+            Operator::Select | Operator::TypedSelect { .. } => (3, single(self.operand(1))),
+            Operator::RefNull { .. } | Operator::RefFunc { .. } => (0, &[ValueType::FuncRef]),
+            Operator::RefIsNull => (1, &[ValueType::I32]),
+            Operator::TableGet { .. } => (1, &[ValueType::FuncRef]),
+            Operator::TableSet { .. } => (2, &[]),
+            Operator::TableSize { .. } => (0, &[ValueType::I32]),
+            Operator::TableGrow { .. } => (2, &[ValueType::I32]),
+            Operator::TableFill { .. } => (3, &[]),
+            _ => unreachable!("{instruction} is translated elsewhere or has a signature"),
+        }
     }
 
     fn vector(&mut self, vector: u128) -> u64 {
-        if self.reachable {
-            self.vectors.push(vector);
-        }
-        self.vectors.len().saturating_sub(1) as u64
+        self.vectors.push(vector);
+        self.vectors.len() as u64 - 1
     }
 
-    /// Follows the height of the operand stack in slots.
-    fn count_slots(&mut self, validator: &Validator, pushed: u32, offset: u64) -> Result<(), ModuleError> {
-        let height = validator.operand_stack_height();
-        self.slots.truncate(height.saturating_sub(pushed) as usize);
-        while self.slots.len() < height as usize {
-            let depth = height as usize - self.slots.len() - 1;
-            let slots = validator.get_operand_type(depth).flatten().map_or(1, slots_of);
-            self.slots.push(self.slots.last().copied().unwrap_or(0).saturating_add(slots));
-        }
-        let slots = self.slots.last().copied().unwrap_or(0);
-        crate::module::check_limit(self.rules, Limit::OperandSlots, slots.into(), offset)?;
+    /// Returns the type of an operand, counted from the topmost.
+    fn operand(&self, depth: usize) -> ValueType {
+        self.operands[self.operands.len() - 1 - depth].0
+    }
+
+    /// Returns the slots of all operands.
+    fn slots(&self) -> u32 {
+        self.operands.last().map_or(0, |&(_, slots)| slots)
+    }
+
+    fn push(&mut self, ty: ValueType) {
+        let slots = self.slots() + ty.slots();
+        self.operands.push((ty, slots));
         self.slots_max = self.slots_max.max(slots);
-        self.height_max = self.height_max.max(height);
-        Ok(())
     }
 
-    fn open(&mut self, is_loop: bool, height: u32, params: Arity, results: Arity) {
+    /// Pops operands, if there are any: what cannot be reached has none.
+    fn pop(&mut self, count: usize) {
+        if self.reachable {
+            self.operands.truncate(self.operands.len() - count);
+        }
+    }
+
+    /// Sets the operands to those at a label.
+    fn restart(&mut self, height: usize, types: &[ValueType]) {
+        self.operands.truncate(height);
+        for &ty in types {
+            self.push(ty);
+        }
+    }
+
+    fn open(&mut self, is_loop: bool, params: &'a [ValueType], results: &'a [ValueType]) {
         self.labels.push(Label {
             is_loop,
             reachable: self.reachable,
-            height,
+            height: self.operands.len().saturating_sub(params.len()),
             params,
             results,
             start: self.next(),
@@ -312,15 +287,29 @@ impl Body<'_> {
         });
     }
 
+    fn otherwise(&mut self, position: u32) {
+        let jump = self.emit(Instruction::Else, position, 0, 0);
+        let next = self.next();
+        let Some(label) = self.labels.last_mut() else { return };
+        label.patches.extend(jump.map(Patch::Op));
+        if let Some(condition) = label.condition.take() {
+            self.ops[condition].immediate = Target { pc: next, height: 0 }.pack();
+        }
+        self.reachable = label.reachable;
+        if label.reachable {
+            let (height, params) = (label.height, label.params);
+            self.restart(height, params);
+        }
+    }
+
     fn end(&mut self, position: u32) {
         let Some(label) = self.labels.pop() else { return };
         let last = self.labels.is_empty();
         if last {
-            let schedule = self.rules.schedule;
             let ink =
-                schedule.instruction(Instruction::Return).saturating_add(self.moved(label.results.slots));
+                self.schedule.instruction(Instruction::Return).saturating_add(self.moved(label.results));
             // The end of a function costs what `return` does.
-            let step = schedule.instruction(Instruction::End);
+            let step = self.schedule.instruction(Instruction::End);
             self.emit_dearer(Instruction::End, position, 0, 0, ink.saturating_sub(step));
             self.turn_last_into_return();
         } else {
@@ -340,6 +329,9 @@ impl Body<'_> {
             self.ops[condition].immediate = Target { pc: next, height: 0 }.pack();
         }
         self.reachable = label.reachable;
+        if label.reachable {
+            self.restart(label.height, label.results);
+        }
         if last {
             // Where branches to the outermost label arrive; they have paid.
             self.landing(position);
@@ -361,63 +353,85 @@ impl Body<'_> {
         self.offsets.push(position);
     }
 
-    /// Follows a tail call with a return, for callees that are the host's and have no frame to return from.
-    fn tail(&mut self, tail: bool, position: u32) {
-        if tail && self.reachable {
-            self.landing(position);
-            self.reachable = false;
+    fn call(
+        &mut self,
+        instruction: Instruction,
+        immediate: u64,
+        params: &[ValueType],
+        results: &[ValueType],
+        position: u32,
+    ) {
+        let moved = self.moved(params);
+        // The frame of the callee has its header behind the arguments.
+        self.slots_max = self.slots_max.max(self.slots() + narrow(HEADER_SLOTS as u64));
+        self.emit_dearer(instruction, position, 0, immediate, moved);
+        self.pop(params.len());
+        for &ty in results {
+            self.push(ty);
         }
     }
 
+    /// Translates a tail call, and a return behind it for callees that replace no frame.
+    fn tail_call(&mut self, instruction: Instruction, immediate: u64, params: &[ValueType], position: u32) {
+        self.call(instruction, immediate, params, self.results, position);
+        self.landing(position);
+        self.reachable = false;
+    }
+
+    /// Pops the index of an indirect call. Returns the immediate.
+    fn indirect(&mut self, type_index: u32, table: u32) -> u64 {
+        self.pop(1);
+        pair(self.definition.canonical_types[type_index as usize], table)
+    }
+
     fn branch(&mut self, instruction: Instruction, depth: u32, position: u32) {
-        let Some(index) = self.label(depth) else { return };
-        let (arity, target, waits) = self.target(index);
-        let moved = self.moved(arity.slots);
-        let op = self.emit_dearer(instruction, position, arity.values, target.pack(), moved);
+        let index = self.label(depth);
+        let (types, target, waits) = self.target(index);
+        let moved = self.moved(types);
+        let arity = u16::try_from(slots_of(types)).expect("a label has 1,000 values at most");
+        let op = self.emit_dearer(instruction, position, arity, target.pack(), moved);
         if waits {
             self.labels[index].patches.extend(op.map(Patch::Op));
         }
     }
 
-    fn branch_table(&mut self, targets: &wasmparser::BrTable<'_>, position: u32) -> Result<(), ModuleError> {
-        if !self.reachable {
-            return Ok(());
-        }
+    fn branch_table(&mut self, targets: &wasmparser::BrTable<'_>, position: u32) {
+        self.pop(1);
         let first = narrow(self.targets.len() as u64);
-        let mut carried = Arity::default();
-        let default = targets.default();
-        for depth in targets.targets().chain([Ok(default)]) {
-            let Some(index) = self.label(depth?) else { continue };
-            let (arity, target, waits) = self.target(index);
+        let mut carried: &[ValueType] = &[];
+        for depth in targets.targets().chain([Ok(targets.default())]) {
+            let index = self.label(depth.expect(VALID));
+            let (types, target, waits) = self.target(index);
             if waits {
                 self.labels[index].patches.push(Patch::Target(self.targets.len()));
             }
             self.targets.push(target);
-            carried = arity;
+            carried = types;
         }
-        let moved = self.moved(carried.slots);
+        let moved = self.moved(carried);
+        let arity = u16::try_from(slots_of(carried)).expect("a label has 1,000 values at most");
         let immediate = pair(first, targets.len());
-        self.emit_dearer(Instruction::BrTable, position, carried.values, immediate, moved);
-        Ok(())
+        self.emit_dearer(Instruction::BrTable, position, arity, immediate, moved);
     }
 
-    fn label(&self, depth: u32) -> Option<usize> {
-        self.labels.len().checked_sub(depth as usize + 1)
+    fn label(&self, depth: u32) -> usize {
+        self.labels.len() - 1 - depth as usize
     }
 
     /// Returns what a branch to a label carries, where it goes, and whether that is not known yet.
-    fn target(&self, index: usize) -> (Arity, Target, bool) {
+    fn target(&self, index: usize) -> (&'a [ValueType], Target, bool) {
         let label = &self.labels[index];
-        let arity = if label.is_loop { label.params } else { label.results };
-        (arity, Target { pc: label.start, height: label.height }, !label.is_loop)
+        let types = if label.is_loop { label.params } else { label.results };
+        let height = label.height.checked_sub(1).map_or(0, |below| self.operands[below].1);
+        (types, Target { pc: label.start, height }, !label.is_loop)
     }
 
     fn next(&self) -> u32 {
         narrow(self.ops.len() as u64)
     }
 
-    fn moved(&self, slots: u32) -> u32 {
-        self.rules.schedule.value_moved.saturating_mul(slots)
+    fn moved(&self, types: &[ValueType]) -> u32 {
+        self.schedule.value_moved.saturating_mul(slots_of(types))
     }
 
     fn emit(&mut self, instruction: Instruction, position: u32, arity: u16, immediate: u64) -> Option<usize> {
@@ -436,31 +450,39 @@ impl Body<'_> {
         if !self.reachable {
             return None;
         }
-        let ink = self.rules.schedule.instruction(instruction).saturating_add(more);
+        let ink = self.schedule.instruction(instruction).saturating_add(more);
         self.ops.push(Op { instruction, arity, ink, immediate });
         self.offsets.push(position);
         Some(self.ops.len() - 1)
     }
 
-    fn block_arity(&self, ty: BlockType) -> (Arity, Arity) {
+    fn block_types(&self, ty: BlockType) -> (&'a [ValueType], &'a [ValueType]) {
         match ty {
-            BlockType::Empty => (Arity::default(), Arity::default()),
-            BlockType::Type(ty) => (Arity::default(), Arity { values: 1, slots: slots_of(ty) }),
+            BlockType::Empty => (&[], &[]),
+            BlockType::Type(ty) => (&[], single(value_type(ty, 0).expect(VALID))),
             BlockType::FuncType(index) => {
-                let ty = &self.module.types[index as usize];
-                (arity(ty.params()), arity(ty.results()))
+                let ty = &self.definition.types[index as usize];
+                (ty.params(), ty.results())
             }
         }
     }
 }
 
-fn arity(types: &[ValueType]) -> Arity {
-    let values = u16::try_from(types.len()).expect("the validator refuses more than 1,000 params or results");
-    Arity { values, slots: types.iter().map(|ty| ty.slots()).sum() }
+fn slots_of(types: &[ValueType]) -> u32 {
+    types.iter().map(|ty| ty.slots()).sum()
 }
 
-fn slots_of(ty: ValType) -> u32 {
-    if ty == ValType::V128 { ValueType::V128.slots() } else { 1 }
+/// Returns a slice of one type.
+pub(crate) fn single(ty: ValueType) -> &'static [ValueType] {
+    match ty {
+        ValueType::I32 => &[ValueType::I32],
+        ValueType::I64 => &[ValueType::I64],
+        ValueType::F32 => &[ValueType::F32],
+        ValueType::F64 => &[ValueType::F64],
+        ValueType::V128 => &[ValueType::V128],
+        ValueType::FuncRef => &[ValueType::FuncRef],
+        ValueType::ExternRef => &[ValueType::ExternRef],
+    }
 }
 
 fn pair(low: u32, high: u32) -> u64 {
@@ -473,7 +495,7 @@ fn narrow(number: u64) -> u32 {
 }
 
 /// Returns the instruction of the table that an operator is.
-fn instruction_of(operator: &Operator<'_>) -> Instruction {
+pub(crate) fn instruction_of(operator: &Operator<'_>) -> Instruction {
     macro_rules! convert {
         ($( #[doc = $doc:literal] $name:ident $text:literal $prefix:literal $number:literal $signature:tt $class:ident; )*) => {
             match operator {
@@ -486,7 +508,7 @@ fn instruction_of(operator: &Operator<'_>) -> Instruction {
 }
 
 /// Returns the lane and the immediate of an operator that branches nowhere and calls nothing.
-fn immediates(operator: &Operator<'_>) -> (u16, u64) {
+pub(crate) fn immediates(operator: &Operator<'_>) -> (u16, u64) {
     macro_rules! memory {
         ($( $access:ident )*; $( $lane_access:ident )*; $( $lane_only:ident )*) => {
             match operator {

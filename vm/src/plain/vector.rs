@@ -10,23 +10,25 @@
 )]
 #![expect(clippy::cast_sign_loss, reason = "negative numbers are clamped to zero where a lane is unsigned")]
 
-use super::execute::{Operands, read, write};
+use super::execute::{read, write};
 use super::float::{demote, f32s, f64s, promote};
-use super::{Code, Op};
+use super::operands::Operands;
 use crate::TrapKind;
 use lathe_gas::Instruction;
 
 const F32_SIGN: u32 = 1 << 31;
 const F64_SIGN: u64 = 1 << 63;
 
-/// Executes a vector instruction. Its cost has been charged.
-pub(super) fn execute(
-    op: &Op,
-    code: &Code,
+/// Executes a vector instruction. Its cost has been charged. `offset` is that of an access to memory, `vector` the
+/// constant or pattern of the instruction that has one.
+pub(crate) fn execute(
+    instruction: Instruction,
+    lane: usize,
+    offset: u64,
+    vector: u128,
     operands: &mut Operands<'_>,
     memory: &mut [u8],
 ) -> Result<(), TrapKind> {
-    let lane = usize::from(op.arity);
     macro_rules! unary {
         (|$a:ident| $result:expr) => {{
             let $a: u128 = operands.pop();
@@ -78,7 +80,7 @@ pub(super) fn execute(
     macro_rules! load {
         (|$bits:ident: $ty:ty| $result:expr) => {{
             let address: u32 = operands.pop();
-            let $bits = <$ty>::from_le_bytes(read(memory, address, op.immediate)?);
+            let $bits = <$ty>::from_le_bytes(read(memory, address, offset)?);
             operands.push::<u128>($result);
         }};
     }
@@ -87,7 +89,7 @@ pub(super) fn execute(
             let vector: u128 = operands.pop();
             let address: u32 = operands.pop();
             let mut lanes = $shape::split(vector);
-            lanes[lane] = <$lane>::from_le_bytes(read(memory, address, op.immediate)?);
+            lanes[lane] = <$lane>::from_le_bytes(read(memory, address, offset)?);
             operands.push::<u128>($shape::join(lanes));
         }};
     }
@@ -95,14 +97,14 @@ pub(super) fn execute(
         ($shape:ident) => {{
             let vector: u128 = operands.pop();
             let address: u32 = operands.pop();
-            write(memory, address, op.immediate, $shape::split(vector)[lane].to_le_bytes())?;
+            write(memory, address, offset, $shape::split(vector)[lane].to_le_bytes())?;
         }};
     }
 
     use Instruction::*;
-    match op.instruction {
+    match instruction {
         // Memory and constants
-        V128Const => operands.push::<u128>(code.vectors[op.immediate as usize]),
+        V128Const => operands.push::<u128>(vector),
         V128Load => load!(|bits: u128| bits),
         V128Load8x8S => load!(|bits: u64| i16x8::from_fn(|i| i8x16::split(bits.into())[i].into())),
         V128Load8x8U => load!(|bits: u64| u16x8::from_fn(|i| u8x16::split(bits.into())[i].into())),
@@ -123,7 +125,7 @@ pub(super) fn execute(
         V128Store => {
             let vector: u128 = operands.pop();
             let address: u32 = operands.pop();
-            write(memory, address, op.immediate, vector.to_le_bytes())?;
+            write(memory, address, offset, vector.to_le_bytes())?;
         }
         V128Store8Lane => store_lane!(u8x16),
         V128Store16Lane => store_lane!(u16x8),
@@ -146,7 +148,7 @@ pub(super) fn execute(
         I32x4ReplaceLane | F32x4ReplaceLane => replace!(u32, u32x4 as u32),
         I64x2ReplaceLane | F64x2ReplaceLane => replace!(u64, u64x2 as u64),
         I8x16Shuffle => {
-            let pattern = u8x16::split(code.vectors[op.immediate as usize]);
+            let pattern = u8x16::split(vector);
             binary!(|a, b| {
                 let (a, b) = (u8x16::split(a), u8x16::split(b));
                 u8x16::from_fn(|i| {

@@ -42,7 +42,7 @@ struct Function<'a> {
     size: u64,
     instructions: u64,
     local_slots: u64,
-    operand_slots: u32,
+    operands: u32,
     nesting: u32,
     checked: bool,
 }
@@ -123,7 +123,7 @@ pub(super) fn report(inspection: &Inspection) -> String {
                 size: f.bytes,
                 instructions: f.instructions,
                 local_slots: f.local_slots,
-                operand_slots: f.operand_slots,
+                operands: f.operands,
                 nesting: f.nesting,
                 checked: f.checked,
             })

@@ -100,7 +100,7 @@ fn functions(text: &mut String, functions: &[FunctionReport], all: bool) {
             format!("at {:#x}", function.offset),
             format!("{} instructions", grouped(function.instructions)),
             format!("{} slots of locals", grouped(function.local_slots)),
-            format!("{} of operands", grouped(function.operand_slots.into())),
+            format!("{} operands", grouped(function.operands.into())),
             if function.checked { String::new() } else { "not checked to its end".into() },
         ]
     });

@@ -1,0 +1,74 @@
+//! Our own engines.
+
+use crate::{Contender, Program, Run};
+use lathe_tests::{kernels::next, measure::Options};
+use lathe_vm::{
+    Engine, Extern, ExternType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules, Value,
+};
+use std::time::Instant;
+
+/// The names under which a build of the fastest engine without metering, or with any NaN a host makes, would stand in
+/// the table. Where there is none, what metering and canonical NaNs cost is not known.
+pub(crate) const UNMETERED: &str = "unmetered";
+pub(crate) const ANY_NAN: &str = "any-nan";
+
+/// Gas that no program uses up.
+const GAS: u64 = 1 << 40;
+
+/// The host's functions; the place of a name is the number of the function.
+const HOST_FUNCTIONS: [&str; 2] = ["next", "clock_ms"];
+
+/// Returns the engines to run. The plain one is for checking: it runs if asked for, or if there is no other.
+pub(crate) fn contenders(options: &Options) -> Vec<Contender> {
+    let usual = |engine| engine == Engine::default() || engine != Engine::Plain;
+    let wanted = Engine::ALL.iter().filter(|&&engine| options.wants_engine(engine.name(), usual(engine)));
+    wanted
+        .map(|&engine| Contender {
+            name: engine.name(),
+            prepare: Box::new(move |program| Some(prepare(program, engine))),
+        })
+        .collect()
+}
+
+fn prepare(program: &Program<'_>, engine: Engine) -> Result<Run, String> {
+    let rules = Rules::DEVNET;
+    let module = Module::with_engine(program.wasm, &rules, engine).map_err(|error| error.to_string())?;
+    let mut imports = Vec::new();
+    for import in module.imports() {
+        let number = HOST_FUNCTIONS.iter().position(|&name| name == &*import.name);
+        let (Some(number), ExternType::Function(ty)) = (number, &import.ty) else {
+            return Err(format!("there is no {}.{}", import.module, import.name));
+        };
+        imports.push(Extern::Host(u32::try_from(number).map_err(|error| error.to_string())?, ty.clone()));
+    }
+    let mut machine = Machine::new(&rules, rules.limits.memory_pages);
+    let instance = machine
+        .instantiate(&module, &imports, &mut Meter::from_gas(GAS))
+        .map_err(|error| error.to_string())?;
+    let function = machine.exported_function(instance, "run").ok_or("there is no function `run`")?;
+    let arguments: Vec<Value> = program.argument.map(Value::I32).into_iter().collect();
+    let mut host = Functions { start: Instant::now() };
+    Ok(Box::new(move || match machine.invoke(function, &arguments, &mut Meter::from_gas(GAS), &mut host) {
+        Outcome::Returned(values) => match values[..] {
+            [Value::I64(value)] => Ok(value.cast_unsigned()),
+            [Value::F32(bits)] => Ok(bits.into()),
+            _ => Err(format!("it returned {values:?}")),
+        },
+        other => Err(format!("it ended as {other:?}")),
+    }))
+}
+
+/// What the programs call.
+struct Functions {
+    start: Instant,
+}
+
+impl Host for Functions {
+    fn call(&mut self, function: u32, arguments: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+        let value = match (function, arguments) {
+            (0, &[Value::I32(value)]) => next(value),
+            _ => crate::milliseconds(self.start),
+        };
+        HostOutcome::Return(Some(Value::I32(value)))
+    }
+}

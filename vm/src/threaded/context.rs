@@ -1,0 +1,134 @@
+//! What handlers reach through one pointer.
+
+use super::Function;
+use super::handler::Registers;
+use crate::machine::Store;
+use crate::plain::Exit;
+use crate::{FuncType, Host, TrapKind, Value};
+use alloc::vec::Vec;
+use lathe_gas::Meter;
+
+/// Why the handlers stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The function that was invoked has returned.
+    Returned,
+    /// A host call says so; `ip` is at its call site.
+    Called(Exit),
+    /// The instruction at `ip` trapped.
+    Trap(TrapKind),
+    /// The block at `ip` could not be paid for.
+    Charge,
+    /// A function was called, has a header, but no room for the rest of its frame.
+    Overflow,
+}
+
+/// A table, as `call_indirect` reads it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct TableView {
+    pub(super) elements: *const u64,
+    pub(super) len: u64,
+}
+
+/// Where a call into another instance came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crossing {
+    /// The return address of the callee.
+    pub(super) ip: usize,
+    /// The instance that called.
+    pub(super) instance: u32,
+}
+
+/// What belongs to a computation while it runs. The fields that handlers read come first.
+#[repr(C)]
+pub(super) struct Context {
+    /// Bytes of memory in use.
+    pub(super) memory_len: u64,
+    /// Where the value stack ends.
+    pub(super) stack_end: *mut u64,
+    /// How many more frames there can be.
+    pub(super) depth_left: i64,
+    /// Globals that the instance defines, 16 bytes each.
+    pub(super) globals: *mut u128,
+    /// Functions of the instance's module.
+    pub(super) functions: *const Function,
+    /// Tables of the instance.
+    pub(super) tables: *const TableView,
+    /// The instance whose code runs, plus 1, as in the upper half of a reference.
+    pub(super) instance_tag: u64,
+    /// Why the handlers stopped.
+    pub(super) stop: Stop,
+    /// What the block costs that could not be paid for.
+    pub(super) charged: u32,
+    /// The registers of a run that has stopped.
+    pub(super) saved: Option<Registers>,
+    pub(super) memory: *mut u8,
+    pub(super) store: *mut Store,
+    pub(super) meter: *mut Meter,
+    pub(super) host: *mut (dyn Host + 'static),
+    pub(super) arguments: Vec<Value>,
+    /// The host call that suspended: its type, and the instance that called.
+    pub(super) pending: Option<(FuncType, u32)>,
+    pub(super) crossings: *mut Vec<Crossing>,
+    pub(super) views: Vec<TableView>,
+    /// The return address of a function that another instance called.
+    pub(super) crossing_ip: *const u64,
+}
+
+impl Context {
+    /// Returns the instance whose code runs.
+    pub(super) fn instance(&self) -> u32 {
+        u32::try_from(self.instance_tag - 1).expect("the tag is the number of an instance plus 1")
+    }
+
+    /// Returns the memory of the instance whose code runs.
+    ///
+    /// # Safety
+    /// Nothing else may refer to the memory while the slice lives.
+    pub(super) unsafe fn memory_mut<'a>(&mut self) -> &'a mut [u8] {
+        let len = usize::try_from(self.memory_len).expect("a memory fits the address space");
+        // SAFETY: the caller's, and both fields come from `view_memory`.
+        unsafe { core::slice::from_raw_parts_mut(self.memory, len) }
+    }
+
+    /// Makes the instance the one whose code runs.
+    pub(super) fn switch(&mut self, store: &mut Store, instance: u32) {
+        self.instance_tag = u64::from(instance) + 1;
+        let definition = store.definition(instance);
+        self.functions = definition.threaded.as_ptr();
+        let imported = definition.imported_globals as usize;
+        let first = store.instances[instance as usize].globals.get(imported).copied();
+        // Those that an instance defines lie together, in their order.
+        self.globals = match first {
+            // SAFETY: it is an index into the globals.
+            Some(first) => unsafe { store.globals.as_mut_ptr().add(first as usize) },
+            None => core::ptr::dangling_mut(),
+        };
+        self.view_memory(store);
+        self.view_tables(store);
+    }
+
+    /// Takes up where memory is and how long.
+    pub(super) fn view_memory(&mut self, store: &mut Store) {
+        let instance = self.instance() as usize;
+        (self.memory, self.memory_len) = match store.instances[instance].memories.first() {
+            Some(&memory) => {
+                let bytes = store.memories[memory as usize].bytes_mut();
+                (bytes.as_mut_ptr(), bytes.len() as u64)
+            }
+            None => (core::ptr::dangling_mut(), 0),
+        };
+    }
+
+    /// Takes up where tables are and how long.
+    pub(super) fn view_tables(&mut self, store: &Store) {
+        let instance = &store.instances[self.instance() as usize];
+        self.views.clear();
+        self.views.extend(instance.tables.iter().map(|&table| {
+            let elements = &store.tables[table as usize].elements;
+            TableView { elements: elements.as_ptr(), len: elements.len() as u64 }
+        }));
+        self.tables = self.views.as_ptr();
+    }
+}

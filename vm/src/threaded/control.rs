@@ -1,0 +1,531 @@
+//! Branches, calls and returns.
+//!
+//! A block is paid for by the instruction that enters it, so every instruction here carries the ink of the block that
+//! comes next. A **frame** lies on the value stack as parameters, header, locals, operands; `sp` is behind the header.
+//! The **header** is the return address and the function. The return address points to a [`CallSite`] in the caller's
+//! code, right before the next instruction.
+
+use super::context::{Crossing, Stop};
+use super::handler::{Handler, Next, Registers, address};
+use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide};
+use super::{Code, Function};
+use crate::{Engine, TrapKind};
+use core::marker::PhantomData;
+
+/// Slots of a frame's header.
+pub(crate) const HEADER_SLOTS: usize = 2;
+
+/// The word behind a call.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct CallSite {
+    /// The slot of the first argument.
+    pub(super) arguments: u16,
+    /// Where the frame of the callee has its `sp`.
+    pub(super) frame: u16,
+    /// Ink for the block behind the call.
+    pub(super) ink: u32,
+}
+
+/// Word 1 of [`Enter`].
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Frame {
+    /// Slots from `sp` on.
+    pub(super) slots: u32,
+    /// Slots of locals to set to zero.
+    pub(super) locals: u32,
+}
+
+/// Word 1 of calls through a table.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Indirect {
+    /// The slot of the index.
+    pub(super) a: i16,
+    pub(super) table: u16,
+    /// The type that the callee must have.
+    pub(super) ty: u32,
+}
+
+/// Word 2 of a tail call.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct TailSite {
+    /// The slot of the first argument.
+    pub(super) arguments: u16,
+    /// Slots of arguments.
+    pub(super) count: u16,
+    /// Slots of parameters of the function that runs.
+    pub(super) params: u16,
+    pub(super) unused: u16,
+}
+
+macro_rules! words {
+    ($($ty:ident),*) => {
+        $(impl From<$ty> for u64 {
+            fn from(fields: $ty) -> Self {
+                // SAFETY: the fields fill a word without padding.
+                unsafe { core::mem::transmute(fields) }
+            }
+        })*
+    };
+}
+
+words!(CallSite, Frame, Indirect, TailSite);
+
+/// Begins a function. Word 1 is the [`Frame`], word 2 holds the ink of entry and first block, word 3 the function.
+pub(super) struct Enter;
+
+pub(super) const ENTER_WORDS: usize = 4;
+
+impl Handler for Enter {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; the caller's frame has room for the header, and the rest is compared with the stack.
+        unsafe {
+            let frame = *r.fields::<Frame>(1);
+            *r.sp.sub(2) = r.acc;
+            *r.sp.sub(1) = r.word(3);
+            let context = &mut *r.context;
+            let room = (context.stack_end as usize).wrapping_sub(r.sp as usize);
+            if frame.slots as usize * size_of::<u64>() > room || context.depth_left == 0 {
+                return r.stop(Stop::Overflow);
+            }
+            context.depth_left -= 1;
+            for local in 0..frame.locals as usize {
+                *r.sp.add(local) = 0;
+            }
+            let ink = r.fields::<Way>(2).ink;
+            r.ip = r.ip.add(ENTER_WORDS);
+            r.charge(ink)
+        }
+    }
+}
+
+/// Calls a function. Word 1 is its address, word 2 the [`CallSite`].
+struct Call;
+
+impl Handler for Call {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let function = r.word(1) as usize as *const Function;
+            let site = r.ip.add(2);
+            r.enter(function, site)
+        }
+    }
+}
+
+impl Registers {
+    /// Goes to the entry of a function, whose arguments are where the call site says.
+    #[inline(always)]
+    unsafe fn enter(&mut self, function: *const Function, site: *const u64) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            self.sp = self.sp.add((*site.cast::<CallSite>()).frame.into());
+            self.acc = site as usize as u64;
+            self.ip = (*function).entry();
+        }
+        Next::Go
+    }
+
+    /// Goes back behind a call. `base` is the first parameter of the frame that ends.
+    #[inline(always)]
+    unsafe fn leave(&mut self, site: *const u64, base: *mut u64) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let CallSite { arguments, ink, .. } = *site.cast::<CallSite>();
+            self.sp = base.sub(arguments.into());
+            self.ip = site.add(1);
+            self.charge(ink)
+        }
+    }
+}
+
+/// Resolves an index into a table to the reference there.
+macro_rules! element {
+    ($r:ident, $x:ident, $indirect:ident) => {{
+        let index = $x::get::<u32>($r);
+        let view = (*$r.context).tables.add($indirect.table.into());
+        if u64::from(index) >= (*view).len {
+            return $r.trap(TrapKind::UndefinedElement);
+        }
+        let element = *(*view).elements.add(index as usize);
+        if element == 0 {
+            return $r.trap(TrapKind::UninitializedElement);
+        }
+        element
+    }};
+}
+
+/// Returns the function of this instance that a reference means, after comparing its type.
+macro_rules! callee {
+    ($r:ident, $element:ident, $indirect:ident) => {{
+        let function = (*$r.context).functions.add(($element & u64::from(u32::MAX)) as usize);
+        if (*function).ty != $indirect.ty {
+            return $r.trap(TrapKind::IndirectCallTypeMismatch);
+        }
+        function
+    }};
+}
+
+/// Calls a function through a table. Word 1 is [`Indirect`], word 2 the [`CallSite`].
+struct CallIndirect<X>(PhantomData<X>);
+
+impl<X: Operand> Handler for CallIndirect<X> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; the index was compared with the length of the table.
+        unsafe {
+            let indirect = *r.fields::<Indirect>(1);
+            let element = element!(r, X, indirect);
+            if element >> 32 != (*r.context).instance_tag {
+                return call_foreign(r, element, indirect.ty, r.ip.add(2));
+            }
+            let function = callee!(r, element, indirect);
+            r.enter(function, r.ip.add(2))
+        }
+    }
+}
+
+/// Calls a function of another instance.
+#[inline(always)]
+unsafe fn call_foreign(r: &mut Registers, element: u64, ty: u32, site: *const u64) -> Next {
+    // SAFETY: the caller's.
+    unsafe {
+        let entry = super::run::foreign(r.context, element, ty, site);
+        if entry.is_null() {
+            return r.trap(TrapKind::IndirectCallTypeMismatch);
+        }
+        r.sp = r.sp.add((*site.cast::<CallSite>()).frame.into());
+        r.memory = (*r.context).memory;
+        r.acc = (*r.context).crossing_ip as usize as u64;
+        r.ip = entry;
+        Next::Go
+    }
+}
+
+/// Replaces the frame that runs by that of another function. Word 1 is its address, word 2 the [`TailSite`], word 3 a
+/// [`CallSite`] for functions that have no frame to replace one with.
+struct TailCall;
+
+impl Handler for TailCall {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let function = r.word(1) as usize as *const Function;
+            r.replace(function)
+        }
+    }
+}
+
+/// The same through a table, with [`Indirect`] in word 1.
+struct TailCallIndirect<X>(PhantomData<X>);
+
+impl<X: Operand> Handler for TailCallIndirect<X> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; the index was compared with the length of the table.
+        unsafe {
+            let indirect = *r.fields::<Indirect>(1);
+            let element = element!(r, X, indirect);
+            if element >> 32 != (*r.context).instance_tag {
+                return call_foreign(r, element, indirect.ty, r.ip.add(3));
+            }
+            let function = callee!(r, element, indirect);
+            r.replace(function)
+        }
+    }
+}
+
+impl Registers {
+    #[inline(always)]
+    unsafe fn replace(&mut self, function: *const Function) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let code: *const Code = super::run::code_of(self.context, function);
+            if code.is_null() {
+                return self.enter(function, self.ip.add(3));
+            }
+            let site = *self.fields::<TailSite>(2);
+            let entry_ink = (*code).entry_ink;
+            if self.ink < entry_ink {
+                return self.trap(TrapKind::OutOfGas);
+            }
+            let base = self.sp.sub(usize::from(site.params) + HEADER_SLOTS);
+            let sp = base.add(usize::from(site.count) + HEADER_SLOTS);
+            let room = ((*self.context).stack_end as usize).wrapping_sub(sp as usize);
+            if (*code).frame_slots as usize * size_of::<u64>() > room {
+                self.ink -= entry_ink;
+                return self.trap(TrapKind::StackOverflow);
+            }
+            let site_of_caller = *self.sp.sub(2);
+            core::ptr::copy(self.sp.add(site.arguments.into()), base, site.count.into());
+            (*self.context).depth_left += 1;
+            self.sp = sp;
+            self.acc = site_of_caller;
+            self.ip = (*function).entry();
+            Next::Go
+        }
+    }
+}
+
+/// Returns nothing. [`Slots::r`] is the first parameter.
+struct ReturnNothing;
+
+impl Handler for ReturnNothing {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let base = r.sp.offset(r.fields::<Slots>(1).r.into());
+            let site = *r.sp.sub(2) as usize as *const u64;
+            (*r.context).depth_left += 1;
+            r.leave(site, base)
+        }
+    }
+}
+
+/// Returns one value.
+struct ReturnOne<N, X>(PhantomData<(N, X)>);
+
+impl<N: Number, X: Operand> Handler for ReturnOne<N, X> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let value = X::get::<N>(r);
+            let base = r.sp.offset(r.fields::<Slots>(1).r.into());
+            let site = *r.sp.sub(2) as usize as *const u64;
+            *base = value.to_slot();
+            value.accumulate(r);
+            (*r.context).depth_left += 1;
+            r.leave(site, base)
+        }
+    }
+}
+
+/// Returns the slots from a on, as many as word 2 says.
+struct ReturnMany;
+
+impl Handler for ReturnMany {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; the results may lie over the header, which is read first.
+        unsafe {
+            let slots = *r.fields::<Slots>(1);
+            let base = r.sp.offset(slots.r.into());
+            let site = *r.sp.sub(2) as usize as *const u64;
+            core::ptr::copy(r.sp.offset(slots.a.into()), base, r.word(2) as usize);
+            (*r.context).depth_left += 1;
+            r.leave(site, base)
+        }
+    }
+}
+
+/// Branches. Word 1 is the [`Way`].
+struct Jump;
+
+impl Handler for Jump {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let way = *r.fields::<Way>(1);
+            r.ip = r.ip.offset(way.words as isize);
+            r.charge(way.ink)
+        }
+    }
+}
+
+/// Branches by an index. Word 2 is the number of targets besides the default; the [`Way`] of each follows, the
+/// default's last.
+struct JumpTable<X>(PhantomData<X>);
+
+impl<X: Operand> Handler for JumpTable<X> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let chosen = u64::from(X::get::<u32>(r)).min(r.word(2));
+            let way = *r.fields::<Way>(3 + chosen as usize);
+            r.ip = r.ip.offset(way.words as isize);
+            r.charge(way.ink)
+        }
+    }
+}
+
+struct Unreachable;
+
+impl Handler for Unreachable {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe { r.trap(TrapKind::Unreachable) }
+    }
+}
+
+/// Where the function that was invoked returns to.
+struct Halt;
+
+impl Handler for Halt {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe { r.stop(Stop::Returned) }
+    }
+}
+
+/// Where a function returns to that another instance called. `sp` is at its first parameter.
+struct Return;
+
+impl Handler for Return {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let Crossing { ip, .. } = super::run::cross_back(r.context);
+            r.memory = (*r.context).memory;
+            r.leave(ip as *const u64, r.sp)
+        }
+    }
+}
+
+/// The entry of a function that has no code yet.
+struct Translate;
+
+impl Handler for Translate {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; `ip` is at the stub of a function.
+        unsafe {
+            let function = Function::of_stub(r.ip);
+            super::run::code_of(r.context, function);
+            r.ip = (*function).entry();
+            Next::Go
+        }
+    }
+}
+
+/// The entry of an imported function. Its arguments lie below the header.
+struct Import;
+
+impl Handler for Import {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's; `ip` is at the stub of a function, the accumulator holds the return address.
+        unsafe {
+            let site = r.acc as usize as *const u64;
+            (*(*r.context).meter).set_counter(r.ink);
+            match super::run::import(r.context, Function::of_stub(r.ip), r.sp, site) {
+                Called::Returned(base) => {
+                    r.ink = (*(*r.context).meter).counter();
+                    r.acc = *base;
+                    r.memory = (*r.context).memory;
+                    r.leave(site, base)
+                }
+                Called::Entered(entry) => {
+                    r.memory = (*r.context).memory;
+                    r.acc = (*r.context).crossing_ip as usize as u64;
+                    r.ip = entry;
+                    Next::Go
+                }
+                Called::Stopped(base) => {
+                    r.ink = (*(*r.context).meter).counter();
+                    r.sp = base.sub((*site.cast::<CallSite>()).arguments.into());
+                    r.ip = site;
+                    Next::Stop
+                }
+            }
+        }
+    }
+}
+
+/// What came of calling an import. Small enough to be returned in registers.
+pub(super) enum Called {
+    /// It is the host's and has returned; its results begin here.
+    Returned(*mut u64),
+    /// It is another instance's and begins here.
+    Entered(*const u64),
+    /// The run ends; the arguments begin here.
+    Stopped(*mut u64),
+}
+
+pub(super) fn enter(engine: Engine) -> u64 {
+    address::<Enter>(engine)
+}
+
+pub(super) fn call(engine: Engine) -> u64 {
+    address::<Call>(engine)
+}
+
+pub(super) fn call_indirect(engine: Engine, in_acc: bool) -> u64 {
+    if in_acc { address::<CallIndirect<Acc>>(engine) } else { address::<CallIndirect<A>>(engine) }
+}
+
+pub(super) fn tail_call(engine: Engine) -> u64 {
+    address::<TailCall>(engine)
+}
+
+pub(super) fn tail_call_indirect(engine: Engine, in_acc: bool) -> u64 {
+    if in_acc { address::<TailCallIndirect<Acc>>(engine) } else { address::<TailCallIndirect<A>>(engine) }
+}
+
+pub(super) fn jump(engine: Engine) -> u64 {
+    address::<Jump>(engine)
+}
+
+pub(super) fn jump_table(engine: Engine, in_acc: bool) -> u64 {
+    if in_acc { address::<JumpTable<Acc>>(engine) } else { address::<JumpTable<A>>(engine) }
+}
+
+pub(super) fn unreachable(engine: Engine) -> u64 {
+    address::<Unreachable>(engine)
+}
+
+pub(super) fn halt(engine: Engine) -> u64 {
+    address::<Halt>(engine)
+}
+
+pub(super) fn cross_back(engine: Engine) -> u64 {
+    address::<Return>(engine)
+}
+
+pub(super) fn translate(engine: Engine) -> u64 {
+    address::<Translate>(engine)
+}
+
+pub(super) fn import(engine: Engine) -> u64 {
+    address::<Import>(engine)
+}
+
+pub(super) fn return_nothing(engine: Engine) -> u64 {
+    address::<ReturnNothing>(engine)
+}
+
+pub(super) fn return_many(engine: Engine) -> u64 {
+    address::<ReturnMany>(engine)
+}
+
+/// Where the one value that is returned lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Returned {
+    Int,
+    F64,
+    F32,
+    Slot,
+    Wide,
+}
+
+pub(super) fn return_one(engine: Engine, returned: Returned) -> u64 {
+    match returned {
+        Returned::Int => address::<ReturnOne<u64, Acc>>(engine),
+        Returned::F64 => address::<ReturnOne<f64, Acc>>(engine),
+        Returned::F32 => address::<ReturnOne<f32, Acc>>(engine),
+        Returned::Slot => address::<ReturnOne<u64, A>>(engine),
+        Returned::Wide => address::<ReturnOne<u64, Wide>>(engine),
+    }
+}

@@ -1,0 +1,229 @@
+//! Loads and stores.
+//!
+//! An address of 32 bits plus an offset of 32 bits is computed in 64, so it never wraps; one comparison with the
+//! length of memory decides.
+
+#![expect(clippy::cast_possible_truncation, reason = "stores keep the low bits")]
+
+use super::handler::{Handler, Next, Registers, address};
+use super::numeric::Addresses;
+use super::operand::{A, Acc, Immediate, Number, Operand, R, Target, ToAcc, ToSlot, Wide, Zero};
+use crate::{Engine, TrapKind};
+use core::marker::PhantomData;
+use lathe_gas::Instruction;
+
+/// What a load reads and makes of it.
+trait Load {
+    type Memory: Copy;
+    type Result: Number;
+
+    fn widen(read: Self::Memory) -> Self::Result;
+}
+
+/// What a store writes.
+trait Store {
+    type Value: Number;
+    type Memory: Copy;
+
+    fn narrow(value: Self::Value) -> Self::Memory;
+}
+
+/// Where an access takes its address from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    Acc,
+    Slot,
+    Zero,
+}
+
+/// Where a store takes its value from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Acc,
+    Slot,
+    Wide,
+}
+
+/// Returns the place of an access, if all of it lies in memory.
+///
+/// # Safety
+/// Word 1 of the instruction must be an [`Immediate`] with the offset, and `context` valid.
+#[inline(always)]
+unsafe fn place<X: Operand, M>(r: &Registers) -> Option<*mut M> {
+    // SAFETY: the caller's; the place was compared with the length of memory.
+    unsafe {
+        let offset = r.fields::<Immediate>(1).value;
+        // The bits above an address of 32 bits are zero.
+        let start = X::get::<u64>(r) + u64::from(offset);
+        if start + size_of::<M>() as u64 > (*r.context).memory_len {
+            return None;
+        }
+        Some(r.memory.add(start as usize).cast::<M>())
+    }
+}
+
+struct LoadHandler<O, X, T>(PhantomData<(O, X, T)>);
+
+impl<O: Load, X: Operand, T: Target> Handler for LoadHandler<O, X, T> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let Some(place) = place::<X, O::Memory>(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
+            T::put(r, O::widen(place.read_unaligned()));
+            r.advance(2)
+        }
+    }
+}
+
+struct StoreHandler<O, X, V>(PhantomData<(O, X, V)>);
+
+impl<O: Store, X: Operand, V: Operand> Handler for StoreHandler<O, X, V> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let Some(place) = place::<X, O::Memory>(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
+            place.write_unaligned(O::narrow(V::get(r)));
+            r.advance(2 + V::WORDS)
+        }
+    }
+}
+
+fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
+    macro_rules! of {
+        ($x:ident) => {
+            Addresses {
+                to_acc: address::<LoadHandler<O, $x, ToAcc>>(engine),
+                to_slot: address::<LoadHandler<O, $x, ToSlot>>(engine),
+            }
+        };
+    }
+    match base {
+        Base::Acc => of!(Acc),
+        Base::Slot => of!(A),
+        Base::Zero => of!(Zero),
+    }
+}
+
+fn store<O: Store>(engine: Engine, base: Base, source: Source) -> u64 {
+    macro_rules! of {
+        ($x:ident $v:ident) => {
+            address::<StoreHandler<O, $x, $v>>(engine)
+        };
+    }
+    match (base, source) {
+        (Base::Acc, Source::Acc) => of!(Acc Acc),
+        (Base::Acc, Source::Slot) => of!(Acc R),
+        (Base::Acc, Source::Wide) => of!(Acc Wide),
+        (Base::Slot, Source::Acc) => of!(A Acc),
+        (Base::Slot, Source::Slot) => of!(A R),
+        (Base::Slot, Source::Wide) => of!(A Wide),
+        (Base::Zero, Source::Acc) => of!(Zero Acc),
+        (Base::Zero, Source::Slot) => of!(Zero R),
+        (Base::Zero, Source::Wide) => of!(Zero Wide),
+    }
+}
+
+macro_rules! accesses {
+    (
+        loads { $( $load:ident [$($load_alias:ident)*] $lm:ty => $lr:ty; )* }
+        stores { $( $store:ident [$($store_alias:ident)*] $sv:ty => $sm:ty, |$s:ident| $narrow:expr; )* }
+    ) => {
+        $(
+            struct $load;
+
+            impl Load for $load {
+                type Memory = $lm;
+                type Result = $lr;
+
+                #[inline(always)]
+                fn widen(read: $lm) -> $lr {
+                    <$lr>::from(<$lm>::from_le(read))
+                }
+            }
+        )*
+        $(
+            struct $store;
+
+            impl Store for $store {
+                type Value = $sv;
+                type Memory = $sm;
+
+                #[inline(always)]
+                fn narrow($s: $sv) -> $sm {
+                    ($narrow).to_le()
+                }
+            }
+        )*
+
+        /// Returns the handlers of a load of an integer.
+        pub(super) fn select_load(engine: Engine, instruction: Instruction, base: Base) -> Option<Addresses> {
+            Some(match instruction {
+                $( Instruction::$load $( | Instruction::$load_alias )* => load::<$load>(engine, base), )*
+                Instruction::F32Load => load::<LoadF32>(engine, base),
+                Instruction::F64Load => load::<LoadF64>(engine, base),
+                _ => return None,
+            })
+        }
+
+        /// Returns the handler of a store.
+        pub(super) fn select_store(
+            engine: Engine,
+            instruction: Instruction,
+            base: Base,
+            source: Source,
+        ) -> Option<u64> {
+            Some(match instruction {
+                $( Instruction::$store $( | Instruction::$store_alias )* => store::<$store>(engine, base, source), )*
+                _ => return None,
+            })
+        }
+    };
+}
+
+accesses! {
+    loads {
+        I32Load [I64Load32U] u32 => u32;
+        I64Load [] u64 => u64;
+        I32Load8S [] i8 => i32;
+        I32Load8U [I64Load8U] u8 => u32;
+        I32Load16S [] i16 => i32;
+        I32Load16U [I64Load16U] u16 => u32;
+        I64Load8S [] i8 => i64;
+        I64Load16S [] i16 => i64;
+        I64Load32S [] i32 => i64;
+    }
+    stores {
+        I32Store [I64Store32] u32 => u32, |value| value;
+        I64Store [] u64 => u64, |value| value;
+        I32Store8 [I64Store8] u32 => u8, |value| value as u8;
+        I32Store16 [I64Store16] u32 => u16, |value| value as u16;
+        F32Store [] f32 => u32, |value| value.to_bits();
+        F64Store [] f64 => u64, |value| value.to_bits();
+    }
+}
+
+struct LoadF32;
+
+impl Load for LoadF32 {
+    type Memory = u32;
+    type Result = f32;
+
+    #[inline(always)]
+    fn widen(read: u32) -> f32 {
+        f32::from_bits(u32::from_le(read))
+    }
+}
+
+struct LoadF64;
+
+impl Load for LoadF64 {
+    type Memory = u64;
+    type Result = f64;
+
+    #[inline(always)]
+    fn widen(read: u64) -> f64 {
+        f64::from_bits(u64::from_le(read))
+    }
+}

@@ -1,0 +1,724 @@
+//! Operators that can be reached, one by one.
+
+use super::super::memory::{self, Base, Source};
+use super::super::numeric::{self, Accumulator, Shape, StepEnd};
+use super::super::operand::{Immediate, Slots};
+use super::super::value::{self, Choice, GlobalSource, Rare};
+use super::blocks::Kind;
+use super::operands::{Entry, From, Place};
+use super::{Translator, accumulator_of, short, slots_of};
+use crate::ValueType;
+use crate::plain::{immediates, instruction_of, single};
+use lathe_gas::Instruction;
+use wasmparser::Operator;
+
+/// A comparison that ends the code: a branch or an `eqz` on it takes its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    word: usize,
+    /// The words behind it.
+    end: usize,
+    branch: Branch,
+    /// What the integer accumulator had in common with a slot before.
+    same: Option<i16>,
+}
+
+/// A condition to branch on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Branch {
+    /// A comparison, or `i32.and` for a test of bits.
+    pub(super) instruction: Instruction,
+    /// Whether the comparison must hold.
+    pub(super) holds: bool,
+    pub(super) shape: Shape,
+    /// Word 1.
+    pub(super) operands: u64,
+}
+
+/// An instruction that adds a constant to a local and ends the code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    word: usize,
+    end: usize,
+    /// `i32.add` or `i64.add`.
+    instruction: Instruction,
+    slot: i16,
+    value: u32,
+}
+
+impl Translator<'_> {
+    /// Translates an operator whose own price has been added.
+    pub(super) fn reached(&mut self, operator: &Operator<'_>) {
+        match *operator {
+            Operator::Nop => {}
+            Operator::Unreachable => {
+                self.site();
+                self.emit(&[super::control::unreachable(self.engine)]);
+                self.end_block();
+                self.reachable = false;
+            }
+            Operator::Block { blockty } => {
+                let (params, results) = self.block_types(blockty);
+                self.flush();
+                self.open_label(Kind::Block, params, results);
+            }
+            Operator::Loop { blockty } => {
+                let (params, results) = self.block_types(blockty);
+                self.flush();
+                self.open_label(Kind::Loop, params, results);
+            }
+            Operator::If { blockty } => self.open_if(blockty),
+            Operator::Else => self.otherwise(),
+            Operator::End => self.close(),
+            Operator::Br { relative_depth } => {
+                self.charge_carried(relative_depth);
+                self.branch(relative_depth);
+            }
+            Operator::BrIf { relative_depth } => {
+                self.charge_carried(relative_depth);
+                self.branch_if(relative_depth);
+            }
+            Operator::BrTable { ref targets } => {
+                self.charge_carried(targets.default());
+                self.branch_table(targets);
+            }
+            Operator::Return => {
+                self.charge_moved(self.results);
+                self.leave();
+            }
+            Operator::Call { function_index } => self.call(function_index),
+            Operator::CallIndirect { type_index, table_index } => self.call_indirect(type_index, table_index),
+            Operator::ReturnCall { function_index } => self.tail_call(function_index),
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                self.tail_call_indirect(type_index, table_index);
+            }
+            Operator::Drop => {
+                self.pop();
+            }
+            Operator::Select | Operator::TypedSelect { .. } => self.choose(),
+            Operator::LocalGet { local_index } => {
+                let ty = self.locals[local_index as usize].ty;
+                self.push(ty, Place::Local(local_index));
+            }
+            Operator::LocalSet { local_index } => self.set_local(local_index),
+            Operator::LocalTee { local_index } => {
+                self.set_local(local_index);
+                let ty = self.locals[local_index as usize].ty;
+                self.push(ty, Place::Local(local_index));
+            }
+            Operator::GlobalGet { global_index } => self.global_get(global_index),
+            Operator::GlobalSet { global_index } => self.global_set(global_index),
+            Operator::I32Const { value } => {
+                self.push(ValueType::I32, Place::Const(value.cast_unsigned().into()));
+            }
+            Operator::I64Const { value } => {
+                self.push(ValueType::I64, Place::Const(value.cast_unsigned()));
+            }
+            Operator::F32Const { value } => self.push(ValueType::F32, Place::Const(value.bits().into())),
+            Operator::F64Const { value } => self.push(ValueType::F64, Place::Const(value.bits())),
+            Operator::RefNull { hty } => {
+                let ty = match hty {
+                    wasmparser::HeapType::EXTERN => ValueType::ExternRef,
+                    _ => ValueType::FuncRef,
+                };
+                self.push(ty, Place::Const(0));
+            }
+            Operator::RefIsNull | Operator::I64Eqz => {
+                self.push(ValueType::I64, Place::Const(0));
+                self.binary(Instruction::I64Eq);
+            }
+            Operator::I32Eqz => self.eqz(),
+            // The upper half of a slot with 32 bits is zero.
+            Operator::I64ExtendI32U => self.retype(ValueType::I64),
+            Operator::MemorySize { .. } => {
+                self.claim(ValueType::I32);
+                let addresses = value::memory_size(self.engine);
+                let word = self.emit(&[addresses.to_acc, 0]);
+                self.push_made(ValueType::I32, word, addresses.to_slot);
+            }
+            Operator::V128Const { value } => {
+                let value = u128::from_le_bytes(*value.bytes());
+                self.push_slot(ValueType::V128);
+                let slot = self.stack.last().map_or(0, |entry| entry.slot);
+                self.write_halves(value, slot);
+            }
+            _ => self.numeric(operator),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of a vector")]
+    fn write_halves(&mut self, value: u128, slot: i16) {
+        self.write_const(value as u64, slot);
+        self.write_const((value >> 64) as u64, slot + 1);
+    }
+
+    /// Translates operators of fixed type.
+    fn numeric(&mut self, operator: &Operator<'_>) {
+        let instruction = instruction_of(operator);
+        let (lane, immediate) = immediates(operator);
+        match instruction {
+            Instruction::I32ReinterpretF32 if self.top_in_slot() => self.retype(ValueType::I32),
+            Instruction::I64ReinterpretF64 if self.top_in_slot() => self.retype(ValueType::I64),
+            Instruction::F32ReinterpretI32 if self.top_in_slot() => self.retype(ValueType::F32),
+            Instruction::F64ReinterpretI64 if self.top_in_slot() => self.retype(ValueType::F64),
+            _ if numeric::commutes(instruction).is_some() || numeric::mirrored(instruction).is_some() => {
+                self.binary(instruction);
+            }
+            _ if self.load(instruction, immediate) || self.store(instruction, immediate) => {}
+            _ if self.unary(instruction) => {}
+            _ => self.rare(operator, instruction, lane, immediate),
+        }
+    }
+
+    fn top_in_slot(&self) -> bool {
+        self.stack.last().is_some_and(|entry| entry.place != Place::Acc)
+    }
+
+    /// Changes the type of the topmost operand, whose bits stay.
+    fn retype(&mut self, ty: ValueType) {
+        if let Some(entry) = self.stack.last_mut() {
+            entry.ty = ty;
+        }
+    }
+
+    fn set_local(&mut self, index: u32) {
+        let entry = self.pop();
+        self.preserve(index);
+        let slot = self.locals[index as usize].slot;
+        if entry.place == Place::Local(index) {
+            return;
+        }
+        let step = self.addition(&entry, slot);
+        self.write(&entry, slot);
+        self.step = step;
+    }
+
+    /// Returns the addition of a constant to `slot`, if the last instruction is one and its result goes back there.
+    fn addition(&self, entry: &Entry, slot: i16) -> Option<Step> {
+        let instruction = match entry.ty {
+            ValueType::I32 => Instruction::I32Add,
+            ValueType::I64 => Instruction::I64Add,
+            _ => return None,
+        };
+        let made = self.held[Accumulator::Int as usize].made?;
+        let adds = numeric::select_binary(self.engine, instruction, Shape::SlotShort);
+        let last = made.word == self.last && entry.place == Place::Acc;
+        if !last || self.words[made.word] != adds.to_acc || made.to_slot != adds.to_slot {
+            return None;
+        }
+        // SAFETY: that handler has an `Immediate` in word 1.
+        let immediate: Immediate = unsafe { core::mem::transmute(self.words[made.word + 1]) };
+        let (word, end) = (made.word, self.words.len());
+        (immediate.a == slot).then_some(Step { word, end, instruction, slot, value: immediate.value })
+    }
+
+    fn global_get(&mut self, index: u32) {
+        let global = &self.definition.globals[index as usize];
+        let ty = global.ty.value;
+        match (index.checked_sub(self.definition.imported_globals), accumulator_of(ty)) {
+            (Some(value), Some(accumulator)) => {
+                self.claim(ty);
+                let addresses = value::global_get(self.engine, accumulator);
+                let immediate = Immediate { a: 0, r: 0, value };
+                let word = self.emit(&[addresses.to_acc, immediate.into()]);
+                self.push_made(ty, word, addresses.to_slot);
+            }
+            _ => {
+                let lane = short(slots_of(ty)).unsigned_abs();
+                self.emit_rare(Instruction::GlobalGet, lane, [index.into(), 0], &[], &[ty]);
+            }
+        }
+    }
+
+    fn global_set(&mut self, index: u32) {
+        let global = &self.definition.globals[index as usize];
+        let ty = global.ty.value;
+        let (Some(value), Some(accumulator)) =
+            (index.checked_sub(self.definition.imported_globals), accumulator_of(ty))
+        else {
+            let lane = short(slots_of(ty)).unsigned_abs();
+            return self.emit_rare(Instruction::GlobalSet, lane, [index.into(), 0], &[ty], &[]);
+        };
+        let entry = self.pop();
+        let mut immediate = Immediate { a: 0, r: 0, value };
+        match self.find(&entry) {
+            From::Acc => {
+                let source = match accumulator {
+                    Accumulator::Int => GlobalSource::Int,
+                    Accumulator::F64 => GlobalSource::F64,
+                    Accumulator::F32 => GlobalSource::F32,
+                };
+                self.emit(&[value::global_set(self.engine, source), immediate.into()]);
+            }
+            From::Slot(slot) => {
+                immediate.a = slot;
+                self.emit(&[value::global_set(self.engine, GlobalSource::Slot), immediate.into()]);
+            }
+            From::Const(constant) => {
+                let handler = value::global_set(self.engine, GlobalSource::Wide);
+                self.emit(&[handler, immediate.into(), constant]);
+            }
+        }
+    }
+
+    fn choose(&mut self) {
+        let ty = self.stack[self.stack.len() - 2].ty;
+        if ty == ValueType::V128 {
+            return self.emit_rare(Instruction::Select, 0, [0, 0], &[ty, ty, ValueType::I32], &[ty]);
+        }
+        if accumulator_of(ty) != Some(Accumulator::Int) {
+            return self.choose_float(ty);
+        }
+        let (condition, b, a) = (self.pop(), self.pop(), self.pop());
+        let in_condition = self.find_no_const(&condition);
+        let (mut in_a, mut in_b) = match in_condition {
+            // The accumulator is the condition's, whatever slot has the same value.
+            From::Acc => (self.find_slot(&a), self.find_slot(&b)),
+            _ => self.find_two(&a, &b),
+        };
+        let mut condition_slot = in_condition;
+        if a.place == Place::Acc || b.place == Place::Acc {
+            condition_slot = match condition.place {
+                Place::Const(_) => in_condition,
+                _ => self.find_slot(&condition),
+            };
+            (in_a, in_b) = self.find_two(&a, &b);
+        }
+        if let (From::Const(value), From::Const(_)) = (in_a, in_b) {
+            self.write_const(value, a.slot);
+            in_a = From::Slot(a.slot);
+        }
+        let not = matches!(in_a, From::Const(_));
+        if not {
+            core::mem::swap(&mut in_a, &mut in_b);
+        }
+        let mut slots = Slots::default();
+        let mut wide = None;
+        let choice = match (in_a, in_b, condition_slot) {
+            (From::Slot(a), From::Slot(b), From::Slot(c)) => {
+                slots = Slots { a, b, c, r: 0 };
+                Choice::SlotSlotSlot
+            }
+            (From::Slot(a), From::Slot(b), _) => {
+                slots = Slots { a, b, ..slots };
+                Choice::SlotSlotAcc
+            }
+            (From::Acc, From::Slot(b), From::Slot(c)) => {
+                slots = Slots { b, c, ..slots };
+                Choice::AccSlotSlot
+            }
+            (From::Slot(a), From::Acc, From::Slot(c)) => {
+                slots = Slots { a, c, ..slots };
+                Choice::SlotAccSlot
+            }
+            (From::Slot(a), From::Const(value), From::Slot(c)) => {
+                slots = Slots { a, c, ..slots };
+                wide = Some(value);
+                Choice::SlotWideSlot
+            }
+            (From::Slot(a), From::Const(value), _) => {
+                slots = Slots { a, ..slots };
+                wide = Some(value);
+                Choice::SlotWideAcc
+            }
+            (From::Acc, From::Const(value), From::Slot(c)) => {
+                slots = Slots { c, ..slots };
+                wide = Some(value);
+                Choice::AccWideSlot
+            }
+            places => unreachable!("one value can be in the accumulator, not {places:?}"),
+        };
+        self.claim(ty);
+        let handler = value::select_int(self.engine, choice, not);
+        slots.r = a.slot;
+        let word = self.emit(&[handler, slots.into()]);
+        self.words.extend(wide);
+        self.push_made(ty, word, handler);
+    }
+
+    fn choose_float(&mut self, ty: ValueType) {
+        let condition = self.pop();
+        let in_condition = self.find_no_const(&condition);
+        // The condition may lie in its slot, which is above those of the values.
+        self.settle_top(2);
+        let (b, a) = (self.pop(), self.pop());
+        let (in_acc, c) = match in_condition {
+            From::Slot(slot) => (false, slot),
+            _ => (true, 0),
+        };
+        self.claim(ty);
+        let handler = value::select_float(self.engine, ty == ValueType::F64, in_acc);
+        let slots = Slots { a: a.slot, b: b.slot, c, r: a.slot };
+        let word = self.emit(&[handler, slots.into()]);
+        self.push_made(ty, word, handler);
+    }
+
+    fn eqz(&mut self) {
+        if let Some(comparison) = self.comparison
+            && comparison.end == self.words.len()
+            && self.stack.last().is_some_and(|entry| entry.place == Place::Acc)
+        {
+            let Branch { instruction, shape, operands, holds } = comparison.branch;
+            if let (Some(opposite), true) = (numeric::opposite(instruction), holds) {
+                // The comparison makes the opposite itself.
+                let entry = self.pop();
+                self.words.truncate(comparison.word);
+                self.held[Accumulator::Int as usize].same = comparison.same;
+                return self.emit_binary(opposite, shape, operands, None, entry.ty);
+            }
+            self.plain_eqz();
+            let branch = Branch { holds: !holds, ..comparison.branch };
+            self.comparison = Some(Comparison { end: self.words.len(), branch, ..comparison });
+            return;
+        }
+        self.plain_eqz();
+    }
+
+    fn plain_eqz(&mut self) {
+        self.push(ValueType::I32, Place::Const(0));
+        self.binary(Instruction::I32Eq);
+    }
+
+    /// Returns how to branch on a popped operand.
+    pub(super) fn condition(&mut self, entry: &Entry) -> Branch {
+        if let Some(comparison) = self.comparison
+            && comparison.end == self.words.len()
+            && entry.place == Place::Acc
+        {
+            self.words.truncate(comparison.word);
+            self.last = usize::MAX;
+            self.held[Accumulator::Int as usize] =
+                super::operands::Held { same: comparison.same, ..Default::default() };
+            return comparison.branch;
+        }
+        let (shape, a) = match self.find_no_const(entry) {
+            From::Slot(slot) => (Shape::SlotShort, slot),
+            _ => (Shape::AccShort, 0),
+        };
+        let operands = Immediate { a, r: 0, value: 0 }.into();
+        Branch { instruction: Instruction::I32Ne, holds: true, shape, operands }
+    }
+
+    /// Emits an addition and a branch as one instruction, if the code ends with the addition and the branch compares
+    /// its result.
+    pub(super) fn emit_step_branch(&mut self, branch: &Branch, holds: bool) -> Option<usize> {
+        let step = self.step.take().filter(|step| step.end == self.words.len())?;
+        // SAFETY: both have the first operand at the same place.
+        let slots: Slots = unsafe { core::mem::transmute(branch.operands) };
+        let same = Some(step.slot) == self.held[Accumulator::Int as usize].same;
+        let (short, operand) = match branch.shape {
+            Shape::AccShort if same => (true, upper(branch.operands)),
+            Shape::SlotShort if slots.a == step.slot => (true, upper(branch.operands)),
+            Shape::AccSlot if same => (false, i32::from(slots.b).cast_unsigned()),
+            Shape::SlotSlot if slots.a == step.slot => (false, i32::from(slots.b).cast_unsigned()),
+            _ => return None,
+        };
+        let instruction =
+            if branch.holds == holds { branch.instruction } else { numeric::opposite(branch.instruction)? };
+        let counts = match step.instruction {
+            Instruction::I32Add => ValueType::I32,
+            _ => ValueType::I64,
+        };
+        let compares = instruction.signature().and_then(|signature| signature.params.first().copied());
+        if compares != Some(counts) {
+            return None;
+        }
+        let handler = numeric::select_step_branch(self.engine, instruction, short)?;
+        self.words.truncate(step.word);
+        let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
+        self.held[Accumulator::Int as usize] =
+            super::operands::Held { same: Some(step.slot), ..Default::default() };
+        Some(self.emit(&[handler, immediate.into(), 0, StepEnd { operand, ink: 0 }.into()]))
+    }
+
+    /// Translates an instruction on two numbers.
+    fn binary(&mut self, mut instruction: Instruction) {
+        let (b, a) = (self.pop(), self.pop());
+        let (mut in_a, mut in_b) = self.find_two(&a, &b);
+        let ty = a.ty;
+        if let (From::Const(value), From::Const(_)) = (in_a, in_b) {
+            self.write_const(value, a.slot);
+            in_a = From::Slot(a.slot);
+        }
+        let swaps = numeric::commutes(instruction) == Some(true) || numeric::mirrored(instruction).is_some();
+        if swaps && (matches!(in_a, From::Const(_)) || in_b == From::Acc) {
+            core::mem::swap(&mut in_a, &mut in_b);
+            instruction = numeric::mirrored(instruction).unwrap_or(instruction);
+        }
+        if let (Some(negated), From::Const(value)) = (negated(instruction), in_b)
+            && let Some(value) = negate(ty, value)
+        {
+            (instruction, in_b) = (negated, From::Const(value));
+        }
+        if let From::Const(value) = in_a
+            && short_const(ty, value).is_none()
+        {
+            self.write_const(value, a.slot);
+            in_a = From::Slot(a.slot);
+        }
+        let (shape, operands, wide) = shape(ty, in_a, in_b);
+        let result = instruction.signature().and_then(|signature| signature.results.first().copied());
+        self.emit_binary(instruction, shape, operands, wide, result.unwrap_or(ty));
+    }
+
+    /// Emits an instruction on two popped numbers and pushes its result.
+    fn emit_binary(
+        &mut self,
+        instruction: Instruction,
+        shape: Shape,
+        operands: u64,
+        wide: Option<u64>,
+        result: ValueType,
+    ) {
+        let same = self.held[Accumulator::Int as usize].same;
+        self.claim(result);
+        if divides(instruction) {
+            self.site();
+        }
+        let addresses = numeric::select_binary(self.engine, instruction, shape);
+        let word = self.emit(&[addresses.to_acc, operands]);
+        self.words.extend(wide);
+        self.push_made(result, word, addresses.to_slot);
+        let compares = numeric::mirrored(instruction).is_some() || instruction == Instruction::I32And;
+        if compares && wide.is_none() {
+            let branch = Branch { instruction, holds: true, shape, operands };
+            self.comparison = Some(Comparison { word, end: self.words.len(), branch, same });
+        }
+    }
+
+    fn unary(&mut self, instruction: Instruction) -> bool {
+        let Some(addresses) = numeric::select_unary(self.engine, instruction, false) else { return false };
+        let Some(signature) = instruction.signature() else { return false };
+        let entry = self.pop();
+        let (addresses, a) = match self.find_no_const(&entry) {
+            From::Slot(slot) => (addresses, slot),
+            _ => (numeric::select_unary(self.engine, instruction, true).unwrap_or(addresses), 0),
+        };
+        let result = signature.results[0];
+        self.claim(result);
+        if converts(instruction) {
+            self.site();
+        }
+        let slots = Slots { a, ..Slots::default() };
+        let word = self.emit(&[addresses.to_acc, slots.into()]);
+        self.push_made(result, word, addresses.to_slot);
+        true
+    }
+
+    /// Returns the address of an access: where it comes from, its slot, and the offset.
+    fn address(&mut self, entry: &Entry, found: From, offset: u64) -> (Base, i16, u32) {
+        let offset = super::narrow(offset);
+        match found {
+            From::Acc => (Base::Acc, 0, offset),
+            From::Slot(slot) => (Base::Slot, slot, offset),
+            From::Const(address) => match u32::try_from(address + u64::from(offset)) {
+                Ok(offset) => (Base::Zero, 0, offset),
+                Err(_) => {
+                    self.write_const(address, entry.slot);
+                    (Base::Slot, entry.slot, offset)
+                }
+            },
+        }
+    }
+
+    fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
+        if memory::select_load(self.engine, instruction, Base::Slot).is_none() {
+            return false;
+        }
+        let Some(signature) = instruction.signature() else { return false };
+        let entry = self.pop();
+        let found = self.find(&entry);
+        let (base, a, value) = self.address(&entry, found, offset);
+        let Some(addresses) = memory::select_load(self.engine, instruction, base) else { return false };
+        let result = signature.results[0];
+        self.claim(result);
+        self.site();
+        let word = self.emit(&[addresses.to_acc, Immediate { a, r: 0, value }.into()]);
+        self.push_made(result, word, addresses.to_slot);
+        true
+    }
+
+    fn store(&mut self, instruction: Instruction, offset: u64) -> bool {
+        if memory::select_store(self.engine, instruction, Base::Slot, Source::Slot).is_none() {
+            return false;
+        }
+        let (value, address) = (self.pop(), self.pop());
+        let (in_address, in_value) = self.find_two(&address, &value);
+        let (base, a, offset) = self.address(&address, in_address, offset);
+        let mut wide = None;
+        let (source, r) = match in_value {
+            From::Acc => (Source::Acc, 0),
+            From::Slot(slot) => (Source::Slot, slot),
+            From::Const(value) => {
+                wide = Some(value);
+                (Source::Wide, 0)
+            }
+        };
+        let Some(handler) = memory::select_store(self.engine, instruction, base, source) else {
+            return false;
+        };
+        self.site();
+        self.emit(&[handler, Immediate { a, r, value: offset }.into()]);
+        self.words.extend(wide);
+        true
+    }
+
+    /// Translates what has no handlers of its own.
+    fn rare(&mut self, operator: &Operator<'_>, instruction: Instruction, lane: u16, immediate: u64) {
+        use Instruction::*;
+        let words = match operator {
+            Operator::I8x16Shuffle { lanes } => {
+                let pattern = u128::from_le_bytes(*lanes);
+                let [low, high] = [pattern, pattern >> 64].map(|half| half & u128::from(u64::MAX));
+                [low, high].map(|half| u64::try_from(half).unwrap_or(0))
+            }
+            _ => [immediate, 0],
+        };
+        let table = |index: u64| self.definition.tables[super::super::rare::index(index)].ty.element;
+        let types: (&[ValueType], &[ValueType]) = match instruction {
+            RefFunc => (&[], &[ValueType::FuncRef]),
+            TableGet => (&[ValueType::I32], single(table(immediate))),
+            TableSet => match table(immediate) {
+                ValueType::ExternRef => (&[ValueType::I32, ValueType::ExternRef], &[]),
+                _ => (&[ValueType::I32, ValueType::FuncRef], &[]),
+            },
+            TableGrow => (&[ValueType::FuncRef, ValueType::I32], &[ValueType::I32]),
+            TableFill => (&[ValueType::I32, ValueType::FuncRef, ValueType::I32], &[]),
+            _ => match instruction.signature() {
+                Some(signature) => (signature.params, signature.results),
+                None => unreachable!("{instruction} is translated elsewhere"),
+            },
+        };
+        self.emit_rare(instruction, lane, words, types.0, types.1);
+    }
+
+    /// Emits an instruction that works on slots.
+    fn emit_rare(
+        &mut self,
+        instruction: Instruction,
+        lane: u16,
+        immediate: [u64; 2],
+        params: &[ValueType],
+        results: &[ValueType],
+    ) {
+        use Instruction::*;
+        let ends = matches!(
+            instruction,
+            MemoryGrow | MemoryFill | MemoryCopy | MemoryInit | TableGrow | TableFill | TableCopy | TableInit
+        );
+        if ends {
+            self.flush();
+        }
+        self.settle_top(params.len());
+        self.site();
+        self.unwind(self.stack.len() - params.len());
+        let slots = |types: &[ValueType]| types.iter().map(|ty| ty.slots()).sum::<u32>();
+        let byte = |slots: u32| u8::try_from(slots).expect("no such instruction has more than six slots");
+        let rare = Rare {
+            a: short(self.top),
+            instruction: instruction as u16,
+            lane,
+            operands: byte(slots(params)),
+            slots: byte(slots(params).max(slots(results))),
+        };
+        let handler = if ends { value::ending(self.engine) } else { value::within(self.engine) };
+        let word = self.emit(&[handler, rare.into(), immediate[0], immediate[1]]);
+        if ends {
+            self.end_block();
+        }
+        for &ty in results {
+            self.push_slot(ty);
+            if ty == ValueType::V128
+                && let Some(slot) = self.stack.last().map(|entry| entry.slot)
+            {
+                self.written(slot + 1);
+            }
+        }
+        if ends {
+            self.settled = self.stack.len();
+            self.fall_through(super::narrow(word as u64) + 3);
+        }
+    }
+}
+
+fn upper(word: u64) -> u32 {
+    // SAFETY: the word is an `Immediate`.
+    let immediate: Immediate = unsafe { core::mem::transmute(word) };
+    immediate.value
+}
+
+/// Returns the addition that does what a subtraction of the negated constant does.
+fn negated(instruction: Instruction) -> Option<Instruction> {
+    match instruction {
+        Instruction::I32Sub => Some(Instruction::I32Add),
+        Instruction::I64Sub => Some(Instruction::I64Add),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a constant of 32 bits fills the low half")]
+fn negate(ty: ValueType, value: u64) -> Option<u64> {
+    match ty {
+        ValueType::I32 => Some((value as u32).wrapping_neg().into()),
+        ValueType::I64 => Some(value.wrapping_neg()),
+        _ => None,
+    }
+}
+
+/// Returns the 32 bits that stand for a constant, if there are such.
+#[expect(clippy::cast_possible_truncation, reason = "a constant of 32 bits fills the low half")]
+fn short_const(ty: ValueType, value: u64) -> Option<u32> {
+    match ty {
+        ValueType::I32 | ValueType::F32 => Some(value as u32),
+        ValueType::F64 | ValueType::V128 => None,
+        _ => i32::try_from(value.cast_signed()).ok().map(i32::cast_unsigned),
+    }
+}
+
+/// Returns the shape of two operands, word 1, and the constant of word 2 if there is one.
+fn shape(ty: ValueType, a: From, b: From) -> (Shape, u64, Option<u64>) {
+    let slots = |a, b| Slots { a, b, ..Slots::default() }.into();
+    let immediate = |a, value| Immediate { a, r: 0, value }.into();
+    match (a, b) {
+        (From::Acc, From::Slot(b)) => (Shape::AccSlot, slots(0, b), None),
+        (From::Slot(a), From::Slot(b)) => (Shape::SlotSlot, slots(a, b), None),
+        (From::Slot(a), From::Acc) => (Shape::SlotAcc, slots(a, 0), None),
+        (From::Acc, From::Const(value)) => match short_const(ty, value) {
+            Some(value) => (Shape::AccShort, immediate(0, value), None),
+            None => (Shape::AccWide, 0, Some(value)),
+        },
+        (From::Slot(a), From::Const(value)) => match short_const(ty, value) {
+            Some(value) => (Shape::SlotShort, immediate(a, value), None),
+            None => (Shape::SlotWide, slots(a, 0), Some(value)),
+        },
+        (From::Const(value), b) => {
+            let value = short_const(ty, value).expect("other constants were written to a slot");
+            match b {
+                From::Slot(slot) => (Shape::ShortSlot, immediate(slot, value), None),
+                _ => (Shape::ShortAcc, immediate(0, value), None),
+            }
+        }
+        (From::Acc, From::Acc) => unreachable!("two operands are not in one accumulator"),
+    }
+}
+
+fn divides(instruction: Instruction) -> bool {
+    use Instruction::*;
+    matches!(instruction, I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU)
+}
+
+/// Returns whether an instruction traps on numbers that its result type cannot hold.
+fn converts(instruction: Instruction) -> bool {
+    use Instruction::*;
+    matches!(
+        instruction,
+        I32TruncF32S
+            | I32TruncF32U
+            | I32TruncF64S
+            | I32TruncF64U
+            | I64TruncF32S
+            | I64TruncF32U
+            | I64TruncF64S
+            | I64TruncF64U
+    )
+}

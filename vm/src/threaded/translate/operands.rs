@@ -1,0 +1,306 @@
+//! Where the operands are.
+
+use super::super::numeric::{self, Accumulator};
+use super::super::operand::{Immediate, Slots};
+use super::{Translator, accumulator_of, short, slots_of};
+use crate::ValueType;
+
+/// An operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) ty: ValueType,
+    pub(super) place: Place,
+    /// Its own slot.
+    pub(super) slot: i16,
+    /// For a local, the next operand below that means the same: an index plus 1, or 0.
+    next: u32,
+}
+
+/// Where the value of an operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the slot of the operand.
+    Slot,
+    /// In the accumulator for its type.
+    Acc,
+    /// In a local.
+    Local(u32),
+    Const(u64),
+}
+
+/// A local of the function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local {
+    pub(super) ty: ValueType,
+    pub(super) slot: i16,
+    /// The topmost operand that means the local: an index plus 1, or 0.
+    pub(super) meant_by: u32,
+}
+
+/// What is in an accumulator.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    /// The operand whose value is nowhere else.
+    pub(super) entry: Option<usize>,
+    /// A slot that has the same value.
+    pub(super) same: Option<i16>,
+    /// The instruction that made the value, if it can still be changed to write to a slot.
+    pub(super) made: Option<Made>,
+}
+
+/// An instruction that left its result in an accumulator.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) word: usize,
+    /// The handler that writes the result to a slot too.
+    pub(super) to_slot: u64,
+}
+
+/// Where an instruction can take an operand from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    Acc,
+    Slot(i16),
+    Const(u64),
+}
+
+impl Translator<'_> {
+    /// Pushes an operand.
+    pub(super) fn push(&mut self, ty: ValueType, place: Place) {
+        let mut entry = Entry { ty, place, slot: short(self.top), next: 0 };
+        if let Place::Local(local) = place {
+            let local = &mut self.locals[local as usize];
+            entry.next = local.meant_by;
+            local.meant_by = super::narrow(self.stack.len() as u64) + 1;
+        }
+        self.stack.push(entry);
+        self.top += slots_of(ty);
+        self.top_max = self.top_max.max(self.top);
+    }
+
+    /// Pops the topmost operand.
+    pub(super) fn pop(&mut self) -> Entry {
+        let entry = self.stack.pop().expect("the body was validated");
+        match entry.place {
+            Place::Local(local) => self.locals[local as usize].meant_by = entry.next,
+            Place::Acc => {
+                if let Some(accumulator) = accumulator_of(entry.ty) {
+                    self.held[accumulator as usize].entry = None;
+                }
+            }
+            Place::Slot | Place::Const(_) => {}
+        }
+        self.top = entry.slot.into();
+        self.settled = self.settled.min(self.stack.len());
+        entry
+    }
+
+    /// Pops operands until `height` are left.
+    pub(super) fn unwind(&mut self, height: usize) {
+        while self.stack.len() > height {
+            self.pop();
+        }
+    }
+
+    /// Returns where a popped operand is.
+    pub(super) fn find(&self, entry: &Entry) -> From {
+        if entry.place == Place::Acc {
+            return From::Acc;
+        }
+        match self.find_slot(entry) {
+            From::Slot(slot) if self.is_held(entry.ty, slot) => From::Acc,
+            other => other,
+        }
+    }
+
+    /// Returns where two popped operands are, at most one of them in the accumulator if they share one.
+    pub(super) fn find_two(&self, a: &Entry, b: &Entry) -> (From, From) {
+        let (in_a, in_b) = (self.find(a), self.find(b));
+        if in_a != From::Acc || in_b != From::Acc || accumulator_of(a.ty) != accumulator_of(b.ty) {
+            (in_a, in_b)
+        } else if b.place == Place::Acc {
+            (self.find_slot(a), in_b)
+        } else {
+            (in_a, self.find_slot(b))
+        }
+    }
+
+    /// Returns where a popped operand is, unless that is only the accumulator.
+    pub(super) fn find_slot(&self, entry: &Entry) -> From {
+        match entry.place {
+            Place::Acc => From::Acc,
+            Place::Slot => From::Slot(entry.slot),
+            Place::Local(local) => From::Slot(self.locals[local as usize].slot),
+            Place::Const(value) => From::Const(value),
+        }
+    }
+
+    fn is_held(&self, ty: ValueType, slot: i16) -> bool {
+        accumulator_of(ty).is_some_and(|accumulator| self.held[accumulator as usize].same == Some(slot))
+    }
+
+    /// Makes room in an accumulator: the operand there moves to its slot.
+    pub(super) fn claim(&mut self, ty: ValueType) {
+        let Some(accumulator) = accumulator_of(ty) else { return };
+        if let Some(index) = self.held[accumulator as usize].entry {
+            self.settle(index);
+        }
+    }
+
+    /// Pushes the result that the instruction at `word` has left in an accumulator.
+    pub(super) fn push_made(&mut self, ty: ValueType, word: usize, to_slot: u64) {
+        let accumulator = accumulator_of(ty).expect("results in accumulators are numbers");
+        self.held[accumulator as usize] =
+            Held { entry: Some(self.stack.len()), same: None, made: Some(Made { word, to_slot }) };
+        self.push(ty, Place::Acc);
+    }
+
+    /// Pushes a value that is in its slot, and nowhere else.
+    pub(super) fn push_slot(&mut self, ty: ValueType) {
+        self.written(short(self.top));
+        self.push(ty, Place::Slot);
+    }
+
+    /// Notes that a slot has another value than before.
+    pub(super) fn written(&mut self, slot: i16) {
+        for held in &mut self.held {
+            if held.same == Some(slot) {
+                held.same = None;
+            }
+        }
+    }
+
+    /// Moves an operand to its slot.
+    pub(super) fn settle(&mut self, index: usize) {
+        let entry = self.stack[index];
+        match entry.place {
+            Place::Slot => return,
+            Place::Acc => self.write_acc(&entry, entry.slot, true),
+            Place::Local(_) | Place::Const(_) => self.write(&entry, entry.slot),
+        }
+        self.stack[index].place = Place::Slot;
+    }
+
+    /// Moves all operands to their slots.
+    pub(super) fn flush(&mut self) {
+        for index in self.settled..self.stack.len() {
+            if let Place::Local(local) = self.stack[index].place {
+                // All that mean it are moved.
+                self.locals[local as usize].meant_by = 0;
+            }
+            self.settle(index);
+        }
+        self.settled = self.stack.len();
+    }
+
+    /// Moves the topmost `count` operands to their slots. They must be popped next.
+    pub(super) fn settle_top(&mut self, count: usize) {
+        for index in self.stack.len() - count..self.stack.len() {
+            if let Place::Local(local) = self.stack[index].place {
+                self.unlink(local, index);
+            }
+            self.settle(index);
+        }
+    }
+
+    /// Takes an operand out of the list of its local. Only operands that are popped next may lie above.
+    fn unlink(&mut self, local: u32, index: usize) {
+        let next = self.stack[index].next;
+        let mut at = self.locals[local as usize].meant_by as usize;
+        if at == index + 1 {
+            self.locals[local as usize].meant_by = next;
+            return;
+        }
+        while at != 0 {
+            let below = self.stack[at - 1].next as usize;
+            if below == index + 1 {
+                self.stack[at - 1].next = next;
+                return;
+            }
+            at = below;
+        }
+    }
+
+    /// Before a local changes: moves the operands that mean it to their slots.
+    pub(super) fn preserve(&mut self, local: u32) {
+        let mut at = core::mem::take(&mut self.locals[local as usize].meant_by) as usize;
+        while at != 0 {
+            let next = self.stack[at - 1].next as usize;
+            self.settle(at - 1);
+            at = next;
+        }
+    }
+
+    /// Writes the value of an accumulator to a slot, if need be by an instruction of its own. Its own slot may be
+    /// written by the instruction that made the value, another only if that is the last.
+    fn write_acc(&mut self, entry: &Entry, slot: i16, own: bool) {
+        let accumulator = accumulator_of(entry.ty).expect("only numbers are in accumulators");
+        let held = self.held[accumulator as usize];
+        match held.made {
+            Some(made) if own || made.word == self.last => {
+                self.words[made.word] = made.to_slot;
+                self.set_result(made.word, slot);
+            }
+            _ => {
+                let slots = Slots { r: slot, ..Slots::default() };
+                self.emit(&[numeric::spill(self.engine, accumulator), slots.into()]);
+            }
+        }
+        self.written(slot);
+        self.held[accumulator as usize] = Held { entry: None, same: Some(slot), made: None };
+    }
+
+    /// Writes the value of an operand, which is popped or moves, to a slot.
+    pub(super) fn write(&mut self, entry: &Entry, slot: i16) {
+        match self.find_slot(entry) {
+            From::Acc => self.write_acc(entry, slot, slot == entry.slot),
+            From::Slot(from) => {
+                for half in 0..slots_of(entry.ty) {
+                    let half = short(half);
+                    if entry.ty != ValueType::V128 && self.is_held(entry.ty, from) {
+                        let accumulator = accumulator_of(entry.ty).unwrap_or(Accumulator::Int);
+                        let slots = Slots { r: slot, ..Slots::default() };
+                        self.emit(&[numeric::spill(self.engine, accumulator), slots.into()]);
+                    } else {
+                        let slots = Slots { a: from + half, r: slot + half, ..Slots::default() };
+                        self.emit(&[numeric::move_slot(self.engine), slots.into()]);
+                    }
+                    self.written(slot + half);
+                }
+            }
+            From::Const(value) => self.write_const(value, slot),
+        }
+    }
+
+    pub(super) fn write_const(&mut self, value: u64, slot: i16) {
+        match u32::try_from(value) {
+            Ok(value) => {
+                let immediate = Immediate { a: 0, r: slot, value };
+                self.emit(&[numeric::move_short(self.engine), immediate.into()]);
+            }
+            Err(_) => {
+                let slots = Slots { r: slot, ..Slots::default() };
+                self.emit(&[numeric::move_wide(self.engine), slots.into(), value]);
+            }
+        }
+        self.written(slot);
+    }
+
+    /// Writes a popped operand to its own slot if it is a constant. Returns where it is.
+    pub(super) fn find_no_const(&mut self, entry: &Entry) -> From {
+        match self.find(entry) {
+            From::Const(value) => {
+                self.write_const(value, entry.slot);
+                From::Slot(entry.slot)
+            }
+            other => other,
+        }
+    }
+
+    /// Forgets what the accumulators hold. No operand may be there.
+    pub(super) fn forget(&mut self) {
+        self.held = [Held::default(); 3];
+        self.comparison = None;
+        self.step = None;
+    }
+}

@@ -1,0 +1,226 @@
+//! `select`, globals, the size of memory, and instructions that are too rare for handlers of their own.
+
+use super::context::Context;
+use super::control::CallSite;
+use super::handler::{Handler, Next, Registers, address};
+use super::numeric::Addresses;
+use super::operand::{A, Acc, B, C, Immediate, Number, Operand, Target, ToAcc, ToSlot, Wide};
+use crate::{Engine, TrapKind};
+use core::marker::PhantomData;
+
+/// Chooses the first operand if the condition is not zero, else the second; the other way round if `NOT`.
+struct Select<N, X, Y, K, const NOT: bool>(PhantomData<(N, X, Y, K)>);
+
+impl<N: Number, X: Operand, Y: Operand, K: Operand, const NOT: bool> Handler for Select<N, X, Y, K, NOT> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let condition = K::get::<u32>(r) != 0;
+            let (a, b) = (X::get::<N>(r), Y::get::<N>(r));
+            ToSlot::put(r, if condition != NOT { a } else { b });
+            r.advance(2 + Y::WORDS)
+        }
+    }
+}
+
+/// Where the operands of a `select` are: first, second, condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    SlotSlotSlot,
+    SlotSlotAcc,
+    AccSlotSlot,
+    SlotAccSlot,
+    SlotWideSlot,
+    SlotWideAcc,
+    AccWideSlot,
+}
+
+/// Returns the handler of a `select` of integers or references.
+pub(super) fn select_int(engine: Engine, choice: Choice, not: bool) -> u64 {
+    macro_rules! of {
+        ($x:ident $y:ident $k:ident) => {
+            match not {
+                false => address::<Select<u64, $x, $y, $k, false>>(engine),
+                true => address::<Select<u64, $x, $y, $k, true>>(engine),
+            }
+        };
+    }
+    match choice {
+        Choice::SlotSlotSlot => of!(A B C),
+        Choice::SlotSlotAcc => of!(A B Acc),
+        Choice::AccSlotSlot => of!(Acc B C),
+        Choice::SlotAccSlot => of!(A Acc C),
+        Choice::SlotWideSlot => of!(A Wide C),
+        Choice::SlotWideAcc => of!(A Wide Acc),
+        Choice::AccWideSlot => of!(Acc Wide C),
+    }
+}
+
+/// Returns the handler of a `select` of floats that lie in slots.
+pub(super) fn select_float(engine: Engine, wide: bool, in_acc: bool) -> u64 {
+    match (wide, in_acc) {
+        (true, true) => address::<Select<f64, A, B, Acc, false>>(engine),
+        (true, false) => address::<Select<f64, A, B, C, false>>(engine),
+        (false, true) => address::<Select<f32, A, B, Acc, false>>(engine),
+        (false, false) => address::<Select<f32, A, B, C, false>>(engine),
+    }
+}
+
+/// Reads a global that the instance defines: [`Immediate::value`] counts those.
+struct GlobalGet<N, T>(PhantomData<(N, T)>);
+
+impl<N: Number, T: Target> Handler for GlobalGet<N, T> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let index = r.fields::<Immediate>(1).value as usize;
+            let value = *(*r.context).globals.add(index).cast::<u64>();
+            T::put(r, N::from_slot(value));
+            r.advance(2)
+        }
+    }
+}
+
+/// Writes a global that the instance defines.
+struct GlobalSet<N, X>(PhantomData<(N, X)>);
+
+impl<N: Number, X: Operand> Handler for GlobalSet<N, X> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let index = r.fields::<Immediate>(1).value as usize;
+            *(*r.context).globals.add(index).cast::<u64>() = X::get::<N>(r).to_slot();
+            r.advance(2 + X::WORDS)
+        }
+    }
+}
+
+struct MemorySize<T>(PhantomData<T>);
+
+impl<T: Target> Handler for MemorySize<T> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let pages = (*r.context).memory_len / u64::from(crate::PAGE_BYTES);
+            T::put(r, pages);
+            r.advance(2)
+        }
+    }
+}
+
+/// Returns the handlers of `global.get`, by the accumulator of its type.
+pub(super) fn global_get(engine: Engine, accumulator: super::numeric::Accumulator) -> Addresses {
+    macro_rules! of {
+        ($n:ident) => {
+            Addresses {
+                to_acc: address::<GlobalGet<$n, ToAcc>>(engine),
+                to_slot: address::<GlobalGet<$n, ToSlot>>(engine),
+            }
+        };
+    }
+    match accumulator {
+        super::numeric::Accumulator::Int => of!(u64),
+        super::numeric::Accumulator::F64 => of!(f64),
+        super::numeric::Accumulator::F32 => of!(f32),
+    }
+}
+
+/// Where the value of a `global.set` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GlobalSource {
+    Int,
+    F64,
+    F32,
+    Slot,
+    Wide,
+}
+
+pub(super) fn global_set(engine: Engine, source: GlobalSource) -> u64 {
+    match source {
+        GlobalSource::Int => address::<GlobalSet<u64, Acc>>(engine),
+        GlobalSource::F64 => address::<GlobalSet<f64, Acc>>(engine),
+        GlobalSource::F32 => address::<GlobalSet<f32, Acc>>(engine),
+        GlobalSource::Slot => address::<GlobalSet<u64, A>>(engine),
+        GlobalSource::Wide => address::<GlobalSet<u64, Wide>>(engine),
+    }
+}
+
+pub(super) fn memory_size(engine: Engine) -> Addresses {
+    Addresses { to_acc: address::<MemorySize<ToAcc>>(engine), to_slot: address::<MemorySize<ToSlot>>(engine) }
+}
+
+/// Word 1 of the instructions below.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Rare {
+    /// The slot of the first operand, and of the first result.
+    pub(super) a: i16,
+    /// The number of the instruction in its table.
+    pub(super) instruction: u16,
+    /// A lane, or how many slots the value of a global takes.
+    pub(super) lane: u16,
+    /// Slots of operands.
+    pub(super) operands: u8,
+    /// Slots of operands or results, whichever are more.
+    pub(super) slots: u8,
+}
+
+impl From<Rare> for u64 {
+    fn from(fields: Rare) -> Self {
+        // SAFETY: the fields fill a word without padding.
+        unsafe { core::mem::transmute(fields) }
+    }
+}
+
+/// An instruction on slots that does not end a block. Words 2 and 3 are its immediate.
+struct Within;
+
+/// An instruction on slots that charges by size. Word 2 is its immediate, word 3 the ink of the next block.
+struct Ending;
+
+pub(super) const RARE_WORDS: usize = 4;
+
+impl Handler for Within {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            match super::rare::within(r.context, r.ip, r.sp) {
+                None => r.advance(RARE_WORDS),
+                Some(kind) => r.trap(kind),
+            }
+        }
+    }
+}
+
+impl Handler for Ending {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let context: *mut Context = r.context;
+            (*(*context).meter).set_counter(r.ink);
+            let trap: Option<TrapKind> = super::rare::ending(context, r.ip, r.sp);
+            r.ink = (*(*context).meter).counter();
+            r.memory = (*context).memory;
+            if let Some(kind) = trap {
+                return r.trap(kind);
+            }
+            let ink = r.fields::<CallSite>(3).ink;
+            r.ip = r.ip.add(RARE_WORDS);
+            r.charge(ink)
+        }
+    }
+}
+
+pub(super) fn within(engine: Engine) -> u64 {
+    address::<Within>(engine)
+}
+
+pub(super) fn ending(engine: Engine) -> u64 {
+    address::<Ending>(engine)
+}
