@@ -25,8 +25,8 @@ quick: ## the tests that need neither RocksDB nor a node
 clients: ## install the clients that the end-to-end tests drive
 	@scripts/clients.sh
 
-bench: ## race the engines against others (clang builds wasm3)
-	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine
+bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
+	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
 
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 	@scripts/json.sh cargo test --locked -p lathe-tests --test spec -- --nocapture --test-threads=2
