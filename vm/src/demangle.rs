@@ -6,18 +6,13 @@
 
 mod itanium;
 
+use crate::bounded::Bounded;
 use alloc::string::String;
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 /// The most bytes of a symbol that are kept. Longer ones are cut, and what is cut does not demangle. Symbols of heavily
 /// generic code have a few hundred.
 pub(crate) const SYMBOL_BYTES_MAX: usize = 1_024;
-
-/// The most bytes of a name that are shown.
-pub(crate) const NAME_BYTES_MAX: usize = 256;
-
-/// The end of a name that was cut.
-const ELLIPSIS: &str = "...";
 
 /// The least length of the hash that Rust's old scheme puts last, as a part of a path: `17h` and 16 digits.
 const RUST_HASH_DIGITS: usize = 16;
@@ -25,7 +20,7 @@ const RUST_HASH_DIGITS: usize = 16;
 /// Returns the name behind a symbol, or the symbol itself where none is found: at most 256 bytes and an ellipsis. Rust's
 /// hashes are left out. Control characters stay as they are.
 pub fn demangle(symbol: &str) -> String {
-    let mut name = Bounded(String::new());
+    let mut name = Bounded::default();
     // A writer that is full stops whoever writes to it; what it holds by then is the name.
     if symbol.len() <= SYMBOL_BYTES_MAX {
         if symbol.starts_with("_R") || is_rust_legacy(symbol) {
@@ -63,29 +58,12 @@ fn without_hash(name: &str) -> &str {
     }
 }
 
-/// A writer that takes [`NAME_BYTES_MAX`] bytes, then an ellipsis, then nothing.
-struct Bounded(String);
-
-impl Write for Bounded {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = NAME_BYTES_MAX.saturating_sub(self.0.len());
-        if text.len() <= room {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        if self.0.len() <= NAME_BYTES_MAX {
-            self.0.push_str(&text[..text.floor_char_boundary(room)]);
-            self.0.push_str(ELLIPSIS);
-        }
-        Err(fmt::Error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
 
     use super::*;
+    use crate::bounded::{ELLIPSIS, SHOWN_BYTES_MAX};
 
     /// Symbols and names, of compilers: rustc with both schemes, clang.
     const NAMES: &[(&str, &str)] = &[
@@ -210,7 +188,7 @@ mod tests {
             let length = small.spawn(move || demangle(&symbol).len()).map(std::thread::JoinHandle::join);
             let length =
                 length.unwrap_or_else(|error| panic!("{error}")).unwrap_or_else(|_| panic!("it panicked"));
-            assert!(length <= NAME_BYTES_MAX + ELLIPSIS.len());
+            assert!(length <= SHOWN_BYTES_MAX + ELLIPSIS.len());
         }
     }
 
@@ -218,7 +196,7 @@ mod tests {
     fn every_cut_of_a_symbol_gives_some_name() {
         for (symbol, _) in NAMES {
             for end in (0..symbol.len()).filter(|&end| symbol.is_char_boundary(end)) {
-                assert!(demangle(&symbol[..end]).len() <= NAME_BYTES_MAX + ELLIPSIS.len());
+                assert!(demangle(&symbol[..end]).len() <= SHOWN_BYTES_MAX + ELLIPSIS.len());
             }
         }
     }

@@ -218,10 +218,17 @@ pub(crate) fn operator_name(operator: &Operator<'_>) -> String {
     let name = wasmparser::for_each_operator!(visitor).trim_start_matches("visit_");
     let spaces = [
         "i32", "i64", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2", "memory", "ref", "struct",
-        "array",
+        "array", "i31",
     ];
-    match name.split_once('_') {
+    let name = match name.split_once('_') {
         Some((space, rest)) if spaces.contains(&space) => alloc::format!("{space}.{rest}"),
         _ => name.to_string(),
-    }
+    };
+    // Atomic instructions have more dots: i32.atomic.rmw8.add_u.
+    ["atomic_", "rmw_", "rmw8_", "rmw16_", "rmw32_"].iter().fold(name, |name, part| {
+        match part.strip_suffix('_') {
+            Some(space) => name.replacen(part, &alloc::format!("{space}."), 1),
+            None => name,
+        }
+    })
 }

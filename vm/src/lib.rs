@@ -40,10 +40,12 @@ compile_error!(
 
 extern crate alloc;
 
+mod bounded;
 mod demangle;
 mod engine;
 mod features;
 mod host;
+mod inspect;
 mod machine;
 mod module;
 mod module_error;
@@ -59,6 +61,10 @@ pub use demangle::demangle;
 pub use engine::Engine;
 pub use features::{Features, Proposal};
 pub use host::{Host, HostOutcome, NoHost};
+pub use inspect::{
+    DeclaredItem, FunctionReport, InstructionPrice, LimitUse, ProposalUse, Report, SectionReport, inspect,
+    prices,
+};
 pub use lathe_gas::{Instruction, Meter, OutOfGas, ValueType};
 pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};
 pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};

@@ -15,7 +15,8 @@ use crate::module::Definition;
 use crate::observer::Unobserved;
 use crate::plain::Exit;
 use crate::{
-    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind, Value, plain, threaded,
+    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind,
+    Value, plain, threaded,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -264,7 +265,9 @@ impl Machine {
                 let computation = threaded::Computation::new(engine, &self.limits);
                 self.computation = Computation::Threaded(Box::new(computation));
             }
-            let Computation::Threaded(computation) = &mut self.computation else { unreachable!("it was made") };
+            let Computation::Threaded(computation) = &mut self.computation else {
+                unreachable!("it was made")
+            };
             computation.start(&mut self.store, function, arguments, meter, host)
         };
         self.outcome(exit)
@@ -306,7 +309,9 @@ impl Machine {
         let store = &mut self.store;
         let exit = match &mut self.computation {
             Computation::Threaded(computation) => computation.resume(store, result, meter, host),
-            Computation::Plain(computation) => computation.resume(store, result, meter, host, &mut Unobserved),
+            Computation::Plain(computation) => {
+                computation.resume(store, result, meter, host, &mut Unobserved)
+            }
             Computation::None => unreachable!("what is suspended is there"),
         };
         self.outcome(exit)

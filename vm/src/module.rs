@@ -8,7 +8,8 @@ mod const_expr;
 mod names;
 mod parse;
 
-pub(crate) use parse::{check_limit, value_type};
+pub(crate) use names::Names;
+pub(crate) use parse::{DECODED, check_limit, name_proposal, value_type};
 
 pub(crate) use const_expr::{ConstExpr, ConstInstruction};
 
@@ -61,7 +62,7 @@ pub(crate) struct Definition {
     plain: Box<[Once<plain::Code>]>,
     /// All functions, as the threaded engines call them.
     pub(crate) threaded: Box<[Function]>,
-    pub(crate) names: names::Names,
+    pub(crate) names: Names,
     /// What instantiation costs, besides code.
     pub(crate) instantiation_ink: u64,
 }
@@ -263,7 +264,7 @@ impl Definition {
             body_starts: Vec::new(),
             plain: Box::default(),
             threaded: Box::default(),
-            names: names::Names::default(),
+            names: Names::default(),
             instantiation_ink: 0,
         }
     }

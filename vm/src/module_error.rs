@@ -61,6 +61,21 @@ impl ModuleError {
         self
     }
 
+    /// Returns whether another error says the same thing of the same function.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        use ModuleErrorKind::{Invalid, Limit, Proposal};
+        let (ours, theirs) = (&*self.0, &*other.0);
+        ours.function == theirs.function
+            && match (&ours.kind, &theirs.kind) {
+                (Limit { limit: a, .. }, Limit { limit: b, .. }) => a == b && ours.offset == theirs.offset,
+                (Proposal { proposal: a, item: b }, Proposal { proposal: c, item: d }) => {
+                    a == c && (b == d || ours.offset == theirs.offset || ours.function.is_none())
+                }
+                (Invalid(_), Invalid(_)) => ours.offset == theirs.offset,
+                (a, b) => a == b,
+            }
+    }
+
     /// Returns what is wrong.
     pub fn kind(&self) -> &ModuleErrorKind {
         &self.0.kind

@@ -97,6 +97,19 @@ fn a_component_is_refused_by_name() {
 }
 
 #[test]
+fn refused_instructions_are_named_as_the_text_format_names_them() {
+    for (function, name) in [
+        ("(drop (i32.atomic.rmw8.add_u (i32.const 0) (i32.const 1)))", "i32.atomic.rmw8.add_u"),
+        ("atomic.fence", "atomic.fence"),
+        ("(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0)))", "memory.atomic.wait32"),
+        ("(drop (ref.i31 (i32.const 0)))", "ref.i31"),
+    ] {
+        let error = refusal(&format!("(module (memory 1) (func {function}))"));
+        assert!(error.to_string().starts_with(&format!("{name} at ")), "{error}");
+    }
+}
+
+#[test]
 fn errors_are_one_pointer_wide() {
     assert_eq!(size_of::<ModuleError>(), size_of::<usize>());
     assert_eq!(size_of::<Result<(), ModuleError>>(), size_of::<usize>());

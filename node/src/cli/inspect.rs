@@ -1,135 +1,144 @@
-//! `lathe inspect`: what a module is, and whether the chain takes it.
+//! `lathe inspect`: what a module is made of, what it costs, and everything that the chain has against it.
 
-use std::{fmt::Write, fs, path::PathBuf};
+mod json;
+mod text;
+mod wat;
 
-use lathe_vm::{ExternType, Module, Rules};
-use serde_json::json;
+use std::{fs, path::PathBuf};
+
+use lathe_vm::{Report, Rules, inspect};
 
 use super::{
     envelope::Creation,
     error::CliError,
-    output::{grouped, print, print_json},
+    output::{print, print_json_text},
 };
-use crate::runtime::{Program, code};
+use crate::runtime::{Program, ProgramError, code};
 
 /// Report on a Wasm module.
 ///
-/// Exits with 1 if the chain would refuse the module as a contract.
+/// Shows its sections, largest functions, imports, exports, the proposals it uses, how much of each limit it uses, and
+/// everything that the rules have against it. Exits with 1 if they refuse it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = text::limits_help())]
 pub(super) struct InspectCommand {
     /// The Wasm module
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
+    /// What judges the module: the devnet, as a contract, or the rules of `lathe run`
+    #[arg(long, value_enum, default_value_t = Judge::Devnet)]
+    rules: Judge,
+    /// List all functions, not only the largest
+    #[arg(long)]
+    all: bool,
+    /// Print the code as text, with the ink of each instruction before it
+    #[arg(long, conflicts_with = "json")]
+    wat: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
 }
 
+/// What judges a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Judge {
+    /// The devnet, as a contract
+    Devnet,
+    /// The rules of `lathe run`, which have hardly any limit
+    Run,
+}
+
+impl Judge {
+    fn rules(self) -> Rules {
+        match self {
+            Self::Devnet => Rules::DEVNET,
+            Self::Run => Rules::UNBOUNDED,
+        }
+    }
+}
+
+/// A report, and what the chain makes of the module as a contract.
+struct Inspection {
+    report: Report,
+    /// The length of the creation data, if there can be any.
+    creation_bytes: Option<u64>,
+    /// Why a module that the rules accept is no contract.
+    contract: Option<String>,
+}
+
+impl Inspection {
+    fn of(bytes: &[u8], judge: Judge) -> Self {
+        let report = inspect(bytes, &judge.rules());
+        let mut inspection = Self { report, creation_bytes: None, contract: None };
+        if judge == Judge::Devnet {
+            match (Creation { module: bytes, compress: true, constructor: None }).encode() {
+                Ok(creation) => {
+                    inspection.creation_bytes = Some(creation.len() as u64);
+                    inspection.contract = contract_refusal(bytes, &creation);
+                }
+                Err(error) => inspection.contract = Some(error.to_string()),
+            }
+        }
+        inspection
+    }
+
+    /// Returns why the module is refused, in a few words.
+    fn refusal(&self) -> Option<String> {
+        let omitted = self.report.violations_omitted;
+        match self.report.violations.len() as u64 + omitted {
+            0 => self.contract.clone(),
+            1 => self.report.violations.first().map(ToString::to_string),
+            count => Some(format!("{count} violations")),
+        }
+    }
+}
+
 impl InspectCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let bytes = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
-        let refused = |why: &dyn std::fmt::Display| {
-            CliError::Output(format!("{}: the chain refuses this module: {why}", self.file.display()))
-        };
-        // What even a chain without limits refuses has nothing to report on.
-        let module = Module::new(&bytes, &Rules::UNBOUNDED).map_err(|error| refused(&error))?;
-        let creation = Creation { module: &bytes, compress: true, constructor: None };
-        let creation = creation.encode().map_err(|error| refused(&error))?;
-        let verdict = verdict(&bytes, &creation);
-        if self.json {
-            print_json(&report_json(&module, &bytes, &creation, verdict.as_ref().err()));
-        } else {
-            print(&report(&module, &bytes, &creation));
+        if self.wat {
+            let printed = wat::print(&bytes, &self.rules.rules());
+            return printed.map_err(|error| CliError::Output(format!("{}: {error}", self.file.display())));
         }
-        match verdict {
-            Ok(()) => {
+        let inspection = Inspection::of(&bytes, self.rules);
+        if self.json {
+            print_json_text(&json::report(&inspection));
+        } else {
+            print(&text::report(&inspection, self.all));
+        }
+        let taken = match self.rules {
+            Judge::Devnet => "The chain takes it as a contract.",
+            Judge::Run => "`lathe run` takes it.",
+        };
+        let refused = match self.rules {
+            Judge::Devnet => "the chain refuses this module",
+            Judge::Run => "`lathe run` refuses this module",
+        };
+        match inspection.refusal() {
+            None => {
                 if !self.json {
-                    print("The chain takes it as a contract.\n");
+                    print(&format!("{taken}\n"));
                 }
                 Ok(())
             }
-            Err(why) => Err(refused(&why)),
+            Some(why) => Err(CliError::Output(format!("{}: {refused}: {why}", self.file.display()))),
         }
     }
 }
 
-/// Checks what a deployment would check.
-fn verdict(module: &[u8], creation: &[u8]) -> Result<(), String> {
-    let code = match code::Creation::parse(creation).map_err(|error| error.to_string())? {
-        code::Creation::Program { code, .. } => code,
-        code::Creation::Evm => unreachable!("an envelope is no EVM code"),
+/// Checks what a deployment would check of a module that the rules accept.
+fn contract_refusal(module: &[u8], creation: &[u8]) -> Option<String> {
+    let code = match code::Creation::parse(creation) {
+        Ok(code::Creation::Program { code, .. }) => code,
+        Ok(code::Creation::Evm) => unreachable!("an envelope is no EVM code"),
+        Err(error) => return Some(error.to_string()),
     };
-    code::CodeKind::of_created(&code).map_err(|error| error.to_string())?;
-    Program::new(module, &Rules::DEVNET).map_err(|error| error.to_string())?;
-    Ok(())
-}
-
-fn describe(ty: &ExternType) -> String {
-    match ty {
-        ExternType::Function(ty) => format!("function {ty}"),
-        ExternType::Table(table) => format!("table of {}, {} elements", table.element, table.min),
-        ExternType::Memory(memory) => {
-            let max = memory.max.map_or_else(|| "no maximum".to_owned(), |max| format!("at most {max}"));
-            format!("memory, {} pages, {max}", memory.min)
-        }
-        ExternType::Global(global) => {
-            format!("{} global of {}", if global.mutable { "mutable" } else { "immutable" }, global.value)
-        }
+    if let Err(error) = code::CodeKind::of_created(&code) {
+        return Some(error.to_string());
     }
-}
-
-fn report(module: &Module, bytes: &[u8], creation: &[u8]) -> String {
-    let mut text = format!(
-        "module     {} bytes, {} functions\ncreation   {} bytes of creation data\n",
-        grouped(bytes.len() as u64),
-        grouped(module.function_count() as u64),
-        grouped(creation.len() as u64),
-    );
-    let mut list = |title: &str, items: Vec<(String, String)>| {
-        let _ = writeln!(text, "{title}");
-        let width = items.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        for (name, ty) in items {
-            let _ = writeln!(text, "  {name:width$}  {ty}");
-        }
-    };
-    list(
-        "imports",
-        module
-            .imports()
-            .iter()
-            .map(|import| (format!("{}.{}", import.module, import.name), describe(&import.ty)))
-            .collect(),
-    );
-    list(
-        "exports",
-        module.exports().iter().map(|export| (export.name.to_string(), describe(&export.ty))).collect(),
-    );
-    text
-}
-
-fn report_json(
-    module: &Module,
-    bytes: &[u8],
-    creation: &[u8],
-    refusal: Option<&String>,
-) -> serde_json::Value {
-    let imports: Vec<_> = module
-        .imports()
-        .iter()
-        .map(|import| json!({"module": import.module, "name": import.name, "type": describe(&import.ty)}))
-        .collect();
-    let exports: Vec<_> = module
-        .exports()
-        .iter()
-        .map(|export| json!({"name": export.name, "type": describe(&export.ty)}))
-        .collect();
-    json!({
-        "moduleSize": bytes.len(),
-        "creationSize": creation.len(),
-        "functions": module.function_count(),
-        "imports": imports,
-        "exports": exports,
-        "accepted": refusal.is_none(),
-        "refusal": refusal,
-    })
+    match Program::new(module, &Rules::DEVNET) {
+        // Listed among the violations.
+        Ok(_) | Err(ProgramError::Module(_)) => None,
+        Err(error) => Some(error.to_string()),
+    }
 }

@@ -13,6 +13,11 @@ pub(super) fn print_json(value: &serde_json::Value) {
     print(&format!("{value}\n"));
 }
 
+/// Writes a line of JSON to standard output, already text: for reports whose keys keep their order.
+pub(super) fn print_json_text(text: &str) {
+    print(&format!("{text}\n"));
+}
+
 /// Returns a number with its thousands apart, as in 1,234,567.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -1,8 +1,6 @@
 //! Making an instance of a module.
 
-use super::{
-    Dropped, Extern, ImportedFunction, Instance, InstanceId, Memory, Store, Table, function_slot,
-};
+use super::{Dropped, Extern, ImportedFunction, Instance, InstanceId, Memory, Store, Table, function_slot};
 use crate::module::{Definition, SegmentMode};
 use crate::plain::bulk;
 use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableType, TrapKind};

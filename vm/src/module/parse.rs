@@ -20,7 +20,7 @@ use wasmparser::{
 
 /// Parts of WebAssembly whose instructions are decoded whatever the rules say, so that they can be refused by name.
 /// None of them changes how the rest is encoded.
-const DECODED: WasmFeatures = WasmFeatures::SIMD
+pub(crate) const DECODED: WasmFeatures = WasmFeatures::SIMD
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::THREADS)
     .union(WasmFeatures::TAIL_CALL)
@@ -402,7 +402,7 @@ const REFUSALS: &[(&str, Proposal, &str)] = &[
 ];
 
 /// Turns the validator's refusal of a declaration into ours, so that it names the proposal.
-fn name_proposal(error: ModuleError) -> ModuleError {
+pub(crate) fn name_proposal(error: ModuleError) -> ModuleError {
     let ModuleErrorKind::Invalid(reason) = error.kind() else { return error };
     let refusal = ["enabled", "required", "support", "encoded as a component", "multiple memories"];
     if !refusal.iter().any(|word| reason.contains(word)) {

@@ -15,12 +15,15 @@
 use super::float::{self, f32s, f64s};
 use super::operands::{Number, Operands};
 use super::{Code, Target, bulk, halves, vector};
-use crate::threaded::HEADER_SLOTS;
 use crate::machine::{Callee, Instance, Store, call_host, function_of, function_slot, resolve, result_slot};
 use crate::machine::{slot_of, value_of};
 use crate::observer::Unobserved;
+use crate::threaded::HEADER_SLOTS;
 use crate::trap::BACKTRACE_FRAMES_MAX;
-use crate::{FuncType, FunctionId, Host, InstanceId, Limits, Observer, NoHost, Step, TrapFrame, TrapKind, Value, ValueType};
+use crate::{
+    FuncType, FunctionId, Host, InstanceId, Limits, NoHost, Observer, Step, TrapFrame, TrapKind, Value,
+    ValueType,
+};
 use alloc::vec::Vec;
 use lathe_gas::{Instruction, Meter};
 
@@ -373,7 +376,9 @@ impl Computation {
                             match call_host(host, number, &ty, &self.arguments, bytes, meter) {
                                 Ok(None) => {}
                                 Ok(Some(slot)) => {
-                                    for (half, _) in ty.results().iter().flat_map(|ty| 0..ty.slots()).zip(0..2) {
+                                    for (half, _) in
+                                        ty.results().iter().flat_map(|ty| 0..ty.slots()).zip(0..2)
+                                    {
                                         self.stack[sp] = (slot >> (64 * half)) as u64;
                                         sp += 1;
                                     }
@@ -799,9 +804,8 @@ fn push_value(slots: &mut Vec<u64>, value: u128, ty: ValueType) {
 
 /// Takes a value from slots.
 fn take_value<'a>(slots: &mut impl Iterator<Item = &'a u64>, ty: ValueType) -> Value {
-    let value = (0..ty.slots()).fold(0, |value, half| {
-        value | u128::from(slots.next().copied().unwrap_or(0)) << (64 * half)
-    });
+    let value = (0..ty.slots())
+        .fold(0, |value, half| value | u128::from(slots.next().copied().unwrap_or(0)) << (64 * half));
     value_of(value, ty)
 }
 

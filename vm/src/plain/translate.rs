@@ -106,8 +106,7 @@ pub(crate) fn translate(definition: &Definition, index: u32) -> Code {
         locals,
         results: slots_of(ty.results()),
         frame_slots: locals + translator.slots_max,
-        entry_ink: u64::from(schedule.function_entry)
-            + u64::from(schedule.local_zeroed) * u64::from(locals),
+        entry_ink: u64::from(schedule.function_entry) + u64::from(schedule.local_zeroed) * u64::from(locals),
     }
 }
 
@@ -307,7 +306,8 @@ impl<'a> Translator<'a> {
         let Some(label) = self.labels.pop() else { return };
         let last = self.labels.is_empty();
         if last {
-            let ink = self.schedule.instruction(Instruction::Return).saturating_add(self.moved(label.results));
+            let ink =
+                self.schedule.instruction(Instruction::Return).saturating_add(self.moved(label.results));
             // The end of a function costs what `return` does.
             let step = self.schedule.instruction(Instruction::End);
             self.emit_dearer(Instruction::End, position, 0, 0, ink.saturating_sub(step));

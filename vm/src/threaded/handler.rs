@@ -176,8 +176,7 @@ mod tail {
 
     use super::{Context, Handler, Next, Registers};
 
-    type Tail =
-        unsafe extern "sysv64" fn(*const u64, *mut u64, *mut u8, *mut Context, i64, u64, f64, f32);
+    type Tail = unsafe extern "sysv64" fn(*const u64, *mut u64, *mut u8, *mut Context, i64, u64, f64, f32);
 
     pub(super) fn address<H: Handler>() -> u64 {
         tail::<H> as Tail as usize as u64

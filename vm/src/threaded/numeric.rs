@@ -5,7 +5,10 @@
 //! half of them.
 
 #![expect(clippy::cast_possible_truncation, reason = "Wasm wraps integers around")]
-#![expect(clippy::cast_sign_loss, reason = "saturating conversions clamp negative floats to zero, as `as` does")]
+#![expect(
+    clippy::cast_sign_loss,
+    reason = "saturating conversions clamp negative floats to zero, as `as` does"
+)]
 #![expect(clippy::cast_precision_loss, reason = "conversions round, as the instructions say")]
 
 use super::handler::{Handler, Next, Registers, address};

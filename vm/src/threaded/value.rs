@@ -150,10 +150,7 @@ pub(super) fn global_set(engine: Engine, source: GlobalSource) -> u64 {
 }
 
 pub(super) fn memory_size(engine: Engine) -> Addresses {
-    Addresses {
-        to_acc: address::<MemorySize<ToAcc>>(engine),
-        to_slot: address::<MemorySize<ToSlot>>(engine),
-    }
+    Addresses { to_acc: address::<MemorySize<ToAcc>>(engine), to_slot: address::<MemorySize<ToSlot>>(engine) }
 }
 
 /// Word 1 of the instructions below.

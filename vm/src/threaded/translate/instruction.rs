@@ -413,11 +413,8 @@ impl Translator<'_> {
             Shape::SlotSlot if slots.a == step.slot => (false, i32::from(slots.b).cast_unsigned()),
             _ => return None,
         };
-        let instruction = if branch.holds == holds {
-            branch.instruction
-        } else {
-            numeric::opposite(branch.instruction)?
-        };
+        let instruction =
+            if branch.holds == holds { branch.instruction } else { numeric::opposite(branch.instruction)? };
         let counts = match step.instruction {
             Instruction::I32Add => ValueType::I32,
             _ => ValueType::I64,
@@ -557,7 +554,9 @@ impl Translator<'_> {
                 (Source::Wide, 0)
             }
         };
-        let Some(handler) = memory::select_store(self.engine, instruction, base, source) else { return false };
+        let Some(handler) = memory::select_store(self.engine, instruction, base, source) else {
+            return false;
+        };
         self.site();
         self.emit(&[handler, Immediate { a, r, value: offset }.into()]);
         self.words.extend(wide);
@@ -605,14 +604,7 @@ impl Translator<'_> {
         use Instruction::*;
         let ends = matches!(
             instruction,
-            MemoryGrow
-                | MemoryFill
-                | MemoryCopy
-                | MemoryInit
-                | TableGrow
-                | TableFill
-                | TableCopy
-                | TableInit
+            MemoryGrow | MemoryFill | MemoryCopy | MemoryInit | TableGrow | TableFill | TableCopy | TableInit
         );
         if ends {
             self.flush();
