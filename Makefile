@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle
+.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle spec
 
 LATHE := target/release/lathe
 
@@ -25,12 +25,15 @@ quick: ## the tests that need neither RocksDB nor a node
 clients: ## install the clients that the end-to-end tests drive
 	@scripts/clients.sh
 
-bench: ## race the engines against others (clang builds wasm3)
-	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine
+bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
+	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
+
+spec: ## the Wasm test suite on every engine, a line of JSON for each suite
+	@scripts/json.sh cargo test --locked -p lathe-tests --test spec -- --nocapture --test-threads=2
 
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
-		cargo test --quiet --locked --release -p lathe-tests --test oracle every_engine -- --nocapture
+		cargo test --locked --release -p lathe-tests --test oracle every_engine -- --nocapture --test-threads=2
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh
