@@ -76,6 +76,8 @@ impl Inspection {
                     inspection.creation_bytes = Some(creation.len() as u64);
                     inspection.contract = contract_refusal(bytes, &creation);
                 }
+                // The rules refuse it too, in more words.
+                Err(_) if !inspection.report.is_accepted() => {}
                 Err(error) => inspection.contract = Some(error.to_string()),
             }
         }
