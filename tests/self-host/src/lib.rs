@@ -4,7 +4,7 @@
 
 extern crate alloc;
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::ptr;
 use lathe_vm::{Engine, Machine, Meter, Module, NoHost, Outcome, Rules, Value};
 
@@ -33,10 +33,7 @@ struct Answer {
 /// Returns the address of `len` new bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn reserve(len: usize) -> *mut u8 {
-    let mut bytes = Vec::<u8>::with_capacity(len);
-    let pointer = bytes.as_mut_ptr();
-    core::mem::forget(bytes);
-    pointer
+    alloc::vec![0; len].leak().as_mut_ptr()
 }
 
 /// Runs `run(size)` of the module of `len` bytes at `module` on the engine of this number, the fastest first. Returns the
@@ -49,8 +46,7 @@ pub unsafe extern "C" fn run(module: *const u8, len: usize, engine: usize, size:
     // SAFETY: the caller's.
     let bytes = unsafe { core::slice::from_raw_parts(module, len) };
     let Some(answer) = answer(bytes, engine, size) else { return ptr::null() };
-    let answer = alloc::boxed::Box::new(answer);
-    ptr::from_ref(alloc::boxed::Box::leak(answer)).cast()
+    ptr::from_ref(Box::leak(Box::new(answer))).cast()
 }
 
 fn answer(bytes: &[u8], engine: usize, size: i32) -> Option<Answer> {
