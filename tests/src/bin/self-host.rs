@@ -38,7 +38,7 @@ struct Report {
     equal: bool,
     differences: usize,
     guest_bytes: usize,
-    outer_instructions_ink: u64,
+    outer_ink: u64,
     seconds: u64,
 }
 
@@ -103,7 +103,7 @@ fn compare(guest: &Path) -> Result<Report, String> {
         equal: differences == 0,
         differences,
         guest_bytes: bytes.len(),
-        outer_instructions_ink: outer_ink,
+        outer_ink: outer_ink,
         seconds: begin.elapsed().as_secs(),
     })
 }
