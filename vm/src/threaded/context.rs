@@ -1,6 +1,7 @@
 //! What handlers reach through one pointer.
 
 use super::Function;
+use super::control::Foreign;
 use super::handler::Registers;
 use crate::machine::Store;
 use crate::plain::Exit;
@@ -57,6 +58,8 @@ pub(super) struct Context {
     pub(super) tables: *const TableView,
     /// The instance whose code runs, plus 1, as in the upper half of a reference.
     pub(super) instance_tag: u64,
+    /// The handler that calls functions of other instances, for [`super::handler::Next::Aside`].
+    pub(super) aside: u64,
     /// Why the handlers stopped.
     pub(super) stop: Stop,
     /// What the block costs that could not be paid for.
@@ -74,6 +77,7 @@ pub(super) struct Context {
     pub(super) views: Vec<TableView>,
     /// The return address of a function that another instance called.
     pub(super) crossing_ip: *const u64,
+    pub(super) foreign: Foreign,
 }
 
 impl Context {

@@ -2,7 +2,7 @@
 //! translation, blocks that cannot be paid for.
 
 use super::context::{Context, Crossing, Stop};
-use super::control::{self, CallSite, Called, HEADER_SLOTS};
+use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
@@ -95,7 +95,7 @@ impl Computation {
         self.ty = Some(ty.clone());
         if self.stack.is_empty() {
             // Zeroed memory of this size is given by the operating system when it is first written.
-            self.stack = vec![0; self.value_slots as usize];
+            self.stack = vec![0; self.value_slots as usize + STACK_SLACK];
         }
         let id = match resolve(&store.instances, function) {
             Callee::Host(number, ty) => {
@@ -119,7 +119,7 @@ impl Computation {
         };
         let slots: u32 = ty.params().iter().map(|ty| ty.slots()).sum();
         let sp = slots as usize + HEADER_SLOTS;
-        if sp > self.stack.len() {
+        if sp > self.value_slots as usize {
             return Exit::Trapped(TrapKind::StackOverflow);
         }
         let mut slot = 0;
@@ -216,12 +216,13 @@ impl Computation {
         let mut context = Context {
             memory_len: 0,
             // SAFETY: one past the end.
-            stack_end: unsafe { stack.add(self.stack.len()) },
+            stack_end: unsafe { stack.add(self.value_slots as usize) },
             depth_left: self.depth_left,
             globals: core::ptr::dangling_mut(),
             functions: core::ptr::dangling(),
             tables: core::ptr::dangling(),
             instance_tag: 0,
+            aside: control::call_foreign(self.engine),
             stop: Stop::Returned,
             charged: 0,
             saved: None,
@@ -234,6 +235,7 @@ impl Computation {
             crossings: &mut self.crossings,
             views: Vec::new(),
             crossing_ip: &raw const self.landing[2],
+            foreign: Foreign::default(),
         };
         // SAFETY: the pointers come from the arguments, which nothing else uses while the context lives.
         let exit = unsafe {
