@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle spec
+.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -37,6 +37,9 @@ oracle: ## every engine against the plain one, over thousands of generated modul
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh
+
+self-host: ## run kernels in Lathe inside Lathe (needs the Wasm compiler of `make contracts`)
+	@scripts/self-host.sh
 
 fmt: ## format the code
 	@cargo fmt --all
