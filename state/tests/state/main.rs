@@ -2,6 +2,7 @@
 
 mod chain;
 mod fixture;
+mod history;
 mod model;
 mod oracle;
 mod proof;
