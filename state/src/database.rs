@@ -12,13 +12,13 @@ use crate::{
     genesis::Genesis,
     history::{META_HISTORY_TAIL, Window},
     memory::MemoryStore,
-    prepare::{Means, Prepared},
+    prepare::{Means, Prepared, Records},
     reader::Reader,
     record::{BodyTx, Head, Header, Receipt, TxPosition},
     repair::Repair,
     revert::Revert,
     store::{Batch, Column, Snapshot, Store},
-    trie::{NodeCache, RecordChange},
+    trie::NodeCache,
     verify::Progress,
     view::{META_HEAD, View, block_key, read},
 };
@@ -41,7 +41,7 @@ pub struct Database {
     /// The last block written. Locked while a block is being written, which makes the writer the only one.
     head: Mutex<Head>,
     /// Records of the tries at one block, by its hash. Taken after `head`.
-    cache: Mutex<(B256, NodeCache)>,
+    pub(crate) cache: Mutex<(B256, NodeCache)>,
 }
 
 /// How a chain is kept. Nothing of it changes what the chain says of blocks whose state is kept.
@@ -90,8 +90,10 @@ impl Database {
             }
             Ok(database) => Ok(database),
             Err(StateError::Uninitialised) => {
-                Self::create(Arc::clone(&store), genesis.chain_id, prepared, block)?;
-                Self::open_existing(store, options)
+                let records = Self::create(Arc::clone(&store), genesis.chain_id, prepared, block)?;
+                let database = Self::open_existing(store, options)?;
+                database.cache.lock().1.apply(records);
+                Ok(database)
             }
             Err(error) => Err(error),
         }
@@ -132,15 +134,16 @@ impl Database {
         chain_id: u64,
         prepared: Prepared,
         block: Block,
-    ) -> Result<(), StateError> {
+    ) -> Result<Records, StateError> {
         block.check_state_root(&prepared)?;
         block.check_counts()?;
-        let Prepared { mut batch, .. } = prepared;
+        let Prepared { mut batch, records, .. } = prepared;
         batch.put(Column::Meta, META_SCHEMA_VERSION, SCHEMA_VERSION.to_bytes());
         batch.put(Column::Meta, META_CHAIN_ID, chain_id.to_bytes());
         batch.put(Column::Meta, META_GENESIS_HASH, block.hash.to_bytes());
         block.put_in(&mut batch);
-        Ok(store.write(batch)?)
+        store.write(batch)?;
+        Ok(records)
     }
 
     /// Returns the EIP-155 chain id.
@@ -195,11 +198,7 @@ impl Database {
         if cache.0 != head.hash {
             cache.1.clear();
         }
-        for (owner, records) in records {
-            for RecordChange { path, after, .. } in records {
-                cache.1.set(owner, path, after);
-            }
-        }
+        cache.1.apply(records);
         cache.0 = block.hash;
         *head = block.head();
         Ok(())

@@ -37,6 +37,7 @@ mod repair;
 mod revert;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+mod root;
 mod store;
 mod trie;
 mod verify;
@@ -57,6 +58,7 @@ pub use crate::{
     proof::{AccountProof, SlotProof},
     record::{Account, BodyTx, Head, Header, Receipt, TxPosition},
     repair::Repair,
+    root::{AccountUpdate, Root},
     store::{Batch, Column, Entry, Scan, Snapshot, Store, StoreError},
     trie::TrieFault,
     verify::{BlockFault, FAULTS_MAX, Fault, Progress, Report},

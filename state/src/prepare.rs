@@ -32,8 +32,7 @@ pub struct Prepared {
     pub(crate) parent: Option<Head>,
     pub(crate) state_root: B256,
     pub(crate) batch: Batch,
-    /// The records of tries that change, by owner.
-    pub(crate) records: Vec<(Option<B256>, Vec<RecordChange>)>,
+    pub(crate) records: Records,
 }
 
 /// How to compute: nothing of it changes the result.
@@ -171,8 +170,8 @@ fn storage_root(account: Option<Account>) -> B256 {
     account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root)
 }
 
-/// The changed records of each trie.
-type Records = Vec<(Option<B256>, Vec<RecordChange>)>;
+/// The records that change of each trie: None is the trie of accounts, else the owner of the storage.
+pub(crate) type Records = Vec<(Option<B256>, Vec<RecordChange>)>;
 
 /// Updates the storage tries, puts their roots into the accounts, and returns the records that change.
 fn update_storage(

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use alloy_primitives::{B256, map::HashMap};
 use alloy_trie::Nibbles;
 
-use super::node::Node;
+use super::{node::Node, update::RecordChange};
 
-/// Records in each half. One takes about 250 bytes, so both halves together stay around 128 MiB.
-const HALF_RECORDS_MAX: usize = 1 << 18;
+/// Records in each half: those of a million accounts are some 350,000, at about 250 bytes each. Smaller states take less.
+const HALF_RECORDS_MAX: usize = 1 << 19;
 
 /// Which trie, and the path in it. None is the trie of accounts, else keccak256 of the address whose storage it is.
 type Place = (Option<B256>, Nibbles);
@@ -44,6 +44,15 @@ impl NodeCache {
             None => {
                 self.young.remove(&place);
                 self.old.remove(&place);
+            }
+        }
+    }
+
+    /// Notes what an update of tries, by owner, leads to.
+    pub(crate) fn apply(&mut self, tries: Vec<(Option<B256>, Vec<RecordChange>)>) {
+        for (owner, records) in tries {
+            for RecordChange { path, after, .. } in records {
+                self.set(owner, path, after);
             }
         }
     }

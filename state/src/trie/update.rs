@@ -222,6 +222,9 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
         let branch = path.join(&extension);
         let mut done = self.fork_in_parallel(&branch, &children, changes)?;
         let mut node = Node { extension, ..Node::default() };
+        if let Children::Of(old) = &children {
+            node.references.reserve_exact(old.references.len());
+        }
         // The first child that the update touched, as long as it is the only one: it may take the branch's place.
         let mut only: Option<(u8, Updated<T>)> = None;
         let mut rest = changes;

@@ -268,8 +268,7 @@ fn a_damaged_trie_is_repaired_and_damaged_leaves_are_not(home: &Home) {
 fn each_damage_of_the_history_is_a_fault(home: &Home) {
     let first_row = |store: &dyn Store, column| {
         let snapshot = store.snapshot();
-        let row = snapshot.scan(column, &[], &[]).next().expect("there are rows").expect("reads");
-        row
+        snapshot.scan(column, &[], &[]).next().expect("there are rows").expect("reads")
     };
     for column in [Column::Hist, Column::TrieHist] {
         let found = faults(home, |store, _, batch| batch.delete(column, first_row(store, column).0));
