@@ -52,7 +52,7 @@ all() {
     check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     tests "state: RocksDB" -p lathe-state
     check "lathe builds" cargo build --locked -p lathe-node
-    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test errors
+    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors
 }
 
 case "${1:-}" in

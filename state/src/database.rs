@@ -26,9 +26,13 @@ use crate::{
 /// Version of the layout of columns, keys and records. A store of another version is refused.
 pub const SCHEMA_VERSION: u64 = 2;
 
-const META_SCHEMA_VERSION: &[u8] = b"schema_version";
-const META_CHAIN_ID: &[u8] = b"chain_id";
-const META_GENESIS_HASH: &[u8] = b"genesis_hash";
+pub(crate) const META_SCHEMA_VERSION: &[u8] = b"schema_version";
+pub(crate) const META_CHAIN_ID: &[u8] = b"chain_id";
+pub(crate) const META_GENESIS_HASH: &[u8] = b"genesis_hash";
+/// There while a chain is being loaded.
+pub(crate) const META_LOADING: &[u8] = b"loading";
+/// There if a file said how the chain begins.
+pub(crate) const META_IMPORTED: &[u8] = b"imported";
 
 /// A chain: one writer, any number of readers. Share it behind an `Arc`.
 pub struct Database {
@@ -101,6 +105,17 @@ impl Database {
 
     /// Opens the chain that is in the store, whatever it is; fails with [`StateError::Uninitialised`] if there is none.
     pub fn open_existing(store: Arc<dyn Store>, options: DatabaseOptions) -> Result<Self, StateError> {
+        if store.snapshot().get(Column::Meta, META_LOADING)?.is_some() {
+            return Err(StateError::Unfinished);
+        }
+        Self::open_unfinished(store, options)
+    }
+
+    /// Opens the chain that is in the store, even while it is being loaded.
+    pub(crate) fn open_unfinished(
+        store: Arc<dyn Store>,
+        options: DatabaseOptions,
+    ) -> Result<Self, StateError> {
         let snapshot: Arc<dyn Snapshot> = store.snapshot().into();
         // The schema version decides whether anything else can be read at all.
         let found: u64 =
@@ -154,6 +169,18 @@ impl Database {
     /// Returns the hash of the chain's first block.
     pub fn genesis_hash(&self) -> B256 {
         self.genesis_hash
+    }
+
+    /// Returns whether a file said how the chain begins, and not the one who opens it.
+    pub fn is_imported(&self) -> Result<bool, StateError> {
+        Ok(self.store.snapshot().get(Column::Meta, META_IMPORTED)?.is_some())
+    }
+
+    /// Notes that a file said how the chain begins.
+    pub fn set_imported(&self) -> Result<(), StateError> {
+        let mut batch = Batch::new();
+        batch.put(Column::Meta, META_IMPORTED, 1_u64.to_bytes());
+        Ok(self.store.write(batch)?)
     }
 
     /// Returns the chain as it is now, frozen.
@@ -271,11 +298,11 @@ fn read_meta<R: Record>(snapshot: &dyn Snapshot, key: &[u8]) -> Result<R, StateE
 }
 
 impl Block {
-    fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         Head { number: self.header.number, hash: self.hash, state_root: self.header.state_root }
     }
 
-    fn check_follows(&self, head: &Head) -> Result<(), BlockMismatch> {
+    pub(crate) fn check_follows(&self, head: &Head) -> Result<(), BlockMismatch> {
         let Header { number, parent_hash, .. } = self.header;
         if head.number.checked_add(1) != Some(number) {
             return Err(BlockMismatch::Number { expected: head.number.saturating_add(1), found: number });
@@ -298,7 +325,7 @@ impl Block {
         Ok(())
     }
 
-    fn check_counts(&self) -> Result<(), BlockMismatch> {
+    pub(crate) fn check_counts(&self) -> Result<(), BlockMismatch> {
         let (transactions, hashes, receipts) = (self.body.len(), self.tx_hashes.len(), self.receipts.len());
         if transactions != hashes || transactions != receipts {
             let number = self.header.number;
@@ -308,7 +335,7 @@ impl Block {
     }
 
     /// Adds the block's records, and the head that it becomes.
-    fn put_in(&self, batch: &mut Batch) {
+    pub(crate) fn put_in(&self, batch: &mut Batch) {
         let number = self.header.number;
         let key = block_key(number, self.hash);
         batch.put(Column::Header, key.as_slice(), self.header.to_bytes());

@@ -23,6 +23,14 @@ pub enum StateError {
     /// The store holds no chain yet.
     #[error("the database holds no chain yet")]
     Uninitialised,
+    /// A chain was being loaded into the store and is not whole.
+    #[error(
+        "loading a chain into the database was cut short or failed; remove the directory and load it again"
+    )]
+    Unfinished,
+    /// A chain cannot be loaded over another one.
+    #[error("the database is not empty: give a directory that is")]
+    NotEmpty,
     /// The store holds another chain, or another build's.
     #[error(transparent)]
     Foreign(#[from] Foreign),

@@ -21,6 +21,7 @@
 
 mod changes;
 mod codec;
+mod contents;
 mod database;
 #[cfg(test)]
 mod encodings;
@@ -28,6 +29,7 @@ mod error;
 mod genesis;
 mod history;
 mod leaf;
+mod load;
 mod memory;
 mod prepare;
 mod proof;
@@ -50,9 +52,11 @@ pub use crate::rocks::{RocksOptions, RocksStore};
 pub use crate::{
     changes::{AccountChange, AccountInfo, Changes},
     codec::RecordError,
+    contents::ColumnSize,
     database::{Block, Database, DatabaseOptions, SCHEMA_VERSION},
     error::{BlockMismatch, ChangesError, CorruptEntry, CorruptTrie, Foreign, NotKept, StateError},
     genesis::{Genesis, GenesisAccount},
+    load::{BlockRecords, Loader},
     memory::MemoryStore,
     prepare::Prepared,
     proof::{AccountProof, SlotProof},

@@ -3,7 +3,7 @@
 //! Each column is a `BTreeMap` behind an `Arc`. A snapshot clones the `Arc`s; a write clones a map only while a snapshot
 //! still holds it. So a snapshot costs nothing and a write under a live snapshot costs the size of the columns it touches.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 
@@ -54,6 +54,11 @@ impl Store for MemoryStore {
                 Arc::make_mut(map).retain(|key, _| kept(key));
             }
         }
+    }
+
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.display().to_string();
+        Err(StoreError::Open { path, reason: "what is in memory has no files to copy".into() })
     }
 
     fn compact(&self) -> Result<(), StoreError> {

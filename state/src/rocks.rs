@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
     CompactionDecision, DB, DBCompressionType, DBRecoveryMode, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode,
-    Options, ReadOptions, WriteBatch,
+    Options, ReadOptions, WriteBatch, checkpoint::Checkpoint,
 };
 
 use crate::store::{Batch, Column, HISTORY, Scan, Snapshot, Store, StoreError, prefix_end, trailing_number};
@@ -253,6 +253,12 @@ impl Store for RocksStore {
 
     fn forget_history(&self, tail: u64) {
         self.forgotten.fetch_max(tail, Ordering::AcqRel);
+    }
+
+    /// Files that do not change are shared with the copy, if both are on one file system.
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |error: rocksdb::Error| open_error(path, error);
+        Checkpoint::new(&self.db).map_err(failed)?.create_checkpoint(path).map_err(failed)
     }
 
     fn compact(&self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@
 //!   process loses nothing of it; after [`Store::sync`], a power cut does not either.
 //! - Keys come back in ascending byte order.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use thiserror::Error;
 
@@ -99,6 +99,9 @@ pub trait Store: Send + Sync {
     /// Allows the store to drop, when it likes, rows of [`Column::Hist`], [`Column::TrieHist`] and [`Column::Changes`] whose
     /// key ends with a number up to `tail`. Snapshots may lose them too.
     fn forget_history(&self, tail: u64);
+
+    /// Copies everything written so far to a new directory.
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError>;
 
     /// Rewrites every column without what was deleted or may be forgotten.
     fn compact(&self) -> Result<(), StoreError>;

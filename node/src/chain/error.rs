@@ -119,6 +119,20 @@ pub enum ChainError {
     /// There is no data directory.
     #[error("{}: there is no such directory", .0.display())]
     NoDataDir(PathBuf),
+    /// A file or directory is in the way.
+    #[error("{}: it is there already; name one that is not", .0.display())]
+    Exists(PathBuf),
+    /// A dump contradicts itself.
+    #[error("dump: {0}")]
+    Dump(String),
+    /// An account of a genesis file has code that no transaction could have installed.
+    #[error("code of account {address}: {why}")]
+    GenesisCode {
+        /// The account.
+        address: Address,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A data directory was given to a build without a database.
     #[error("{} cannot be opened: this build has no database (cargo feature `rocksdb`)", .0.display())]
     NoRocksDb(PathBuf),

@@ -9,6 +9,7 @@
 
 mod block;
 mod call;
+mod data_dir;
 mod error;
 mod mine;
 mod pool;
@@ -28,7 +29,7 @@ use alloy_signer_local::{
     PrivateKeySigner,
     coins_bip39::{English, Mnemonic, MnemonicError},
 };
-use lathe_state::{Database, DatabaseOptions, MemoryStore, Report, Store, View};
+use lathe_state::{Database, DatabaseOptions, Foreign, MemoryStore, StateError, Store, View};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -36,6 +37,7 @@ use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
 pub use call::CallOutcome;
+pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
@@ -138,9 +140,22 @@ impl Chain {
         let spec = options.spec;
         let genesis = spec.genesis(&signers, options.balance);
         let database_options = DatabaseOptions { history: options.keep.history };
-        let database = Database::open(store, database_options, &genesis, |state_root| {
+        let opened = Database::open(Arc::clone(&store), database_options, &genesis, |state_root| {
             record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
-        })?;
+        });
+        let database = match opened {
+            // A chain that `lathe db load` made has other accounts; its rules are told by its first block.
+            Err(StateError::Foreign(error @ Foreign::Genesis { .. })) => {
+                let database = Database::open_existing(store, database_options)?;
+                let first = database.view()?.header_by_number(0)?;
+                let same_rules = first.is_some_and(|(_, header)| header.extra_data[..] == spec.hash()[..]);
+                if !(database.is_imported()? && same_rules) {
+                    return Err(StateError::Foreign(error).into());
+                }
+                database
+            }
+            opened => opened?,
+        };
         let view = Arc::new(database.view()?);
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
@@ -156,16 +171,6 @@ impl Chain {
             snapshots: Mutex::default(),
             writer: Mutex::default(),
         }))
-    }
-
-    /// Checks the chain in a directory against itself, without opening it for writing blocks.
-    pub fn verify(data_dir: &Path) -> Result<Report> {
-        if !data_dir.is_dir() {
-            // Opening would make one.
-            return Err(ChainError::NoDataDir(data_dir.to_owned()));
-        }
-        let store = open_store(Home::Directory(data_dir.to_owned()))?;
-        Ok(Database::open_existing(store, DatabaseOptions::default())?.view()?.verify()?)
     }
 
     /// Returns the rules of the chain.
@@ -212,21 +217,20 @@ fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
     (0..count).map(derive).collect()
 }
 
-#[cfg(feature = "rocksdb")]
 fn open_store(home: Home) -> Result<Arc<dyn Store>> {
-    use lathe_state::{RocksOptions, RocksStore};
     match home {
         Home::Memory => Ok(Arc::new(MemoryStore::new())),
-        Home::Directory(dir) | Home::TemporaryDirectory(dir) => {
-            Ok(Arc::new(RocksStore::open(dir, RocksOptions::default())?))
-        }
+        Home::Directory(dir) | Home::TemporaryDirectory(dir) => open_directory(&dir),
     }
 }
 
+/// Opens the database in a directory, or makes one.
+#[cfg(feature = "rocksdb")]
+fn open_directory(dir: &Path) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(lathe_state::RocksStore::open(dir, Default::default())?))
+}
+
 #[cfg(not(feature = "rocksdb"))]
-fn open_store(home: Home) -> Result<Arc<dyn Store>> {
-    match home {
-        Home::Memory => Ok(Arc::new(MemoryStore::new())),
-        Home::Directory(dir) | Home::TemporaryDirectory(dir) => Err(ChainError::NoRocksDb(dir)),
-    }
+fn open_directory(dir: &Path) -> Result<Arc<dyn Store>> {
+    Err(ChainError::NoRocksDb(dir.to_owned()))
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod fixture;
 mod history;
+mod load;
 mod model;
 mod oracle;
 mod proof;
