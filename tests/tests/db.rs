@@ -202,7 +202,7 @@ fn a_directory_is_counted_pruned_copied_and_repaired() {
     let stats = db_json(&["stats"], &dir);
     assert_eq!((entries(&stats, "changes"), entries(&stats, "canon")), (2, 10));
     assert_eq!(db_json(&["verify"], &dir)["ok"], true);
-    assert_eq!(db_json(&["verify"], &copy)["historyRows"].as_u64() > Some(20), true);
+    assert!(db_json(&["verify"], &copy)["historyRows"].as_u64() > Some(20));
 
     let repair = db_json(&["repair-trie"], &dir);
     assert_eq!((&repair["written"], &repair["deleted"]), (&json!(0), &json!(0)));
