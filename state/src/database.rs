@@ -13,6 +13,7 @@ use crate::{
     history::{META_HISTORY_TAIL, Window},
     memory::MemoryStore,
     prepare::{Means, Prepared, Records},
+    reach,
     reader::Reader,
     record::{BodyTx, Head, Header, Receipt, TxPosition},
     repair::Repair,
@@ -126,6 +127,7 @@ impl Database {
         let chain_id = read_meta(&*snapshot, META_CHAIN_ID)?;
         let genesis_hash = read_meta(&*snapshot, META_GENESIS_HASH)?;
         let tail: Option<u64> = read(&*snapshot, Column::Meta, META_HISTORY_TAIL)?;
+        reach!("open");
         let window = Window::new(Arc::clone(&store), tail.unwrap_or_default());
         let head = View::new(snapshot, Arc::clone(&window))?.head();
         let database = Self {
@@ -190,6 +192,7 @@ impl Database {
 
     /// Computes the state that `changes` lead to from the head, without writing anything.
     pub fn prepare(&self, changes: &Changes) -> Result<Prepared, StateError> {
+        reach!("before-root");
         let view = self.view()?;
         let cache = self.cache.lock();
         // Another block may have been written since the view was made; `commit` will say so.
@@ -217,8 +220,11 @@ impl Database {
         if let Some(tail) = tail {
             batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
         }
+        reach!("before-write");
         self.store.write(batch)?;
+        reach!("after-write");
         if let Some(tail) = tail {
+            reach!("prune");
             self.window.raise(tail);
         }
         let mut cache = self.cache.lock();
@@ -247,7 +253,9 @@ impl Database {
         // Pins the rows that lead there.
         let _past = view.at(number)?;
         let Revert { head: earlier, batch } = Revert::new(&view, number)?;
+        reach!("before-revert");
         self.store.write(batch)?;
+        reach!("after-revert");
         *self.cache.lock() = (earlier.hash, NodeCache::default());
         *head = earlier;
         Ok(earlier)

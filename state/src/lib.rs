@@ -26,6 +26,8 @@ mod database;
 #[cfg(test)]
 mod encodings;
 mod error;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod genesis;
 mod history;
 mod leaf;
@@ -45,7 +47,19 @@ mod trie;
 mod verify;
 mod view;
 
+/// Kills the process here if the crash harness wants it; nothing without the feature `failpoints`.
+macro_rules! reach {
+    ($point:literal) => {
+        #[cfg(feature = "failpoints")]
+        $crate::failpoint::reach($point);
+    };
+}
+pub(crate) use reach;
+
 pub use alloy_trie::EMPTY_ROOT_HASH;
+
+#[cfg(feature = "failpoints")]
+pub use crate::failpoint::Sabotage;
 
 #[cfg(feature = "rocksdb")]
 pub use crate::rocks::{RocksOptions, RocksStore};

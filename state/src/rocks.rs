@@ -97,6 +97,19 @@ impl RocksStore {
         Ok(Self { db: Arc::new(db), writer: Mutex::default(), synced: Mutex::default(), forgotten })
     }
 
+    /// Turns a batch into RocksDB's.
+    fn translate(&self, batch: Batch) -> WriteBatch {
+        let mut rocks = WriteBatch::default();
+        for write in batch.writes {
+            let column = handle(&self.db, write.column);
+            match write.value {
+                Some(value) => rocks.put_cf(column, write.key, value),
+                None => rocks.delete_cf(column, write.key),
+            }
+        }
+        rocks
+    }
+
     /// Returns the directory.
     pub fn path(&self) -> PathBuf {
         self.db.path().to_owned()
@@ -219,15 +232,10 @@ impl Store for RocksStore {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        #[cfg(feature = "failpoints")]
+        let Some(batch) = self.sabotage(batch)? else { return Ok(()) };
         let writes = batch.len();
-        let mut rocks = WriteBatch::default();
-        for write in batch.writes {
-            let column = handle(&self.db, write.column);
-            match write.value {
-                Some(value) => rocks.put_cf(column, write.key, value),
-                None => rocks.delete_cf(column, write.key),
-            }
-        }
+        let rocks = self.translate(batch);
         let write = || self.db.write(rocks).map_err(rocksdb::Error::into_string);
         self.writer.lock().attempt(write, |reason| StoreError::Write { writes, reason })
     }
@@ -272,6 +280,41 @@ impl Store for RocksStore {
             self.db.compact_range_cf_opt(column_family, None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "failpoints")]
+impl RocksStore {
+    /// Between the two halves of a batch that is split: about as long as a transaction takes.
+    const SPLIT_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
+    /// Does to a batch what the harness asks for. Returns what is to be written as ever, if anything.
+    fn sabotage(&self, mut batch: Batch) -> Result<Option<Batch>, StoreError> {
+        use crate::failpoint::Sabotage;
+        if Sabotage::SkipTrieDelete.is_on() {
+            batch.writes.retain(|write| {
+                let is_record = matches!(write.column, Column::TrieAccount | Column::TrieStorage);
+                !is_record || write.value.is_some()
+            });
+        }
+        if Sabotage::SplitBatch.is_on() && batch.len() > 1 {
+            let second = batch.writes.split_off(batch.len() / 2);
+            self.write_whole(batch, true)?;
+            thread::sleep(Self::SPLIT_PAUSE);
+            batch = Batch { writes: second };
+        }
+        if Sabotage::WalOff.is_on() {
+            self.write_whole(batch, false)?;
+            return Ok(None);
+        }
+        Ok(Some(batch))
+    }
+
+    fn write_whole(&self, batch: Batch, log: bool) -> Result<(), StoreError> {
+        let writes = batch.len();
+        let batch = self.translate(batch);
+        let result = if log { self.db.write(batch) } else { self.db.write_without_wal(batch) };
+        result.map_err(|error| StoreError::Write { writes, reason: error.into_string() })
     }
 }
 
