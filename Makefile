@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle self-host
+.PHONY: help setup devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -19,18 +19,25 @@ demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the rece
 test: setup clients ## everything that CI wants
 	@scripts/test.sh all
 
+torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
+	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2
+	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture -- --kills $(or $(KILLS),500)
+
 quick: ## the tests that need neither RocksDB nor a node
 	@scripts/test.sh quick
 
 clients: ## install the clients that the end-to-end tests drive
 	@scripts/clients.sh
 
-bench: ## race the engines against others (clang builds wasm3)
-	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine
+bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
+	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
+
+spec: ## the Wasm test suite on every engine, a line of JSON for each suite
+	@scripts/json.sh cargo test --locked -p lathe-tests --test spec -- --nocapture --test-threads=2
 
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
-		cargo test --quiet --locked --release -p lathe-tests --test oracle every_engine -- --nocapture
+		cargo test --locked --release -p lathe-tests --test oracle every_engine -- --nocapture --test-threads=2
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh

@@ -5,7 +5,7 @@
 //! make the same module everywhere.
 
 mod body;
-mod encode;
+pub mod encode;
 mod random;
 
 pub use random::Random;

@@ -231,11 +231,6 @@ impl Module {
         self.0.instantiation_ink
     }
 
-    #[doc(hidden)]
-    pub fn dump(&self) -> Vec<(u32, Vec<u64>)> {
-        self.0.threaded.iter().filter_map(|f| f.words().map(|w| (f.index(), w))).collect()
-    }
-
     pub(crate) fn definition(&self) -> &Definition {
         &self.0
     }

@@ -107,9 +107,6 @@ impl Function {
         functions
     }
 
-    pub(crate) fn words(&self) -> Option<alloc::vec::Vec<u64>> { self.code.get().map(|c| c.words.to_vec()) }
-    pub(crate) fn index(&self) -> u32 { self.index }
-
     /// Returns the first instruction.
     #[inline(always)]
     fn entry(&self) -> *const u64 {

@@ -2,25 +2,37 @@
 
 use lathe_vm::ValueType;
 
-/// The sections in their order, by their ids.
+/// The sections that modules here have, with their ids.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-pub(crate) enum Section {
+pub enum Section {
+    /// Types of functions and blocks.
     Type = 1,
+    /// Imports.
     Import = 2,
+    /// The type of each function.
     Function = 3,
+    /// Tables.
     Table = 4,
+    /// Memories.
     Memory = 5,
+    /// Globals.
     Global = 6,
+    /// Exports.
     Export = 7,
+    /// Element segments.
     Element = 9,
+    /// The number of data segments.
     DataCount = 12,
+    /// Function bodies.
     Code = 10,
+    /// Data segments.
     Data = 11,
 }
 
 impl Section {
-    pub(crate) fn write(self, out: &mut Vec<u8>, content: &[u8]) {
+    /// Appends the section with this content.
+    pub fn write(self, out: &mut Vec<u8>, content: &[u8]) {
         out.push(self as u8);
         out.extend(unsigned(content.len() as u64));
         out.extend(content);
@@ -28,7 +40,7 @@ impl Section {
 }
 
 /// Returns an unsigned LEB128 number.
-pub(crate) fn unsigned(mut value: u64) -> Vec<u8> {
+pub fn unsigned(mut value: u64) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
         let low = value.to_le_bytes()[0] & 0x7f;
@@ -42,7 +54,7 @@ pub(crate) fn unsigned(mut value: u64) -> Vec<u8> {
 }
 
 /// Returns a signed LEB128 number.
-pub(crate) fn signed(mut value: i64) -> Vec<u8> {
+pub fn signed(mut value: i64) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
         let low = value.to_le_bytes()[0] & 0x7f;
@@ -57,18 +69,18 @@ pub(crate) fn signed(mut value: i64) -> Vec<u8> {
 }
 
 /// Returns a vector: how many items there are, then the items.
-pub(crate) fn vector(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+pub fn vector(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let items: Vec<Vec<u8>> = items.into_iter().collect();
     [unsigned(items.len() as u64), items.concat()].concat()
 }
 
 /// Returns a name: its length, then its bytes.
-pub(crate) fn name(name: &str) -> Vec<u8> {
+pub fn name(name: &str) -> Vec<u8> {
     [unsigned(name.len() as u64), name.as_bytes().to_vec()].concat()
 }
 
 /// Returns the byte of a type.
-pub(crate) fn value_type(ty: ValueType) -> u8 {
+pub fn value_type(ty: ValueType) -> u8 {
     match ty {
         ValueType::I32 => 0x7f,
         ValueType::I64 => 0x7e,

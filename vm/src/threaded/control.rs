@@ -458,6 +458,8 @@ impl Handler for Import {
         // SAFETY: the caller's; `ip` is at the stub of a function, the accumulator holds the return address.
         unsafe {
             let site = r.acc as usize as *const u64;
+            // Nothing waits in the accumulators during a call; so they need not be kept.
+            (r.acc64, r.acc32) = (0.0, 0.0);
             (*(*r.context).meter).set_counter(r.ink);
             match super::run::import(r.context, Function::of_stub(r.ip), r.sp, site) {
                 Called::Returned(base) => {

@@ -422,8 +422,7 @@ impl Translator<'_> {
             self.words.truncate(comparison.word);
             self.first = None;
             self.last = usize::MAX;
-            self.held[Accumulator::Int as usize] =
-                Held { same: comparison.same, ..Default::default() };
+            self.held[Accumulator::Int as usize] = Held { same: comparison.same, ..Default::default() };
             return comparison.branch;
         }
         let (shape, a) = match self.find_no_const(entry) {
@@ -466,8 +465,7 @@ impl Translator<'_> {
         self.words.truncate(step.word);
         self.first = None;
         let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
-        self.held[Accumulator::Int as usize] =
-            Held { same: Some(step.slot), ..Default::default() };
+        self.held[Accumulator::Int as usize] = Held { same: Some(step.slot), ..Default::default() };
         Some(self.emit(&[handler, immediate.into(), 0, StepEnd { operand, ink: 0 }.into()]))
     }
 
@@ -566,8 +564,7 @@ impl Translator<'_> {
             }
             _ => return false,
         };
-        let Some(addresses) =
-            numeric::select_pair(self.engine, first.instruction, instruction, in_acc, rest)
+        let Some(addresses) = numeric::select_pair(self.engine, first.instruction, instruction, in_acc, rest)
         else {
             return false;
         };
