@@ -5,6 +5,11 @@
 //! The **header** is the return address and the function. The return address points to a [`CallSite`] in the caller's
 //! code, right before the next instruction.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Crossing, Stop};
 use super::handler::{Handler, Next, Registers, address};
 use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide};

@@ -9,6 +9,11 @@
 //! not inlined. `build.rs` leaves the backend out of builds where that does not hold, and a test looks at the
 //! machine code.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Context, Stop};
 use crate::{Engine, TrapKind};
 
@@ -191,7 +196,6 @@ mod tail {
         tail::<H> as Tail as usize as u64
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each travels in a register of its own")]
     unsafe extern "sysv64" fn tail<H: Handler>(
         ip: *const u64,
         sp: *mut u64,
@@ -222,7 +226,6 @@ mod tail {
     /// Leaves the registers in the context: the end of a run. It is out of line so that handlers stay short.
     #[cold]
     #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "each travels in a register of its own")]
     unsafe extern "sysv64" fn save(
         ip: *const u64,
         sp: *mut u64,

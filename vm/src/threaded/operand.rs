@@ -3,6 +3,11 @@
 //! A value lies in a **slot** of 64 bits as the bits of its type, zero above them; vectors take two slots, the low
 //! half first. An integer of 32 bits in the accumulator is zero above them too, so that it can be read as an address.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::handler::Registers;
 
 /// The fields of word 1 of most instructions. Slots count from `sp`; parameters lie below it.

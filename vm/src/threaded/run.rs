@@ -1,6 +1,11 @@
 //! Starting, stopping and resuming threaded code, and what it cannot do by itself: calls out of the instance,
 //! translation, blocks that cannot be paid for.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Context, Crossing, Stop};
 use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
@@ -191,7 +196,6 @@ impl Computation {
     }
 
     /// Writes a value and returns the slot behind it.
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of a vector")]
     fn put_value(&mut self, slot: usize, value: u128, ty: ValueType) -> usize {
         self.stack[slot] = value as u64;
         if ty == ValueType::V128 {
