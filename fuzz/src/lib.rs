@@ -12,9 +12,12 @@ use lathe_vm::{
 /// What a function gets to run: enough to reach everything, too little to loop for long.
 const GAS: u64 = 20_000;
 
-/// Compiles any bytes and runs every export of what comes out.
+/// Compiles any bytes and runs every export of what comes out. A report judges the bytes alike.
 pub fn module(data: &[u8]) {
-    match Module::new(data, &Rules::DEVNET) {
+    let report = lathe_vm::inspect(data, &Rules::DEVNET);
+    let module = Module::new(data, &Rules::DEVNET);
+    assert_eq!(report.is_accepted(), module.is_ok(), "the report has {:?}", report.violations);
+    match module {
         Ok(module) => {
             run(&module, GAS);
         }

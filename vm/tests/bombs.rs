@@ -504,3 +504,30 @@ fn bodies() {
         accepted("returns", returns, 30_000, &Rules::DEVNET);
     });
 }
+
+/// What finding the name behind a symbol of at most 1,024 bytes may ask for: each byte may copy a text of 2 KiB.
+const SYMBOL_BYTES: u64 = 4 * 1024 * 1024;
+
+#[test]
+fn symbols() {
+    on_small_stack(|| {
+        // Types made of two of the one before, in C++ and in Rust; pointers to pointers; a reference to itself.
+        let pairs: String = (0..60).map(|i| format!("1BIS{i:X}_S{i:X}_E")).collect();
+        let symbols = [
+            format!("_Z1f1A{pairs}"),
+            format!("_Z1f1A{}", "S_S_".repeat(250)),
+            format!("_Z1f{}i", "P".repeat(1_000)),
+            format!("_Z1fI{}EvT_", "1AI".repeat(100)),
+            format!("_Z1fI{}EvDpT_", "iJ".repeat(300)),
+            format!("_RINvC1a1b{}E", "TB7_B7_E".repeat(100)),
+            "_RMC0RB2_".to_owned(),
+            "_RMC0FGZZZZZZZZZ_Eu".to_owned(),
+            "n".repeat(1_000_000),
+        ];
+        for symbol in symbols {
+            let (name, cost) = counted(|| lathe_vm::demangle(&symbol));
+            assert!(name.len() <= 256 + 3, "{name}");
+            assert!(cost.total <= SYMBOL_BYTES, "{symbol}: {cost:?}");
+        }
+    });
+}
