@@ -21,6 +21,7 @@ fn handlers_jump_to_the_next_and_never_call_it() {
         // A build without the tail backend, as with debug assertions.
         return;
     }
+    run_something();
     let program =
         std::fs::read(std::env::current_exe().expect("the test has a file")).expect("it can be read");
     let file = object::File::parse(&*program).expect("the test is an object file");
