@@ -29,8 +29,8 @@
 //! **Architecture invariant:** nothing that a guest does recurses on the host's stack, neither while a module is
 //! checked nor while it runs.
 //!
-//! **Architecture invariant:** ink is charged for the instructions of the module, before each acts, and never for
-//! what an engine makes of them. The engine is private; [`plain`](crate) code is one stack slot per value.
+//! **Architecture invariant:** ink is charged for the instructions of the module, never for what an [`Engine`] makes of
+//! them, and no engine can be told from another by what code does, costs or leaves.
 #![no_std]
 
 #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(target_feature = "sse2")))]
