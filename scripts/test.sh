@@ -39,7 +39,8 @@ tests() {
 quick() {
     check "formatting" cargo fmt --all -- --check
     tests "gas, vm, state: no RocksDB" -p lathe-gas -p lathe-vm -p lathe-state --no-default-features
-    tests "the Wasm spec suite, and the engines against each other" -p lathe-tests --lib --test spec --test kernels --test oracle
+    tests "handlers end in jumps, in a release build too" --release -p lathe-vm --test machine_code --test host_stack
+    tests "the Wasm spec suite, and the engines against each other" -p lathe-tests --no-default-features --lib --test spec --test kernels --test oracle
     check "kernels are what their sources build" scripts/kernels.sh --check
     tests "node: in memory" -p lathe-node --no-default-features
 }

@@ -77,11 +77,11 @@ fn run_prints_results_and_gas() {
             (func (export "spin") (loop (br 0))))"#,
     );
     let cases: &[(&[&str], &str)] = &[
-        (&["add", "2", "3"], "5"),
-        (&["add", "-1", "4294967295"], "-2"),
-        (&["half", "3"], "1.5"),
-        (&["half", "NaN"], "NaN"),
-        (&["swap", "7", "0.5"], "0.5\n7"),
+        (&["--invoke", "add", "--args", "2", "3"], "5"),
+        (&["--invoke", "add", "--args", "-1", "4294967295"], "-2"),
+        (&["--invoke", "half", "--args", "3"], "1.5"),
+        (&["--invoke", "half", "--args", "NaN"], "NaN"),
+        (&["--invoke", "swap", "--args", "7", "0.5"], "0.5\n7"),
     ];
     for (arguments, printed) in cases {
         let output = lathe("run", &module, arguments);
@@ -89,15 +89,17 @@ fn run_prints_results_and_gas() {
         assert!(stderr(&output).starts_with("gas used "), "{output:?}");
     }
     // The instance is 100 gas; entry, two arguments, two reads, a sum and the return are a part of one.
-    let output = lathe("run", &module, &["add", "2", "3", "--json"]);
-    assert_eq!(stdout(&output), r#"{"gasUsed":101,"results":["5"]}"#);
+    let output = lathe("run", &module, &["--json", "--invoke", "add", "--args", "2", "3"]);
+    let report = stdout(&output);
+    let expected = r#"{"outcome":"returned","results":["5"],"gasUsed":101,"inkUsed":1003000,"engine":"#;
+    assert!(report.starts_with(expected), "{report}");
 
     let failures: &[(&[&str], i32, &str)] = &[
-        (&["divide", "0"], 1, "integer divide by zero"),
-        (&["spin", "--gas", "1000"], 1, "out of gas"),
-        (&["nothing"], 1, "exports no function `nothing`"),
-        (&["add", "1"], 2, "takes 2 arguments, but 1 were given"),
-        (&["add", "1", "x"], 2, "\"x\" is no i32"),
+        (&["--invoke", "divide", "--args", "0"], 1, "integer divide by zero"),
+        (&["--invoke", "spin", "--gas", "1000"], 1, "out of gas"),
+        (&["--invoke", "nothing"], 1, "exports no function `nothing`"),
+        (&["--invoke", "add", "--args", "1"], 2, "takes 2 arguments, but 1 were given"),
+        (&["--invoke", "add", "--args", "1", "x"], 2, "\"x\" is no i32"),
     ];
     for (arguments, code, words) in failures {
         let output = lathe("run", &module, arguments);

@@ -5,10 +5,12 @@
 
 mod instantiate;
 mod memory;
+mod pool;
 mod table;
 
 pub use instantiate::InstantiationError;
 pub(crate) use memory::Memory;
+pub(crate) use pool::{give_stack, take_stack};
 pub(crate) use table::Table;
 
 use crate::module::Definition;

@@ -1,5 +1,6 @@
 //! Linear memory.
 
+use super::pool::Block;
 use crate::PAGE_BYTES;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,7 +9,7 @@ use alloc::vec::Vec;
 /// gives pages when they are first written.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    bytes: Vec<u8>,
+    room: Room,
     len: usize,
     /// What the module says it never passes, as importers see it.
     pub(crate) declared_max: Option<u32>,
@@ -16,20 +17,53 @@ pub(crate) struct Memory {
     pages_max: u32,
 }
 
+/// Where the bytes are.
+#[derive(Debug)]
+enum Room {
+    /// In the pool; `None` only while the memory is dropped.
+    Pooled(Option<Block>),
+    Own(Vec<u8>),
+}
+
+impl Room {
+    /// Returns zeroed room for as many pages or more.
+    fn new(pages: u32) -> Self {
+        match Block::take(pages) {
+            Some(block) => Self::Pooled(Some(block)),
+            None => Self::Own(vec![0; byte_len(pages)]),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Pooled(block) => block.as_ref().map_or(&[], Block::bytes),
+            Self::Own(bytes) => bytes,
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Pooled(block) => block.as_mut().map_or(&mut [], Block::bytes_mut),
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
 impl Memory {
     /// Returns a memory of `pages`, which is at most `pages_max`.
     pub(crate) fn new(pages: u32, declared_max: Option<u32>, pages_max: u32) -> Self {
-        let len = byte_len(pages);
         let pages_max = pages_max.min(declared_max.unwrap_or(u32::MAX));
-        Self { bytes: vec![0; len], len, declared_max, pages_max }
+        // A memory without pages takes no room before it grows.
+        let room = if pages == 0 { Room::Own(Vec::new()) } else { Room::new(pages) };
+        Self { room, len: byte_len(pages), declared_max, pages_max }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.room.bytes()[..self.len]
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.len]
+        &mut self.room.bytes_mut()[..self.len]
     }
 
     pub(crate) fn pages(&self) -> u32 {
@@ -40,16 +74,30 @@ impl Memory {
     pub(crate) fn grow(&mut self, pages: u32) -> Option<u32> {
         let old = self.pages();
         let new = old.checked_add(pages).filter(|&new| new <= self.pages_max)?;
-        let len = byte_len(new);
-        if len > self.bytes.len() {
+        if byte_len(new) > self.room.bytes().len() {
             // Room doubles, so that growing page by page copies each byte a bounded number of times.
-            let room = byte_len(new.max(old.saturating_mul(2)).min(self.pages_max));
-            let mut bytes = vec![0; room];
-            bytes[..self.len].copy_from_slice(self.bytes());
-            self.bytes = bytes;
+            let room = Room::new(new.max(old.saturating_mul(2)).min(self.pages_max));
+            let len = self.len;
+            let old = core::mem::replace(&mut self.room, room);
+            self.room.bytes_mut()[..len].copy_from_slice(&old.bytes()[..len]);
+            give_back(old, len);
         }
-        self.len = len;
+        self.len = byte_len(new);
         Some(old)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let room = core::mem::replace(&mut self.room, Room::Pooled(None));
+        give_back(room, self.len);
+    }
+}
+
+/// Gives room back of which the first `len` bytes have been in use.
+fn give_back(room: Room, len: usize) {
+    if let Room::Pooled(Some(block)) = room {
+        block.give(len);
     }
 }
 

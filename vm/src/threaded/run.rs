@@ -11,13 +11,13 @@ use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK}
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
-    Callee, ImportedFunction, Store, call_host, function_of, resolve, result_slot, slot_of, value_of,
+    Callee, ImportedFunction, Store, call_host, function_of, give_stack, resolve, result_slot, slot_of,
+    take_stack, value_of,
 };
 use crate::plain::{self, Exit};
 use crate::trap::BACKTRACE_FRAMES_MAX;
 use crate::{Engine, FuncType, FunctionId, Host, HostOutcome, Limits, TrapFrame, TrapKind, Value, ValueType};
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 use lathe_gas::Meter;
@@ -99,8 +99,7 @@ impl Computation {
         let ty = store.function_type(function).clone();
         self.ty = Some(ty.clone());
         if self.stack.is_empty() {
-            // Zeroed memory of this size is given by the operating system when it is first written.
-            self.stack = vec![0; self.value_slots as usize + STACK_SLACK];
+            self.stack = take_stack(self.value_slots as usize + STACK_SLACK);
         }
         let id = match resolve(&store.instances, function) {
             Callee::Host(number, ty) => {
@@ -405,6 +404,14 @@ impl Computation {
             next = self.before(site, base, at.instance, &mut crossings);
         }
         frames
+    }
+}
+
+impl Drop for Computation {
+    fn drop(&mut self) {
+        if !self.stack.is_empty() {
+            give_stack(mem::take(&mut self.stack));
+        }
     }
 }
 

@@ -1,0 +1,182 @@
+//! Memory for instances and value stacks, kept between uses.
+//!
+//! A **block** is room for a small linear memory. Blocks are carved from **slabs**, which come zeroed from the operating
+//! system and take room only where they are written; so an idle instance costs next to nothing, and many instances do
+//! not need a mapping each. A block that was used is set to zero when it is taken again, as far as it was in use.
+//!
+//! The pool belongs to the process. What it hands out is always zero where that can be seen, so nobody can tell whether
+//! it was used before.
+
+use crate::PAGE_BYTES;
+use alloc::alloc::{alloc_zeroed, handle_alloc_error};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::alloc::Layout;
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// Sizes of blocks in pages. Larger memories are allocated one by one: what they have touched is much less than what
+/// would have to be set to zero.
+const CLASSES: [u32; 3] = [1, 2, 4];
+
+/// Bytes of a slab: large enough that the allocator maps it for itself.
+const SLAB_BYTES: usize = 16 << 20;
+
+/// Value stacks that are kept. A node runs as many computations as it has workers, times the depth of nested calls.
+const STACKS_MAX: usize = 64;
+
+/// Room for a small linear memory, zero throughout.
+#[derive(Debug)]
+pub(super) struct Block {
+    start: NonNull<u8>,
+    class: usize,
+}
+
+// SAFETY: a block is memory that nobody else refers to.
+unsafe impl Send for Block {}
+// SAFETY: a shared block is only read.
+unsafe impl Sync for Block {}
+
+/// A block that waits, and how many of its bytes are perhaps not zero.
+struct Used {
+    block: Block,
+    bytes: usize,
+}
+
+struct Pool {
+    free: [Vec<Used>; CLASSES.len()],
+    /// What is left of the newest slab.
+    slab: *mut u8,
+    slab_left: usize,
+    stacks: Vec<Vec<u64>>,
+}
+
+/// The pool of the process, behind a lock that spins: it is held for a few instructions, and `core` has no other.
+struct Shared {
+    taken: AtomicBool,
+    pool: UnsafeCell<Pool>,
+}
+
+// SAFETY: the pool is reached through the lock only.
+unsafe impl Sync for Shared {}
+
+static SHARED: Shared = Shared {
+    taken: AtomicBool::new(false),
+    pool: UnsafeCell::new(Pool {
+        free: [const { Vec::new() }; CLASSES.len()],
+        slab: core::ptr::null_mut(),
+        slab_left: 0,
+        stacks: Vec::new(),
+    }),
+};
+
+fn with_pool<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
+    while SHARED.taken.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        core::hint::spin_loop();
+    }
+    // SAFETY: the lock is taken.
+    let result = work(unsafe { &mut *SHARED.pool.get() });
+    SHARED.taken.store(false, Ordering::Release);
+    result
+}
+
+impl Block {
+    /// Returns a block of at least `pages`, unless blocks do not come so large.
+    pub(super) fn take(pages: u32) -> Option<Self> {
+        let class = CLASSES.iter().position(|&class| pages <= class)?;
+        let used = with_pool(|pool| pool.free[class].pop());
+        if let Some(Used { mut block, bytes }) = used {
+            block.bytes_mut()[..bytes].fill(0);
+            return Some(block);
+        }
+        let start = with_pool(|pool| pool.carve(bytes_of(class)));
+        Some(Self { start, class })
+    }
+
+    /// Gives a block back, of which the first `bytes` have been in use.
+    pub(super) fn give(self, bytes: usize) {
+        with_pool(|pool| pool.free[self.class].push(Used { block: self, bytes }));
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: the block is this long, and belongs to whoever holds it.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), bytes_of(self.class)) }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), bytes_of(self.class)) }
+    }
+}
+
+impl Pool {
+    /// Cuts zeroed bytes from a slab. What is left of one that is too small is given up: less than a block.
+    fn carve(&mut self, bytes: usize) -> NonNull<u8> {
+        if self.slab_left < bytes {
+            let layout = Layout::from_size_align(SLAB_BYTES, PAGE_BYTES as usize)
+                .expect("the size of a slab is a multiple of the size of a page");
+            // SAFETY: the size is not zero.
+            self.slab = unsafe { alloc_zeroed(layout) };
+            if self.slab.is_null() {
+                handle_alloc_error(layout);
+            }
+            self.slab_left = SLAB_BYTES;
+        }
+        // SAFETY: the slab was allocated and has these bytes left.
+        unsafe {
+            let start = self.slab;
+            self.slab = start.add(bytes);
+            self.slab_left -= bytes;
+            NonNull::new_unchecked(start)
+        }
+    }
+}
+
+fn bytes_of(class: usize) -> usize {
+    CLASSES[class] as usize * PAGE_BYTES as usize
+}
+
+/// Returns a value stack of `slots` slots, whose contents are what the last user left.
+pub(crate) fn take_stack(slots: usize) -> Vec<u64> {
+    let kept = with_pool(|pool| {
+        let index = pool.stacks.iter().position(|stack| stack.len() == slots)?;
+        Some(pool.stacks.swap_remove(index))
+    });
+    // Zeroed memory of this size is given by the operating system when it is first written.
+    kept.unwrap_or_else(|| vec![0; slots])
+}
+
+/// Gives a value stack back.
+pub(crate) fn give_stack(stack: Vec<u64>) {
+    let surplus = with_pool(|pool| {
+        if pool.stacks.len() < STACKS_MAX {
+            pool.stacks.push(stack);
+            None
+        } else {
+            Some(stack)
+        }
+    });
+    // Outside the lock.
+    drop(surplus);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_zero_whoever_had_it_before() {
+        for pages in [1, 2, 3, 4] {
+            for _ in 0..3 {
+                let mut block = Block::take(pages).expect("blocks come as large as four pages");
+                assert!(block.bytes().len() >= pages as usize * PAGE_BYTES as usize);
+                assert!(block.bytes().iter().all(|&byte| byte == 0));
+                let used = pages as usize * PAGE_BYTES as usize;
+                block.bytes_mut()[..used].fill(0xa5);
+                block.give(used);
+            }
+        }
+        assert!(Block::take(5).is_none());
+    }
+}
