@@ -103,7 +103,7 @@ fn compare(guest: &Path) -> Result<Report, String> {
         equal: differences == 0,
         differences,
         guest_bytes: bytes.len(),
-        outer_ink: outer_ink,
+        outer_ink,
         seconds: begin.elapsed().as_secs(),
     })
 }
