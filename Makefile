@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick clients fmt clippy doc deny contracts bench kernels oracle spec
+.PHONY: help setup devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -18,6 +18,10 @@ demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the rece
 
 test: setup clients ## everything that CI wants
 	@scripts/test.sh all
+
+torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
+	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2
+	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture -- --kills $(or $(KILLS),500)
 
 quick: ## the tests that need neither RocksDB nor a node
 	@scripts/test.sh quick
@@ -37,6 +41,9 @@ oracle: ## every engine against the plain one, over thousands of generated modul
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh
+
+self-host: ## run kernels in Lathe inside Lathe (needs the Wasm compiler of `make contracts`)
+	@scripts/self-host.sh
 
 fmt: ## format the code
 	@cargo fmt --all

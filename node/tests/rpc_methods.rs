@@ -38,6 +38,7 @@ impl Node {
         let chain = Chain::open(ChainOptions {
             spec: ChainSpec::default(),
             home: Home::Memory,
+            keep: Default::default(),
             mnemonic: "test test test test test test test test test test test junk".into(),
             account_count: 2,
             balance: alloy_primitives::U256::from(10).pow(alloy_primitives::U256::from(22)),

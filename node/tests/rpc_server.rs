@@ -62,6 +62,7 @@ impl Node {
         let chain: Arc<Chain> = Chain::open(ChainOptions {
             spec: ChainSpec::default(),
             home: Home::Memory,
+            keep: Default::default(),
             mnemonic: "test test test test test test test test test test test junk".into(),
             account_count: 1,
             balance: U256::from(1),

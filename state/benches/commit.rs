@@ -45,7 +45,8 @@ fn measure(name: &str, size: u64, store: impl FnOnce() -> Arc<dyn Store>) {
         ..GenesisAccount::default()
     };
     let genesis = Genesis { chain_id: 31337, accounts: accounts.chain([contract]).collect() };
-    let database = Database::open(store(), &genesis, |root| block(0, B256::ZERO, root)).expect("opens");
+    let database = Database::open(store(), Default::default(), &genesis, |root| block(0, B256::ZERO, root))
+        .expect("opens");
     report(name, size, "accounts", &database, |n, salt| {
         let address = Address::left_padding_from(&(n % size + 1).to_be_bytes());
         let info = AccountInfo { nonce: 0, balance: U256::from(salt), code_hash: KECCAK256_EMPTY };

@@ -81,10 +81,10 @@ pub enum RecordError {
 
 /// Declares a struct of public fields once, and its field-by-field encoding with it.
 macro_rules! fields {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct $name {
+        $vis struct $name {
             $($(#[$doc])* pub $field: $type,)*
         }
 

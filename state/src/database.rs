@@ -1,6 +1,6 @@
 //! A chain in a store: opening it, and advancing it block by block.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use alloy_primitives::B256;
 use parking_lot::Mutex;
@@ -10,27 +10,50 @@ use crate::{
     codec::Record,
     error::{BlockMismatch, Foreign, StateError},
     genesis::Genesis,
+    history::{META_HISTORY_TAIL, Window},
     memory::MemoryStore,
-    prepare::Prepared,
+    prepare::{Means, Prepared, Records},
+    reach,
+    reader::Reader,
     record::{BodyTx, Head, Header, Receipt, TxPosition},
+    repair::Repair,
+    revert::Revert,
     store::{Batch, Column, Snapshot, Store},
+    trie::NodeCache,
+    verify::Progress,
     view::{META_HEAD, View, block_key, read},
 };
 
 /// Version of the layout of columns, keys and records. A store of another version is refused.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
-const META_SCHEMA_VERSION: &[u8] = b"schema_version";
-const META_CHAIN_ID: &[u8] = b"chain_id";
-const META_GENESIS_HASH: &[u8] = b"genesis_hash";
+pub(crate) const META_SCHEMA_VERSION: &[u8] = b"schema_version";
+pub(crate) const META_CHAIN_ID: &[u8] = b"chain_id";
+pub(crate) const META_GENESIS_HASH: &[u8] = b"genesis_hash";
+/// There while a chain is being loaded.
+pub(crate) const META_LOADING: &[u8] = b"loading";
+/// There if a file said how the chain begins.
+pub(crate) const META_IMPORTED: &[u8] = b"imported";
 
 /// A chain: one writer, any number of readers. Share it behind an `Arc`.
 pub struct Database {
     store: Arc<dyn Store>,
     chain_id: u64,
     genesis_hash: B256,
+    window: Arc<Window>,
+    /// How many blocks before the head keep their state; none is all.
+    history: Option<u64>,
     /// The last block written. Locked while a block is being written, which makes the writer the only one.
     head: Mutex<Head>,
+    /// Records of the tries at one block, by its hash. Taken after `head`.
+    pub(crate) cache: Mutex<(B256, NodeCache)>,
+}
+
+/// How a chain is kept. Nothing of it changes what the chain says of blocks whose state is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseOptions {
+    /// How many blocks before the head keep their state. None keeps all from now on; what is gone stays gone.
+    pub history: Option<u64>,
 }
 
 /// A block and what its execution left, ready to be written.
@@ -55,12 +78,15 @@ impl Database {
     /// hash, another chain id or another [`SCHEMA_VERSION`] than the store's is refused with [`StateError::Foreign`].
     pub fn open(
         store: Arc<dyn Store>,
+        options: DatabaseOptions,
         genesis: &Genesis,
         block: impl FnOnce(B256) -> Block,
     ) -> Result<Self, StateError> {
-        let prepared = Prepared::new(&*MemoryStore::new().snapshot(), None, &genesis.changes())?;
+        let nothing = Reader::new(MemoryStore::new().snapshot().into());
+        let means = Means { cache: None, threads: threads() };
+        let prepared = Prepared::new(&nothing, None, &genesis.changes(), means)?;
         let block = block(prepared.state_root);
-        match Self::open_existing(Arc::clone(&store)) {
+        match Self::open_existing(Arc::clone(&store), options) {
             Ok(database) if database.chain_id != genesis.chain_id => {
                 Err(Foreign::ChainId { found: database.chain_id, expected: genesis.chain_id }.into())
             }
@@ -68,13 +94,29 @@ impl Database {
                 Err(Foreign::Genesis { found: database.genesis_hash, expected: block.hash }.into())
             }
             Ok(database) => Ok(database),
-            Err(StateError::Uninitialised) => Self::create(store, genesis.chain_id, prepared, block),
+            Err(StateError::Uninitialised) => {
+                let records = Self::create(Arc::clone(&store), genesis.chain_id, prepared, block)?;
+                let database = Self::open_existing(store, options)?;
+                database.cache.lock().1.apply(records);
+                Ok(database)
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Opens the chain that is in the store, whatever it is; fails with [`StateError::Uninitialised`] if there is none.
-    pub fn open_existing(store: Arc<dyn Store>) -> Result<Self, StateError> {
+    pub fn open_existing(store: Arc<dyn Store>, options: DatabaseOptions) -> Result<Self, StateError> {
+        if store.snapshot().get(Column::Meta, META_LOADING)?.is_some() {
+            return Err(StateError::Unfinished);
+        }
+        Self::open_unfinished(store, options)
+    }
+
+    /// Opens the chain that is in the store, even while it is being loaded.
+    pub(crate) fn open_unfinished(
+        store: Arc<dyn Store>,
+        options: DatabaseOptions,
+    ) -> Result<Self, StateError> {
         let snapshot: Arc<dyn Snapshot> = store.snapshot().into();
         // The schema version decides whether anything else can be read at all.
         let found: u64 =
@@ -84,8 +126,24 @@ impl Database {
         }
         let chain_id = read_meta(&*snapshot, META_CHAIN_ID)?;
         let genesis_hash = read_meta(&*snapshot, META_GENESIS_HASH)?;
-        let head = View::new(snapshot)?.head();
-        Ok(Self { store, chain_id, genesis_hash, head: Mutex::new(head) })
+        let tail: Option<u64> = read(&*snapshot, Column::Meta, META_HISTORY_TAIL)?;
+        reach!("open");
+        let window = Window::new(Arc::clone(&store), tail.unwrap_or_default());
+        let head = View::new(snapshot, Arc::clone(&window))?.head();
+        let database = Self {
+            store,
+            chain_id,
+            genesis_hash,
+            window,
+            history: options.history,
+            head: Mutex::new(head),
+            cache: Mutex::new((head.hash, NodeCache::default())),
+        };
+        // The window may be smaller than when the chain was kept last.
+        if let Some(history) = options.history {
+            database.prune(history)?;
+        }
+        Ok(database)
     }
 
     fn create(
@@ -93,16 +151,16 @@ impl Database {
         chain_id: u64,
         prepared: Prepared,
         block: Block,
-    ) -> Result<Self, StateError> {
+    ) -> Result<Records, StateError> {
         block.check_state_root(&prepared)?;
         block.check_counts()?;
-        let Prepared { mut batch, .. } = prepared;
+        let Prepared { mut batch, records, .. } = prepared;
         batch.put(Column::Meta, META_SCHEMA_VERSION, SCHEMA_VERSION.to_bytes());
         batch.put(Column::Meta, META_CHAIN_ID, chain_id.to_bytes());
         batch.put(Column::Meta, META_GENESIS_HASH, block.hash.to_bytes());
         block.put_in(&mut batch);
         store.write(batch)?;
-        Ok(Self { store, chain_id, genesis_hash: block.hash, head: Mutex::new(block.head()) })
+        Ok(records)
     }
 
     /// Returns the EIP-155 chain id.
@@ -115,21 +173,38 @@ impl Database {
         self.genesis_hash
     }
 
+    /// Returns whether a file said how the chain begins, and not the one who opens it.
+    pub fn is_imported(&self) -> Result<bool, StateError> {
+        Ok(self.store.snapshot().get(Column::Meta, META_IMPORTED)?.is_some())
+    }
+
+    /// Notes that a file said how the chain begins.
+    pub fn set_imported(&self) -> Result<(), StateError> {
+        let mut batch = Batch::new();
+        batch.put(Column::Meta, META_IMPORTED, 1_u64.to_bytes());
+        Ok(self.store.write(batch)?)
+    }
+
     /// Returns the chain as it is now, frozen.
     pub fn view(&self) -> Result<View, StateError> {
-        View::new(self.store.snapshot().into())
+        View::new(self.store.snapshot().into(), Arc::clone(&self.window))
     }
 
     /// Computes the state that `changes` lead to from the head, without writing anything.
     pub fn prepare(&self, changes: &Changes) -> Result<Prepared, StateError> {
+        reach!("before-root");
         let view = self.view()?;
-        Prepared::new(view.snapshot(), Some(view.head()), changes)
+        let cache = self.cache.lock();
+        // Another block may have been written since the view was made; `commit` will say so.
+        let (hash, records) = &*cache;
+        let cache = (*hash == view.head().hash).then_some(records);
+        Prepared::new(&view.reader, Some(view.head()), changes, Means { cache, threads: threads() })
     }
 
     /// Writes a block and its state, and moves the head to it: all of it or, on any error, nothing.
     ///
     /// The block must follow the head that `prepared` was prepared on, and carry its state root. When this returns, the
-    /// block survives a crash and new views show it.
+    /// block survives a killed process and new views show it.
     pub fn commit(&self, prepared: Prepared, block: Block) -> Result<(), StateError> {
         let mut head = self.head.lock();
         if let Some(parent) = prepared.parent.filter(|parent| parent != &*head) {
@@ -139,12 +214,90 @@ impl Database {
         block.check_follows(&head)?;
         block.check_state_root(&prepared)?;
         block.check_counts()?;
-        let Prepared { mut batch, .. } = prepared;
+        let Prepared { mut batch, records, .. } = prepared;
         block.put_in(&mut batch);
+        let tail = self.tail_below(block.header.number, self.history);
+        if let Some(tail) = tail {
+            batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
+        }
+        reach!("before-write");
         self.store.write(batch)?;
+        reach!("after-write");
+        if let Some(tail) = tail {
+            reach!("prune");
+            self.window.raise(tail);
+        }
+        let mut cache = self.cache.lock();
+        if cache.0 != head.hash {
+            cache.1.clear();
+        }
+        cache.1.apply(records);
+        cache.0 = block.hash;
         *head = block.head();
         Ok(())
     }
+
+    /// Returns once every block committed so far survives a power cut, not only a killed process.
+    pub fn sync(&self) -> Result<(), StateError> {
+        Ok(self.store.sync()?)
+    }
+
+    /// Takes back every block after `number`, whose state must be kept: all of it in one batch or, on any error, nothing.
+    /// Returns the new head.
+    pub fn revert(&self, number: u64) -> Result<Head, StateError> {
+        let mut head = self.head.lock();
+        let view = self.view()?;
+        if number == head.number {
+            return Ok(*head);
+        }
+        // Pins the rows that lead there.
+        let _past = view.at(number)?;
+        let Revert { head: earlier, batch } = Revert::new(&view, number)?;
+        reach!("before-revert");
+        self.store.write(batch)?;
+        reach!("after-revert");
+        *self.cache.lock() = (earlier.hash, NodeCache::default());
+        *head = earlier;
+        Ok(earlier)
+    }
+
+    /// Gives up the state of all blocks but the head and `history` before it. Returns the first block whose state is kept.
+    ///
+    /// The space comes back as the store compacts.
+    pub fn prune(&self, history: u64) -> Result<u64, StateError> {
+        let head = self.head.lock();
+        if let Some(tail) = self.tail_below(head.number, Some(history)) {
+            let mut batch = Batch::new();
+            batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
+            self.store.write(batch)?;
+            self.window.raise(tail);
+        }
+        Ok(self.window.tail())
+    }
+
+    /// Makes the trie's records anew from accounts and slots, in one batch: all of it or, on any error, nothing.
+    ///
+    /// Fails with [`StateError::Trie`] if accounts and slots are not those that the head's header promises.
+    pub fn repair_trie(&self, progress: &mut dyn FnMut(Progress)) -> Result<Repair, StateError> {
+        let head = self.head.lock();
+        let (repair, batch) = Repair::new(&self.view()?, progress)?;
+        if !batch.is_empty() {
+            self.store.write(batch)?;
+        }
+        *self.cache.lock() = (head.hash, NodeCache::default());
+        Ok(repair)
+    }
+
+    /// Returns the tail that a head with this number and history has, if that is a higher one than now.
+    fn tail_below(&self, head: u64, history: Option<u64>) -> Option<u64> {
+        let tail = head.saturating_sub(history?);
+        (tail > self.window.tail()).then_some(tail)
+    }
+}
+
+/// Threads that computing a root may use.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn read_meta<R: Record>(snapshot: &dyn Snapshot, key: &[u8]) -> Result<R, StateError> {
@@ -153,11 +306,11 @@ fn read_meta<R: Record>(snapshot: &dyn Snapshot, key: &[u8]) -> Result<R, StateE
 }
 
 impl Block {
-    fn head(&self) -> Head {
+    pub(crate) fn head(&self) -> Head {
         Head { number: self.header.number, hash: self.hash, state_root: self.header.state_root }
     }
 
-    fn check_follows(&self, head: &Head) -> Result<(), BlockMismatch> {
+    pub(crate) fn check_follows(&self, head: &Head) -> Result<(), BlockMismatch> {
         let Header { number, parent_hash, .. } = self.header;
         if head.number.checked_add(1) != Some(number) {
             return Err(BlockMismatch::Number { expected: head.number.saturating_add(1), found: number });
@@ -180,7 +333,7 @@ impl Block {
         Ok(())
     }
 
-    fn check_counts(&self) -> Result<(), BlockMismatch> {
+    pub(crate) fn check_counts(&self) -> Result<(), BlockMismatch> {
         let (transactions, hashes, receipts) = (self.body.len(), self.tx_hashes.len(), self.receipts.len());
         if transactions != hashes || transactions != receipts {
             let number = self.header.number;
@@ -190,7 +343,7 @@ impl Block {
     }
 
     /// Adds the block's records, and the head that it becomes.
-    fn put_in(&self, batch: &mut Batch) {
+    pub(crate) fn put_in(&self, batch: &mut Batch) {
         let number = self.header.number;
         let key = block_key(number, self.hash);
         batch.put(Column::Header, key.as_slice(), self.header.to_bytes());

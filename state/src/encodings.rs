@@ -6,11 +6,13 @@
 use std::{fmt::Write, fs, path::Path};
 
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, Log, U256, hex, keccak256};
+use alloy_trie::{Nibbles, nodes::RlpNode};
 use proptest::prelude::*;
 
 use crate::{
     codec::{Record, RecordError},
-    record::{Account, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
+    record::{Account, BlockChanges, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
+    trie::Node,
 };
 
 fn header() -> Header {
@@ -102,6 +104,23 @@ fn encodings_are_those_of_the_checked_in_file() {
     line(&mut out, "tx position", TxPosition { number: 70_000, index: 64 });
     let head = Head { number: 1, hash: B256::repeat_byte(1), state_root: B256::repeat_byte(2) };
     line(&mut out, "head", head);
+    let mut node = Node { extension: Nibbles::from_nibbles([1, 2, 3]), ..Node::default() };
+    node.push(0, RlpNode::word_rlp(&B256::repeat_byte(1)), false);
+    node.push(7, RlpNode::from_rlp(&[0xc2, 0x20, 0x05]), true);
+    line(&mut out, "trie node, short", node.clone());
+    node.extension = Nibbles::new();
+    for nibble in 8..16 {
+        node.push(nibble, RlpNode::word_rlp(&B256::repeat_byte(nibble)), nibble % 2 == 0);
+    }
+    line(&mut out, "trie node", node);
+    let keys = |len| vec![Bytes::from(vec![len; usize::from(len)])];
+    let changes = BlockChanges {
+        accounts: keys(32),
+        slots: keys(64),
+        account_nodes: vec![Bytes::new(), Bytes::from_static(&[1])],
+        storage_nodes: keys(33),
+    };
+    line(&mut out, "block changes", changes);
     line(&mut out, "hash", B256::repeat_byte(1));
     line(&mut out, "number", 31_337_u64);
 
@@ -127,6 +146,9 @@ proptest! {
         let _ = Header::from_bytes(&framed);
         let _ = Vec::<BodyTx>::from_bytes(&framed);
         let _ = Vec::<Receipt>::from_bytes(&framed);
+        if let Ok(node) = Node::from_bytes(&framed) {
+            prop_assert_eq!(node.to_bytes(), framed.clone());
+        }
         if let Ok(account) = Account::from_bytes(&framed) {
             prop_assert_eq!(Account::from_bytes(&account.to_bytes()), Ok(account));
         }

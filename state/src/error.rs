@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     codec::RecordError,
     store::{Column, StoreError},
+    trie::TrieFault,
 };
 
 /// Why the state cannot be opened, read or advanced.
@@ -22,6 +23,14 @@ pub enum StateError {
     /// The store holds no chain yet.
     #[error("the database holds no chain yet")]
     Uninitialised,
+    /// A chain was being loaded into the store and is not whole.
+    #[error(
+        "loading a chain into the database was cut short or failed; remove the directory and load it again"
+    )]
+    Unfinished,
+    /// A chain cannot be loaded over another one.
+    #[error("the database is not empty: give a directory that is")]
+    NotEmpty,
     /// The store holds another chain, or another build's.
     #[error(transparent)]
     Foreign(#[from] Foreign),
@@ -33,6 +42,12 @@ pub enum StateError {
         /// The key.
         key: Vec<u8>,
     },
+    /// The trie's records do not fit the flat state or each other.
+    #[error(transparent)]
+    Trie(#[from] CorruptTrie),
+    /// The state of a block is outside the window that is kept.
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
     /// The changes contradict themselves.
     #[error(transparent)]
     Changes(#[from] ChangesError),
@@ -74,11 +89,57 @@ impl std::error::Error for CorruptEntry {
     }
 }
 
+/// A record of the trie that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorruptTrie {
+    /// [`Column::TrieAccount`] or [`Column::TrieStorage`].
+    pub column: Column,
+    /// The key.
+    pub key: Vec<u8>,
+    /// What is wrong.
+    pub fault: TrieFault,
+}
+
+impl fmt::Display for CorruptTrie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "trie record {}/0x{}: {}", self.column, hex::encode(&self.key), self.fault)
+    }
+}
+
+impl std::error::Error for CorruptTrie {}
+
+/// The state of a block that nobody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotKept {
+    /// Its history was pruned, or never recorded.
+    #[error(
+        "state of block {number} is not kept: history begins at block {first} (the head is block {head})"
+    )]
+    Pruned {
+        /// The block asked for.
+        number: u64,
+        /// The first block whose state is kept.
+        first: u64,
+        /// The head.
+        head: u64,
+    },
+    /// The block is not there yet.
+    #[error("block {number} is beyond the head, which is block {head}")]
+    BeyondHead {
+        /// The block asked for.
+        number: u64,
+        /// The head.
+        head: u64,
+    },
+}
+
 /// How a store's chain differs from the one asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Foreign {
     /// Another build's layout.
-    #[error("the database has schema version {found}, this build reads version {expected}")]
+    #[error(
+        "the database has schema version {found}, this build reads version {expected}; give another directory, or use the build that made it"
+    )]
     Schema {
         /// The version found.
         found: u64,

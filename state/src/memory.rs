@@ -3,11 +3,11 @@
 //! Each column is a `BTreeMap` behind an `Arc`. A snapshot clones the `Arc`s; a write clones a map only while a snapshot
 //! still holds it. So a snapshot costs nothing and a write under a live snapshot costs the size of the columns it touches.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 
-use crate::store::{Batch, Column, Scan, Snapshot, Store, StoreError, prefix_end};
+use crate::store::{Batch, Column, HISTORY, Scan, Snapshot, Store, StoreError, prefix_end, trailing_number};
 
 type Map = BTreeMap<Vec<u8>, Arc<[u8]>>;
 type Columns = BTreeMap<Column, Arc<Map>>;
@@ -39,6 +39,29 @@ impl Store for MemoryStore {
                 None => map.remove(&write.key),
             };
         }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn forget_history(&self, tail: u64) {
+        let mut columns = self.columns.write();
+        for column in HISTORY {
+            let kept = |key: &[u8]| trailing_number(key).is_none_or(|number| number > tail);
+            if let Some(map) = columns.get_mut(&column).filter(|map| !map.keys().all(|key| kept(key))) {
+                Arc::make_mut(map).retain(|key, _| kept(key));
+            }
+        }
+    }
+
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.display().to_string();
+        Err(StoreError::Open { path, reason: "what is in memory has no files to copy".into() })
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

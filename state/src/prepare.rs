@@ -1,21 +1,29 @@
 //! From changes to the batch that makes them and the root they lead to.
 //!
-//! Order: for each account, its slots, then its storage root, then its record; last the state root over all accounts. What
-//! equals the present state is left out, so a slot that a block sets and resets costs neither a write nor a rebuilt root.
+//! Order: the slots of each account, then its storage trie, then its record; last the trie of accounts. What equals the
+//! present state is left out, so a slot that a block sets and resets costs neither a write nor a hash. Every value and every
+//! record of a trie that changes leaves the one before it in the history.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, thread};
 
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
 use crate::{
     changes::{AccountChange, AccountInfo, Changes},
     codec::Record,
     error::{ChangesError, StateError},
-    record::{Account, Head, SlotValue},
-    store::{Batch, Column, Snapshot},
-    trie::{self, AccountOverlay, SlotOverlay},
-    view::{hashed_slot, read, read_slot, slot_key},
+    history,
+    leaf::{self, TrieLeaf},
+    reader::Reader,
+    record::{Account, BlockChanges, Head, SlotValue},
+    store::{Batch, Column},
+    trie::{Change, NodeCache, RecordChange, Trie, Update, node_key},
+    view::{hashed_slot, slot_key},
 };
+
+/// Storage tries from which on threads share them.
+const PARALLEL_TRIES_MIN: usize = 16;
 
 /// The state after a block that is not written yet. Dropping it leaves no trace.
 #[derive(Clone, Debug)]
@@ -24,6 +32,23 @@ pub struct Prepared {
     pub(crate) parent: Option<Head>,
     pub(crate) state_root: B256,
     pub(crate) batch: Batch,
+    pub(crate) records: Records,
+}
+
+/// How to compute: nothing of it changes the result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    /// Records of the head.
+    pub(crate) cache: Option<&'a NodeCache>,
+    pub(crate) threads: usize,
+}
+
+impl<'a> Means<'a> {
+    fn trie<T: TrieLeaf>(self, reader: &'a Reader, owner: Option<B256>) -> Trie<'a, T> {
+        let mut trie = Trie::new(reader, owner);
+        (trie.cache, trie.threads) = (self.cache, self.threads);
+        trie
+    }
 }
 
 impl Prepared {
@@ -32,102 +57,163 @@ impl Prepared {
         self.state_root
     }
 
-    /// Computes what `changes` make of the snapshot, whose head is `parent`.
+    /// Computes what `changes` make of the reader's state, whose head is `parent`.
     pub(crate) fn new(
-        snapshot: &dyn Snapshot,
+        reader: &Reader,
         parent: Option<Head>,
         changes: &Changes,
+        means: Means<'_>,
     ) -> Result<Self, StateError> {
-        let mut batch = Batch::new();
+        let mut writer = Writer::new(parent.map(|head| head.number + 1));
         for (&given, code) in &changes.codes {
             let computed = keccak256(code);
             if computed != given {
                 return Err(ChangesError::CodeHash { given, computed }.into());
             }
-            batch.put(Column::Code, given.as_slice(), code.as_ref());
+            writer.batch.put(Column::Code, given.as_slice(), code.as_ref());
         }
-        let mut accounts = AccountOverlay::new();
-        for (&address, change) in &changes.accounts {
-            let hashed = keccak256(address);
-            let before: Option<Account> = read(snapshot, Column::Account, hashed.as_slice())?;
-            let after = apply_account(snapshot, hashed, before, change, &mut batch)?;
+        let mut accounts = changes
+            .accounts
+            .iter()
+            .map(|(&address, change)| AccountWork::new(reader, address, change, &mut writer))
+            .collect::<Result<Vec<_>, _>>()?;
+        accounts.sort_unstable_by_key(|account| account.hashed);
+        let mut records = update_storage(reader, &mut accounts, means)?;
+
+        let mut leaves = Vec::with_capacity(accounts.len());
+        for AccountWork { address, hashed, before, after, .. } in accounts {
             if after == before {
                 continue;
             }
-            match &after {
-                Some(account) => {
-                    require_code(snapshot, changes, address, before, account.code_hash)?;
-                    batch.put(Column::Account, hashed.as_slice(), account.to_bytes());
-                }
-                None => batch.delete(Column::Account, hashed.as_slice()),
+            if let Some(account) = &after {
+                require_code(reader, changes, address, before, account.code_hash)?;
             }
             if before.is_none() {
-                batch.put(Column::Preimage, hashed.as_slice(), address.as_slice());
+                writer.batch.put(Column::Preimage, hashed.as_slice(), address.as_slice());
             }
-            accounts.insert(hashed, after);
+            let bytes = |account: Option<Account>| account.map(|account| account.to_bytes());
+            writer.set(Column::Account, hashed.to_vec(), bytes(before), bytes(after));
+            leaves.push(Change { path: Nibbles::unpack(hashed), existed: before.is_some(), value: after });
         }
-        let state_root = match parent {
-            Some(head) if accounts.is_empty() => head.state_root,
-            _ => trie::state_root(snapshot, &accounts)?,
-        };
-        Ok(Self { parent, state_root, batch })
+        let root = parent.map_or(EMPTY_ROOT_HASH, |head| head.state_root);
+        let update = means.trie::<Account>(reader, None).update(root, &leaves)?;
+        records.push((None, update.records));
+        for (owner, records) in &records {
+            writer.set_records(*owner, records);
+        }
+        Ok(Self { parent, state_root: update.root, batch: writer.finish(), records })
     }
 }
 
-/// Writes an account's slots to the batch and returns the account after the change.
-fn apply_account(
-    snapshot: &dyn Snapshot,
-    hashed_address: B256,
+/// An account that a block changes.
+struct AccountWork {
+    address: Address,
+    hashed: B256,
     before: Option<Account>,
-    change: &AccountChange,
-    batch: &mut Batch,
-) -> Result<Option<Account>, StateError> {
-    let info = change.info.filter(|info| *info != AccountInfo::default());
-    let storage: BTreeMap<B256, (U256, U256)> = match info {
-        Some(_) => change.storage.iter().map(|(&slot, &value)| (hashed_slot(slot), (slot, value))).collect(),
-        None => BTreeMap::new(),
-    };
-    let mut slots = SlotOverlay::new();
-    if change.storage_wiped || info.is_none() {
-        for leaf in trie::slots(snapshot, hashed_address) {
-            let (hashed, _) = leaf?;
-            if !storage.contains_key(&hashed) {
-                batch.delete(Column::Slot, slot_key(hashed_address, hashed));
-                slots.insert(hashed, None);
+    /// With the storage root from before, until the storage trie is done.
+    after: Option<Account>,
+    slots: Vec<Change<U256>>,
+}
+
+impl AccountWork {
+    /// Reads the account and its slots, and writes the slots.
+    fn new(
+        reader: &Reader,
+        address: Address,
+        change: &AccountChange,
+        writer: &mut Writer,
+    ) -> Result<Self, StateError> {
+        let hashed = keccak256(address);
+        let before = reader.account(hashed)?;
+        let info = change.info.filter(|info| *info != AccountInfo::default());
+        let mut slots: BTreeMap<B256, (Option<U256>, U256, U256)> = BTreeMap::new();
+        if change.storage_wiped || info.is_none() {
+            for leaf in leaf::slots(&*reader.snapshot, hashed) {
+                let (slot, value) = leaf?;
+                slots.insert(slot, (None, value, U256::ZERO));
             }
         }
+        if info.is_some() {
+            for (&slot, &after) in &change.storage {
+                let hashed_slot = hashed_slot(slot);
+                let before = reader.slot(hashed, hashed_slot)?;
+                slots.insert(hashed_slot, (Some(slot), before, after));
+            }
+        }
+        slots.retain(|_, (_, before, after)| before != after);
+        let bytes = |value: U256| (!value.is_zero()).then(|| SlotValue(value).to_bytes());
+        let mut changes = Vec::with_capacity(slots.len());
+        for (hashed_slot, (slot, before, after)) in slots {
+            if let Some(slot) = slot.filter(|_| before.is_zero()) {
+                let preimage = slot.to_be_bytes::<32>();
+                writer.batch.put(Column::Preimage, hashed_slot.as_slice(), preimage);
+            }
+            writer.set(Column::Slot, slot_key(hashed, hashed_slot), bytes(before), bytes(after));
+            changes.push(Change {
+                path: Nibbles::unpack(hashed_slot),
+                existed: !before.is_zero(),
+                value: Some(after).filter(|after| !after.is_zero()),
+            });
+        }
+        let storage_root = storage_root(before);
+        let after = info.map(|AccountInfo { nonce, balance, code_hash }| Account {
+            nonce,
+            balance,
+            code_hash,
+            storage_root,
+        });
+        Ok(Self { address, hashed, before, after, slots: changes })
     }
-    for (&hashed, &(slot, after)) in &storage {
-        let key = slot_key(hashed_address, hashed);
-        let before = read_slot(snapshot, &key)?;
-        if after == before {
-            continue;
+}
+
+fn storage_root(account: Option<Account>) -> B256 {
+    account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root)
+}
+
+/// The records that change of each trie: None is the trie of accounts, else the owner of the storage.
+pub(crate) type Records = Vec<(Option<B256>, Vec<RecordChange>)>;
+
+/// Updates the storage tries, puts their roots into the accounts, and returns the records that change.
+fn update_storage(
+    reader: &Reader,
+    accounts: &mut [AccountWork],
+    means: Means<'_>,
+) -> Result<Records, StateError> {
+    let mut work: Vec<&mut AccountWork> =
+        accounts.iter_mut().filter(|account| !account.slots.is_empty()).collect();
+    let update = |account: &mut AccountWork, means: Means<'_>| -> Result<_, StateError> {
+        let trie = means.trie::<U256>(reader, Some(account.hashed));
+        let Update { root, records, .. } = trie.update(storage_root(account.before), &account.slots)?;
+        if let Some(after) = &mut account.after {
+            after.storage_root = root;
         }
-        if before.is_zero() {
-            batch.put(Column::Preimage, hashed.as_slice(), slot.to_be_bytes::<32>());
-        }
-        if after.is_zero() {
-            batch.delete(Column::Slot, key);
-            slots.insert(hashed, None);
-        } else {
-            batch.put(Column::Slot, key, SlotValue(after).to_bytes());
-            slots.insert(hashed, Some(after));
-        }
+        Ok((Some(account.hashed), records))
+    };
+    if work.len() < PARALLEL_TRIES_MIN || means.threads < 2 {
+        return work.into_iter().map(|account| update(account, means)).collect();
     }
-    let Some(AccountInfo { nonce, balance, code_hash }) = info else {
-        return Ok(None);
-    };
-    let storage_root = if slots.is_empty() {
-        before.unwrap_or_default().storage_root
-    } else {
-        trie::storage_root(snapshot, hashed_address, &slots)?
-    };
-    Ok(Some(Account { nonce, balance, code_hash, storage_root }))
+    let share = work.len().div_ceil(means.threads);
+    let alone = Means { threads: 1, ..means };
+    let results: Vec<Result<Records, StateError>> = thread::scope(|scope| {
+        let update = &update;
+        let workers: Vec<_> = work
+            .chunks_mut(share)
+            .map(|accounts| {
+                scope.spawn(move || accounts.iter_mut().map(|account| update(account, alone)).collect())
+            })
+            .collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().map(join).collect()
+    });
+    Ok(results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Fails if an account gets code that nobody has.
 fn require_code(
-    snapshot: &dyn Snapshot,
+    reader: &Reader,
     changes: &Changes,
     address: Address,
     before: Option<Account>,
@@ -136,6 +222,47 @@ fn require_code(
     let known = code_hash == KECCAK256_EMPTY
         || before.is_some_and(|before| before.code_hash == code_hash)
         || changes.codes.contains_key(&code_hash)
-        || snapshot.get(Column::Code, code_hash.as_slice())?.is_some();
+        || reader.snapshot.get(Column::Code, code_hash.as_slice())?.is_some();
     if known { Ok(()) } else { Err(ChangesError::CodeMissing { address, code_hash }.into()) }
+}
+
+/// Collects what a block changes, and the history of it.
+struct Writer {
+    batch: Batch,
+    /// The block's number; none for genesis, which has no history.
+    number: Option<u64>,
+    changes: BlockChanges,
+}
+
+impl Writer {
+    fn new(number: Option<u64>) -> Self {
+        Self { batch: Batch::new(), number, changes: BlockChanges::default() }
+    }
+
+    fn set(&mut self, column: Column, key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {
+        if let Some(number) = self.number {
+            let (rows, row) = history::row(column, &key, number);
+            self.batch.put(rows, row, before.unwrap_or_default());
+            self.changes.list_mut(column).push(Bytes::copy_from_slice(&key));
+        }
+        match after {
+            Some(value) => self.batch.put(column, key, value),
+            None => self.batch.delete(column, key),
+        }
+    }
+
+    fn set_records(&mut self, owner: Option<B256>, records: &[RecordChange]) {
+        for RecordChange { path, before, after } in records {
+            let (column, key) = node_key(owner, path);
+            let bytes = |node: &Option<Arc<_>>| node.as_deref().map(Record::to_bytes);
+            self.set(column, key, bytes(before), bytes(after));
+        }
+    }
+
+    fn finish(mut self) -> Batch {
+        if let Some(number) = self.number {
+            self.batch.put(Column::Changes, number.to_be_bytes(), self.changes.to_bytes());
+        }
+        self.batch
+    }
 }

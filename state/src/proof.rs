@@ -4,12 +4,17 @@
 //! shorter than 32 bytes stands inside its parent and is not listed on its own. An empty trie has the empty proof.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, proof::ProofRetainer};
+use alloy_rlp::Encodable;
+use alloy_trie::{
+    EMPTY_ROOT_HASH, Nibbles,
+    nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode},
+};
 
 use crate::{
     error::StateError,
+    leaf::{HASH_LEN, TrieLeaf},
     record::Account,
-    trie::{self, HASH_LEN, Leaf, TrieLeaf},
+    trie::{Trie, TrieFault},
     view::{View, hashed_slot},
 };
 
@@ -22,7 +27,7 @@ pub struct AccountProof {
     pub account: Option<Account>,
     /// Root of the storage trie that the slots' proofs lead to.
     pub storage_root: B256,
-    /// From the state's root, which is the head's [`state_root`](crate::Head::state_root).
+    /// From the state's root, which is the [`state_root`](crate::Head::state_root) of the view's block.
     pub account_proof: Vec<Bytes>,
     /// One for each slot asked for, in that order.
     pub slots: Vec<SlotProof>,
@@ -42,41 +47,92 @@ pub struct SlotProof {
 impl View {
     /// Proves an account and some of its slots, present or not.
     ///
-    /// Costs a pass over all accounts and one over the account's storage.
+    /// Costs a few reads for each. Every node is checked against the one above it, up to the block's state root, so a proof
+    /// that is returned holds; fails with [`StateError::Trie`] where the database contradicts itself.
     pub fn proof(&self, address: Address, slots: &[U256]) -> Result<AccountProof, StateError> {
         let hashed_address = keccak256(address);
-        let account = self.account(address)?;
-        let mut proofs = prove(trie::accounts(self.snapshot()), &[hashed_address])?;
-        let account_proof = proofs.pop().expect("one key gives one proof");
-        let hashed_slots: Vec<B256> = slots.iter().map(|&slot| hashed_slot(slot)).collect();
-        let proofs = prove(trie::slots(self.snapshot(), hashed_address), &hashed_slots)?;
-        let mut slot_proofs = Vec::with_capacity(slots.len());
-        for (&slot, proof) in slots.iter().zip(proofs) {
-            slot_proofs.push(SlotProof { slot, value: self.storage(address, slot)?, proof });
-        }
-        let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        Ok(AccountProof { address, account, storage_root, account_proof, slots: slot_proofs })
+        let (account, account_proof) = self.account_trie().prove(self.head().state_root, hashed_address)?;
+        let storage_root = account.map_or(EMPTY_ROOT_HASH, |account: Account| account.storage_root);
+        let trie = Trie::<U256>::new(&self.reader, Some(hashed_address));
+        let prove = |&slot: &U256| -> Result<SlotProof, StateError> {
+            let (value, proof) = trie.prove(storage_root, hashed_slot(slot))?;
+            Ok(SlotProof { slot, value: value.unwrap_or_default(), proof })
+        };
+        let slots = slots.iter().map(prove).collect::<Result<_, _>>()?;
+        Ok(AccountProof { address, account, storage_root, account_proof, slots })
+    }
+
+    pub(crate) fn account_trie(&self) -> Trie<'_, Account> {
+        Trie::new(&self.reader, None)
     }
 }
 
-/// Returns the proof of each key in the trie of `leaves`.
-fn prove<T: TrieLeaf>(
-    leaves: impl Iterator<Item = Leaf<T>>,
-    keys: &[B256],
-) -> Result<Vec<Vec<Bytes>>, StateError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+impl<T: TrieLeaf> Trie<'_, T> {
+    /// Returns a key's value and the nodes that lead to it, or to where it would be.
+    pub(crate) fn prove(&self, root: B256, key: B256) -> Result<(Option<T>, Vec<Bytes>), StateError> {
+        let key = Nibbles::unpack(key);
+        let mut path = Nibbles::new();
+        let mut proof = Vec::new();
+        if root == EMPTY_ROOT_HASH {
+            return Ok((None, proof));
+        }
+        let mut reference = RlpNode::word_rlp(&root);
+        let mut is_leaf = self.reader.node(self.owner, &path)?.is_none();
+        // Each round goes at least one nibble further down.
+        loop {
+            if is_leaf {
+                let (leaf, value) = self.leaf_under(&path)?;
+                let rlp = leaf_rlp(&leaf.slice(path.len()..), &value);
+                self.check(&path, &reference, &rlp)?;
+                list(&mut proof, rlp);
+                return Ok(((leaf == key).then_some(value), proof));
+            }
+            let fault = || self.fault(&path, TrieFault::Missing);
+            let node = self.reader.node(self.owner, &path)?.ok_or_else(fault)?;
+            let mut branch = Vec::new();
+            node.encode_branch(&mut branch);
+            if node.extension.is_empty() {
+                self.check(&path, &reference, &branch)?;
+            } else {
+                let below = RlpNode::from_rlp(&branch);
+                let mut rlp = Vec::new();
+                ExtensionNodeRef::new(&node.extension, below.as_slice()).encode(&mut rlp);
+                self.check(&path, &reference, &rlp)?;
+                list(&mut proof, rlp);
+            }
+            if !key.slice(path.len()..).starts_with(&node.extension) {
+                return Ok((None, proof));
+            }
+            list(&mut proof, branch);
+            path.extend(&node.extension);
+            let nibble = key.get_unchecked(path.len());
+            let Some((below, leaf)) = node.child(nibble) else { return Ok((None, proof)) };
+            path.push(nibble);
+            (reference, is_leaf) = (below.clone(), leaf);
+        }
     }
-    let keys: Vec<Nibbles> = keys.iter().map(Nibbles::unpack).collect();
-    let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(keys.clone()));
-    if trie::root_of(leaves, &mut builder)? == EMPTY_ROOT_HASH {
-        return Ok(vec![Vec::new(); keys.len()]);
+
+    /// Fails unless a node is what the one above it refers to.
+    fn check(&self, path: &Nibbles, reference: &RlpNode, rlp: &[u8]) -> Result<(), StateError> {
+        // The root is referred to by hash however short it is.
+        let is_root = path.is_empty() && RlpNode::word_rlp(&keccak256(rlp)) == *reference;
+        if is_root || RlpNode::from_rlp(rlp) == *reference {
+            return Ok(());
+        }
+        Err(self.fault(path, TrieFault::Reference))
     }
-    let nodes = builder.take_proof_nodes();
-    let proof = |key| {
-        let path = nodes.matching_nodes_sorted(key).into_iter();
-        // The root stands on its own however short it is.
-        path.filter(|(path, node)| path.is_empty() || node.len() >= HASH_LEN).map(|(_, node)| node).collect()
-    };
-    Ok(keys.iter().map(proof).collect())
+}
+
+fn leaf_rlp<T: TrieLeaf>(path: &Nibbles, value: &T) -> Vec<u8> {
+    let (mut inner, mut rlp) = (Vec::new(), Vec::new());
+    value.encode_leaf(&mut inner);
+    LeafNodeRef::new(path, &inner).encode(&mut rlp);
+    rlp
+}
+
+/// Adds a node to a proof. The root stands on its own however short it is, others are inside their parents then.
+fn list(proof: &mut Vec<Bytes>, rlp: Vec<u8>) {
+    if proof.is_empty() || rlp.len() >= HASH_LEN {
+        proof.push(rlp.into());
+    }
 }

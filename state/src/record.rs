@@ -7,7 +7,10 @@ use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, U
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use parity_scale_codec::Error as ScaleError;
 
-use crate::codec::{Field, Record, fields};
+use crate::{
+    codec::{Field, Record, fields},
+    trie::Node,
+};
 
 macro_rules! versions {
     ($($type:ty = $version:literal,)*) => {
@@ -26,6 +29,8 @@ versions! {
     Head = 1,
     B256 = 1,
     u64 = 1,
+    Node = 1,
+    BlockChanges = 1,
 }
 
 /// An account as the state keeps it.
@@ -209,6 +214,20 @@ fields! {
         pub number: u64,
         /// Its index in the block, from 0.
         pub index: u32,
+    }
+}
+
+fields! {
+    /// Which keys of the state a block changed: those that have a row of history with its number.
+    pub(crate) struct BlockChanges {
+        /// Keys of [`Column::Account`](crate::Column::Account).
+        pub accounts: Vec<Bytes>,
+        /// Keys of [`Column::Slot`](crate::Column::Slot).
+        pub slots: Vec<Bytes>,
+        /// Keys of [`Column::TrieAccount`](crate::Column::TrieAccount).
+        pub account_nodes: Vec<Bytes>,
+        /// Keys of [`Column::TrieStorage`](crate::Column::TrieStorage).
+        pub storage_nodes: Vec<Bytes>,
     }
 }
 

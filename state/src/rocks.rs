@@ -1,26 +1,33 @@
 //! The store on disk: one RocksDB database, one column family for each [`Column`], one write-ahead log.
 //!
-//! A batch is one RocksDB `WriteBatch` across column families, synced before [`Store::write`] returns. On opening, RocksDB
-//! replays the log up to the first torn record, so the store comes up at the end of a whole batch. The log is never disabled.
+//! A batch is one RocksDB `WriteBatch` across column families. It is in the log, in the operating system's hands, before
+//! [`Store::write`] returns, and on the disk after [`Store::sync`]. On opening, RocksDB replays the log up to the first torn
+//! record, so the store comes up at the end of a whole batch. The log is never disabled.
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
+    CompactionDecision, DB, DBCompressionType, DBRecoveryMode, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode,
+    Options, ReadOptions, WriteBatch, checkpoint::Checkpoint,
 };
 
-use crate::store::{Batch, Column, Scan, Snapshot, Store, StoreError, prefix_end};
+use crate::store::{Batch, Column, HISTORY, Scan, Snapshot, Store, StoreError, prefix_end, trailing_number};
 
 /// The file that names RocksDB's current manifest: where it is, a database is.
 const CURRENT_FILE: &str = "CURRENT";
 /// Data blocks are read and cached whole; records are small, so bigger blocks would waste cache.
 const BLOCK_BYTES: usize = 16 << 10;
+/// A record of a trie takes about 300 bytes and is read alone.
+const TRIE_BLOCK_BYTES: usize = 4 << 10;
 /// One false positive in a hundred lookups of an absent key.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Bodies and receipts from this size on live outside the tree, so that compaction does not copy them.
@@ -40,9 +47,6 @@ const INFO_LOG_BYTES: usize = 1 << 20;
 /// What a [`RocksStore`] may use of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RocksOptions {
-    /// Whether a write reaches the disk before it returns. Without it a killed process loses nothing, but a power cut
-    /// loses the last blocks.
-    pub sync: bool,
     /// Bytes of the cache that all columns share.
     pub cache_bytes: usize,
     /// Bytes that all columns together keep in memory before writing a table.
@@ -51,15 +55,18 @@ pub struct RocksOptions {
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        Self { sync: true, cache_bytes: 256 << 20, memtable_bytes: 64 << 20 }
+        Self { cache_bytes: 256 << 20, memtable_bytes: 64 << 20 }
     }
 }
 
 /// A store in a directory. RocksDB locks it: one process at a time.
 pub struct RocksStore {
     db: Arc<DB>,
-    sync: bool,
     writer: Mutex<Writer>,
+    /// The sequence number up to which the log is on the disk. Locked while it is being brought there.
+    synced: Mutex<u64>,
+    /// What compaction may drop: see [`Store::forget_history`].
+    forgotten: Arc<AtomicU64>,
 }
 
 impl RocksStore {
@@ -75,17 +82,50 @@ impl RocksStore {
         // RocksDB opens all columns or none; one that a later build left is for the schema version to refuse.
         let others =
             existing.iter().map(String::as_str).filter(|name| ours.clone().all(|ours| ours != *name));
+        let forgotten = Arc::new(AtomicU64::new(0));
         let columns = Column::ALL
             .iter()
-            .map(|&column| ColumnFamilyDescriptor::new(column.name(), column_options(Some(column), &cache)))
+            .map(|&column| {
+                let mut options = column_options(Some(column), &cache);
+                if HISTORY.contains(&column) {
+                    options.set_compaction_filter("history", history_filter(Arc::clone(&forgotten)));
+                }
+                ColumnFamilyDescriptor::new(column.name(), options)
+            })
             .chain(others.map(|name| ColumnFamilyDescriptor::new(name, column_options(None, &cache))));
         let db = DB::open_cf_descriptors(&database_options(&options), path, columns).map_err(failed)?;
-        Ok(Self { db: Arc::new(db), sync: options.sync, writer: Mutex::default() })
+        Ok(Self { db: Arc::new(db), writer: Mutex::default(), synced: Mutex::default(), forgotten })
+    }
+
+    /// Turns a batch into RocksDB's.
+    fn translate(&self, batch: Batch) -> WriteBatch {
+        let mut rocks = WriteBatch::default();
+        for write in batch.writes {
+            let column = handle(&self.db, write.column);
+            match write.value {
+                Some(value) => rocks.put_cf(column, write.key, value),
+                None => rocks.delete_cf(column, write.key),
+            }
+        }
+        rocks
     }
 
     /// Returns the directory.
     pub fn path(&self) -> PathBuf {
         self.db.path().to_owned()
+    }
+}
+
+/// Drops the rows whose number has been given up. It asks nothing but the key, so it may run on any thread, in any order.
+fn history_filter(
+    forgotten: Arc<AtomicU64>,
+) -> impl FnMut(u32, &[u8], &[u8]) -> CompactionDecision + Send + 'static {
+    move |_level, key, _value| {
+        let tail = forgotten.load(Ordering::Acquire);
+        match trailing_number(key) {
+            Some(number) if number <= tail => CompactionDecision::Remove,
+            _ => CompactionDecision::Keep,
+        }
     }
 }
 
@@ -157,6 +197,11 @@ fn column_options(column: Option<Column>, cache: &Cache) -> Options {
         Some(Column::Account | Column::Slot | Column::Code | Column::Preimage | Column::HashNumber) => {
             table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
         }
+        // Records are read one by one, by paths of which most have none.
+        Some(Column::TrieAccount | Column::TrieStorage) => {
+            table.set_block_size(TRIE_BLOCK_BYTES);
+            table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+        }
         Some(Column::Body | Column::Receipt) => {
             options.set_enable_blob_files(true);
             options.set_min_blob_size(BLOB_BYTES_MIN);
@@ -168,6 +213,8 @@ fn column_options(column: Option<Column>, cache: &Cache) -> Options {
             options.set_compression_type(DBCompressionType::None);
             options.set_bottommost_compression_type(DBCompressionType::None);
         }
+        // History is found by seeking, for which a filter of whole keys is no help.
+        Some(Column::Hist | Column::TrieHist | Column::Changes) => {}
         Some(Column::Meta | Column::Header | Column::Canon) | None => {}
     }
     options.set_block_based_table_factory(&table);
@@ -185,21 +232,94 @@ impl Store for RocksStore {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        #[cfg(feature = "failpoints")]
+        let Some(batch) = self.sabotage(batch)? else { return Ok(()) };
         let writes = batch.len();
-        let mut rocks = WriteBatch::default();
-        for write in batch.writes {
-            let column = handle(&self.db, write.column);
-            match write.value {
-                Some(value) => rocks.put_cf(column, write.key, value),
-                None => rocks.delete_cf(column, write.key),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(self.sync);
-        self.writer
-            .lock()
-            .write(writes, || self.db.write_opt(rocks, &options).map_err(rocksdb::Error::into_string))
+        let rocks = self.translate(batch);
+        let write = || self.db.write(rocks).map_err(rocksdb::Error::into_string);
+        self.writer.lock().attempt(write, |reason| StoreError::Write { writes, reason })
     }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let wanted = self.db.latest_sequence_number();
+        // Whoever waits here finds, when it is let in, that the one before brought its writes to the disk as well.
+        let mut synced = self.synced.lock();
+        if *synced >= wanted {
+            return Ok(());
+        }
+        let reached = self.db.latest_sequence_number();
+        if let Err(error) = self.db.flush_wal(true) {
+            // Nobody knows what is on the disk now, and trying again would only seem to help.
+            return self
+                .writer
+                .lock()
+                .attempt(|| Err(error.into_string()), |reason| StoreError::Sync { reason });
+        }
+        *synced = reached;
+        Ok(())
+    }
+
+    fn forget_history(&self, tail: u64) {
+        self.forgotten.fetch_max(tail, Ordering::AcqRel);
+    }
+
+    /// Files that do not change are shared with the copy, if both are on one file system.
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |error: rocksdb::Error| open_error(path, error);
+        Checkpoint::new(&self.db).map_err(failed)?.create_checkpoint(path).map_err(failed)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        for &column in Column::ALL {
+            // What only memory holds passes no filter.
+            let column_family = handle(&self.db, column);
+            self.db.flush_cf(column_family).map_err(|error| read_error(column, error))?;
+            // Compaction moves files that overlap no others as they are, unless it is forced to look into them.
+            let mut options = CompactOptions::default();
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            self.db.compact_range_cf_opt(column_family, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "failpoints")]
+impl RocksStore {
+    /// Between the two halves of a batch that is split: about as long as a transaction takes.
+    const SPLIT_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
+    /// Does to a batch what the harness asks for. Returns what is to be written as ever, if anything.
+    fn sabotage(&self, mut batch: Batch) -> Result<Option<Batch>, StoreError> {
+        use crate::failpoint::Sabotage;
+        if Sabotage::SkipTrieDelete.is_on() {
+            batch.writes.retain(|write| {
+                let is_record = matches!(write.column, Column::TrieAccount | Column::TrieStorage);
+                !is_record || write.value.is_some()
+            });
+        }
+        if Sabotage::SplitBatch.is_on() && batch.len() > 1 {
+            let second = batch.writes.split_off(batch.len() / 2);
+            self.write_whole(batch, true)?;
+            thread::sleep(Self::SPLIT_PAUSE);
+            batch = Batch { writes: second };
+        }
+        if Sabotage::WalOff.is_on() {
+            self.write_whole(batch, false)?;
+            return Ok(None);
+        }
+        Ok(Some(batch))
+    }
+
+    fn write_whole(&self, batch: Batch, log: bool) -> Result<(), StoreError> {
+        let writes = batch.len();
+        let batch = self.translate(batch);
+        let result = if log { self.db.write(batch) } else { self.db.write_without_wal(batch) };
+        result.map_err(|error| StoreError::Write { writes, reason: error.into_string() })
+    }
+}
+
+fn read_error(column: Column, error: rocksdb::Error) -> StoreError {
+    StoreError::Read { column, reason: error.into_string() }
 }
 
 /// Remembers that a write failed. RocksDB may take later writes, and then nobody knows what is between them.
@@ -209,13 +329,17 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(&mut self, writes: usize, write: impl FnOnce() -> Result<(), String>) -> Result<(), StoreError> {
+    fn attempt(
+        &mut self,
+        write: impl FnOnce() -> Result<(), String>,
+        error: impl FnOnce(String) -> StoreError,
+    ) -> Result<(), StoreError> {
         if let Some(reason) = &self.failure {
             return Err(StoreError::Failed { reason: reason.clone() });
         }
         write().map_err(|reason| {
             self.failure = Some(reason.clone());
-            StoreError::Write { writes, reason }
+            error(reason)
         })
     }
 }
@@ -242,7 +366,7 @@ impl RocksSnapshot {
 impl Snapshot for RocksSnapshot {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.snapshot.get_cf(handle(&self.db, column), key);
-        value.map_err(|error| StoreError::Read { column, reason: error.into_string() })
+        value.map_err(|error| read_error(column, error))
     }
 
     fn scan(&self, column: Column, prefix: &[u8], from: &[u8]) -> Scan<'_> {
@@ -256,7 +380,7 @@ impl Snapshot for RocksSnapshot {
         let entries = self.snapshot.iterator_cf_opt(handle(&self.db, column), options, IteratorMode::Start);
         Box::new(entries.map(move |entry| match entry {
             Ok((key, value)) => Ok((key.into_vec(), value.into_vec())),
-            Err(error) => Err(StoreError::Read { column, reason: error.into_string() }),
+            Err(error) => Err(read_error(column, error)),
         }))
     }
 }
@@ -266,14 +390,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn compaction_drops_what_was_given_up_and_nothing_else() {
+        let forgotten = Arc::new(AtomicU64::new(0));
+        let mut filter = history_filter(Arc::clone(&forgotten));
+        let mut is_dropped = |number: u64| {
+            let key = [b"key".as_slice(), &number.to_be_bytes()].concat();
+            matches!(filter(0, &key, b"value"), CompactionDecision::Remove)
+        };
+        assert!(!is_dropped(1) && !is_dropped(u64::MAX));
+        forgotten.store(7, Ordering::Release);
+        assert!(is_dropped(1) && is_dropped(7));
+        assert!(!is_dropped(8) && !is_dropped(u64::MAX));
+        assert!(matches!(filter(0, b"short", b"value"), CompactionDecision::Keep));
+    }
+
+    #[test]
     fn after_a_failed_write_none_is_tried() {
         let mut writer = Writer::default();
-        assert_eq!(writer.write(1, || Ok(())), Ok(()));
+        let error = |reason| StoreError::Sync { reason };
+        assert_eq!(writer.attempt(|| Ok(()), error), Ok(()));
         let reason = "disk on fire".to_owned();
-        assert_eq!(
-            writer.write(2, || Err(reason.clone())),
-            Err(StoreError::Write { writes: 2, reason: reason.clone() })
-        );
-        assert_eq!(writer.write(3, || panic!("tried")), Err(StoreError::Failed { reason }));
+        assert_eq!(writer.attempt(|| Err(reason.clone()), error), Err(error(reason.clone())));
+        assert_eq!(writer.attempt(|| panic!("tried"), error), Err(StoreError::Failed { reason }));
     }
 }

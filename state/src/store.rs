@@ -4,10 +4,11 @@
 //! accounts. There are two: [`MemoryStore`](crate::MemoryStore) and `RocksStore`.
 //!
 //! - Reading goes through a [`Snapshot`], never through the store, so that no reader can see half of a block.
-//! - Writing goes through [`Store::write`]: one [`Batch`], applied whole or not at all, durable when the call returns.
+//! - Writing goes through [`Store::write`]: one [`Batch`], applied whole or not at all. When the call returns, a killed
+//!   process loses nothing of it; after [`Store::sync`], a power cut does not either.
 //! - Keys come back in ascending byte order.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use thiserror::Error;
 
@@ -56,6 +57,16 @@ columns! {
     Slot = "slot",
     /// keccak256(x) → x, for every address and slot that ever entered the state.
     Preimage = "preimage",
+    /// Path, one byte a nibble → a branch of the trie of accounts, with the references to all its children.
+    TrieAccount = "trie_a",
+    /// keccak256(address) ‖ path → the same of that account's storage.
+    TrieStorage = "trie_s",
+    /// 0 ‖ account's key ‖ number, or 1 ‖ slot's key ‖ number → the value before that block; empty if there was none.
+    Hist = "hist",
+    /// 0 ‖ path ‖ 0xff ‖ number, or 1 ‖ keccak256(address) ‖ path ‖ 0xff ‖ number → the record before that block.
+    TrieHist = "trie_hist",
+    /// Number → which keys of the two above have rows of that block.
+    Changes = "changes",
 }
 
 impl fmt::Display for Column {
@@ -75,11 +86,33 @@ pub trait Store: Send + Sync {
     /// Returns everything written so far, frozen: later writes do not show in it.
     fn snapshot(&self) -> Box<dyn Snapshot>;
 
-    /// Applies the whole batch or nothing, and returns once it survives a crash.
+    /// Applies the whole batch or nothing, and returns once it survives the death of this process.
     ///
     /// After a failed write nobody knows what reached the disk, so the store refuses every later write with
     /// [`StoreError::Failed`]; opening it anew finds the last batch that was written whole.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Returns once everything written before this call survives a power cut. Those who wait at the same time share one
+    /// trip to the disk. Fails as [`Store::write`] does, and like it only once.
+    fn sync(&self) -> Result<(), StoreError>;
+
+    /// Allows the store to drop, when it likes, rows of [`Column::Hist`], [`Column::TrieHist`] and [`Column::Changes`] whose
+    /// key ends with a number up to `tail`. Snapshots may lose them too.
+    fn forget_history(&self, tail: u64);
+
+    /// Copies everything written so far to a new directory.
+    fn checkpoint(&self, path: &Path) -> Result<(), StoreError>;
+
+    /// Rewrites every column without what was deleted or may be forgotten.
+    fn compact(&self) -> Result<(), StoreError>;
+}
+
+/// The columns whose rows belong to a block, and whose keys end with its number.
+pub(crate) const HISTORY: [Column; 3] = [Column::Hist, Column::TrieHist, Column::Changes];
+
+/// Returns the number that a key of a [`HISTORY`] column ends with.
+pub(crate) fn trailing_number(key: &[u8]) -> Option<u64> {
+    key.last_chunk().copied().map(u64::from_be_bytes)
 }
 
 /// A store frozen at one moment. Keep it for as long as one request takes: it pins the values it can see.
@@ -165,6 +198,12 @@ pub enum StoreError {
     Write {
         /// How many entries the batch has.
         writes: usize,
+        /// What the database says.
+        reason: String,
+    },
+    /// The disk did not take what was written. The store refuses writes from now on.
+    #[error("sync to the disk: {reason}")]
+    Sync {
         /// What the database says.
         reason: String,
     },

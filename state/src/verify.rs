@@ -1,17 +1,23 @@
 //! Whether a chain in a store is whole: the check after a crash, and `lathe db verify`.
 //!
 //! Everything that follows from something else is computed anew and compared: storage roots from slots, the state root from
-//! accounts, code hashes from code, transaction positions from transactions. One pass over each column; nothing is repaired.
+//! accounts, the trie's records from both, code hashes from code, transaction positions from transactions. Every row of
+//! history is used to prove, at the block before it, what it says. One pass over each column; nothing is repaired.
 
-use alloy_primitives::{B256, hex, keccak256};
-use alloy_trie::{HashBuilder, Nibbles};
+use std::iter::Peekable;
+
+use alloy_primitives::{B256, U256, hex, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles};
 use thiserror::Error;
 
 use crate::{
-    error::{CorruptEntry, StateError},
-    record::{Account, Head, TxPosition},
-    store::Column,
-    trie::{self, TrieLeaf},
+    codec::RecordError,
+    error::{CorruptEntry, CorruptTrie, StateError},
+    history,
+    leaf::{self, HASH_LEN, TrieLeaf},
+    record::{Account, BlockChanges, Head, TxPosition},
+    store::{Column, Scan, Snapshot, trailing_number},
+    trie::{Records, Trie, TrieFault, Walk},
     view::View,
 };
 
@@ -27,6 +33,10 @@ pub struct Report {
     pub accounts: u64,
     /// Slots read.
     pub slots: u64,
+    /// Records of tries read.
+    pub trie_records: u64,
+    /// Rows of history of blocks after the first whose state is kept.
+    pub history_rows: u64,
     /// Blocks read, from the head back to the first.
     pub blocks: u64,
     /// The first [`FAULTS_MAX`] faults.
@@ -110,6 +120,25 @@ pub enum Fault {
     /// An entry does not decode.
     #[error(transparent)]
     Corrupt(#[from] CorruptEntry),
+    /// A trie's records do not fit the flat state.
+    #[error(transparent)]
+    Trie(#[from] CorruptTrie),
+    /// The history does not lead to the state of a block.
+    #[error("state of block {number}: {what}")]
+    History {
+        /// The block.
+        number: u64,
+        /// What went wrong on the way to its state root.
+        what: String,
+    },
+    /// A block has another number of rows of history than it says.
+    #[error("history has {found} rows, the blocks list {listed}")]
+    HistoryRows {
+        /// The rows there are.
+        found: u64,
+        /// The rows that the blocks list.
+        listed: u64,
+    },
 }
 
 /// What can be wrong with a block in the database.
@@ -199,42 +228,98 @@ impl Report {
         match result {
             Ok(value) => return Ok(Some(value)),
             Err(StateError::Corrupt(entry)) => self.add(Fault::Corrupt(entry)),
+            Err(StateError::Trie(fault)) => self.add(Fault::Trie(fault)),
             Err(error @ StateError::Missing { .. }) => self.add(Fault::Missing(error)),
             Err(error) => return Err(error),
         }
         Ok(None)
     }
+
+    /// Notes what is wrong with an entry that was met on a walk.
+    fn add_error(&mut self, error: StateError) {
+        match error {
+            StateError::Corrupt(entry) => self.add(Fault::Corrupt(entry)),
+            StateError::Trie(fault) => self.add(Fault::Trie(fault)),
+            error => self.add(Fault::Missing(error)),
+        }
+    }
+}
+
+/// How far a long pass is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// What is being done.
+    pub what: &'static str,
+    /// From 0 to 1.
+    pub done: f64,
+}
+
+/// Entries between two reports of progress.
+pub(crate) const PROGRESS_EVERY: u64 = 1 << 12;
+
+/// Keys are hashes, so the first bytes of one tell how far a pass in their order is.
+pub(crate) fn key_progress(hashed: B256) -> f64 {
+    let first = u32::from_be_bytes(*hashed.first_chunk().expect("a hash is longer"));
+    f64::from(first) / f64::from(u32::MAX)
 }
 
 impl View {
     /// Checks everything there is. Fails only if the store cannot be read; what is wrong is in the report.
     pub fn verify(&self) -> Result<Report, StateError> {
+        self.verify_with_progress(&mut |_| ())
+    }
+
+    /// Does what [`View::verify`] does, and says how far it is.
+    ///
+    /// # Panics
+    /// If this is a view of an earlier block than the snapshot's head.
+    pub fn verify_with_progress(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report, StateError> {
+        assert!(self.reader.past.is_none(), "what is verified is the head, and through it its past");
         let mut report = Report { head: self.head(), ..Report::default() };
-        self.verify_accounts(&mut report)?;
-        self.verify_slots(&mut report)?;
+        self.verify_state(&mut report, progress)?;
         self.verify_hashes(Column::Code, &mut report)?;
         self.verify_hashes(Column::Preimage, &mut report)?;
-        self.verify_blocks(&mut report)?;
+        self.verify_blocks(&mut report, progress)?;
+        self.verify_history(&mut report, progress)?;
         Ok(report)
     }
 
-    /// Rebuilds every root.
-    fn verify_accounts(&self, report: &mut Report) -> Result<(), StateError> {
-        let mut state = HashBuilder::default();
+    /// Rebuilds every root, and compares every trie's records with its leaves, in one pass over accounts, slots and records.
+    fn verify_state(
+        &self,
+        report: &mut Report,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), StateError> {
+        let snapshot = self.snapshot();
+        let Head { number, state_root: recorded, .. } = self.head();
+        let mut builder = HashBuilder::default();
+        let mut records = Records::new(snapshot, Column::TrieAccount);
+        let has_record = snapshot.get(Column::TrieAccount, &[])?.is_some();
+        let mut walk = Walk::new(None, recorded, has_record);
+        let mut storage = Storage::new(snapshot);
         let mut rlp = Vec::new();
-        for leaf in trie::accounts(self.snapshot()) {
+        for leaf in leaf::accounts(snapshot) {
             let Some((hashed_address, account)) = report.note(leaf)? else { continue };
             report.accounts += 1;
-            self.verify_account(hashed_address, &account, report)?;
+            if report.accounts.is_multiple_of(PROGRESS_EVERY) {
+                progress(Progress { what: "accounts and slots", done: key_progress(hashed_address) });
+            }
+            self.verify_account(hashed_address, &account, &mut storage, report)?;
+            let path = Nibbles::unpack(hashed_address);
+            walk.leaf(&mut records, &path, &account, &mut |error| report.add_error(error))?;
             rlp.clear();
             account.encode_leaf(&mut rlp);
-            state.add_leaf(Nibbles::unpack(hashed_address), &rlp);
+            builder.add_leaf(path, &rlp);
         }
-        let Head { number, state_root: recorded, .. } = self.head();
-        let computed = state.root();
+        walk.finish(&mut records, &mut |error| report.add_error(error))?;
+        storage.skip_before(None, report)?;
+        report.slots = storage.read;
+        report.trie_records = records.read + storage.records.read;
+        let computed = builder.root();
         if computed != recorded {
             report.add(Fault::StateRoot { number, recorded, computed });
         }
+        progress(Progress { what: "accounts and slots", done: 1.0 });
         Ok(())
     }
 
@@ -242,13 +327,28 @@ impl View {
         &self,
         hashed_address: B256,
         account: &Account,
+        storage: &mut Storage<'_>,
         report: &mut Report,
     ) -> Result<(), StateError> {
         let &Account { storage_root: recorded, code_hash, .. } = account;
-        let slots = trie::slots(self.snapshot(), hashed_address);
-        if let Some(computed) = report.note(trie::root_of(slots, &mut HashBuilder::default()))?
-            && computed != recorded
-        {
+        storage.skip_before(Some(hashed_address), report)?;
+        let has_record = recorded != EMPTY_ROOT_HASH
+            && self.snapshot().get(Column::TrieStorage, hashed_address.as_slice())?.is_some();
+        let mut walk = Walk::new(Some(hashed_address), recorded, has_record);
+        let mut builder = HashBuilder::default();
+        let mut rlp = Vec::new();
+        while let Some(leaf) = storage.next_of(hashed_address)? {
+            let Some((_, slot, value)) = report.note(leaf)? else { continue };
+            self.verify_preimage(slot, report)?;
+            let path = Nibbles::unpack(slot);
+            walk.leaf(&mut storage.records, &path, &value, &mut |error| report.add_error(error))?;
+            rlp.clear();
+            value.encode_leaf(&mut rlp);
+            builder.add_leaf(path, &rlp);
+        }
+        walk.finish(&mut storage.records, &mut |error| report.add_error(error))?;
+        let computed = builder.root();
+        if computed != recorded {
             report.add(Fault::StorageRoot { hashed_address, recorded, computed });
         }
         if account.is_empty() {
@@ -260,26 +360,77 @@ impl View {
         self.verify_preimage(hashed_address, report)
     }
 
-    /// Finds the slots that no account has.
-    fn verify_slots(&self, report: &mut Report) -> Result<(), StateError> {
-        // The address of the slots being read, and how many of them there are if it has no account.
-        let mut current = None;
-        let mut orphans = 0;
-        for entry in self.snapshot().scan(Column::Slot, &[], &[]) {
-            // Slots of an account that do not decode were noted when its root was rebuilt.
-            let Ok((address, slot, _)) = trie::slot_leaf(Ok(entry?)) else { continue };
-            report.slots += 1;
-            if current != Some(address) {
-                report.add_orphans(current, orphans);
-                current = Some(address);
-                orphans = 0;
+    /// Proves, at each block whose state is kept, what the next block changed: that uses every row, and finds any that is
+    /// wrong, because the proof then does not lead to the block's state root.
+    fn verify_history(
+        &self,
+        report: &mut Report,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), StateError> {
+        let (first, head) = (self.history_start(), self.head().number);
+        let mut listed = 0;
+        for number in first..head {
+            if number.is_multiple_of(PROGRESS_EVERY / 64) {
+                #[expect(clippy::cast_precision_loss, reason = "progress is for people")]
+                let done = (number - first) as f64 / (head - first) as f64;
+                progress(Progress { what: "history", done });
             }
-            if orphans > 0 || self.snapshot().get(Column::Account, address.as_slice())?.is_none() {
-                orphans += 1;
+            let changes = match history::changes(self.snapshot(), number + 1) {
+                Ok(changes) => changes,
+                Err(error) => {
+                    report.note::<()>(Err(error))?;
+                    continue;
+                }
+            };
+            listed += changes.keys().count() as u64;
+            if let Err(error) = self.verify_past(number, &changes) {
+                match error {
+                    StateError::Store(_) => return Err(error),
+                    error => report.add(Fault::History { number, what: error.to_string() }),
+                }
             }
-            self.verify_preimage(slot, report)?;
         }
-        report.add_orphans(current, orphans);
+        let mut found = 0;
+        for column in [Column::Hist, Column::TrieHist] {
+            for entry in self.snapshot().scan(column, &[], &[]) {
+                let (key, _) = entry?;
+                found += u64::from(trailing_number(&key).is_some_and(|number| number > first));
+            }
+        }
+        report.history_rows = found;
+        if found != listed {
+            report.add(Fault::HistoryRows { found, listed });
+        }
+        progress(Progress { what: "history", done: 1.0 });
+        Ok(())
+    }
+
+    fn verify_past(&self, number: u64, changes: &BlockChanges) -> Result<(), StateError> {
+        let past = self.at(number)?;
+        let root = past.head().state_root;
+        let fault = |trie: &dyn Fn() -> StateError, same: bool| if same { Ok(()) } else { Err(trie()) };
+        for key in &changes.accounts {
+            let hashed = hash_of(Column::Account, key)?;
+            let (proven, _) = past.account_trie().prove(root, hashed)?;
+            let mismatch = || past.account_trie().fault(&Nibbles::unpack(hashed), TrieFault::Reference);
+            fault(&mismatch, proven == past.reader.account(hashed)?)?;
+        }
+        for key in &changes.slots {
+            let (owner, slot) = key.split_at_checked(HASH_LEN).unwrap_or((key, &[]));
+            let (owner, slot) = (hash_of(Column::Slot, owner)?, hash_of(Column::Slot, slot)?);
+            let account = past.reader.account(owner)?.unwrap_or_default();
+            let trie = Trie::<U256>::new(&past.reader, Some(owner));
+            let (proven, _) = trie.prove(account.storage_root, slot)?;
+            let mismatch = || trie.fault(&Nibbles::unpack(slot), TrieFault::Reference);
+            fault(&mismatch, proven.unwrap_or_default() == past.reader.slot(owner, slot)?)?;
+        }
+        // The rows of records that no proof above met must be there as well.
+        for (column, key) in changes.keys() {
+            let (column, key) = history::row(column, key, number + 1);
+            if self.snapshot().get(column, &key)?.is_none() {
+                return Err(StateError::Missing { column, key });
+            }
+        }
         Ok(())
     }
 
@@ -303,7 +454,11 @@ impl View {
     }
 
     /// Walks from the head back to the first block, then looks for blocks beyond the head.
-    fn verify_blocks(&self, report: &mut Report) -> Result<(), StateError> {
+    fn verify_blocks(
+        &self,
+        report: &mut Report,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), StateError> {
         let head = self.head();
         let mut child_parent = head.hash;
         for number in (0..=head.number).rev() {
@@ -313,6 +468,11 @@ impl View {
                 break;
             };
             report.blocks += 1;
+            if report.blocks.is_multiple_of(PROGRESS_EVERY) {
+                #[expect(clippy::cast_precision_loss, reason = "progress is for people")]
+                let done = report.blocks as f64 / (head.number + 1) as f64;
+                progress(Progress { what: "blocks", done });
+            }
             if hash != child_parent {
                 report.add_block(number, BlockFault::Link { hash, child_parent });
             }
@@ -355,4 +515,72 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Reads a hash from a list of changed keys.
+fn hash_of(column: Column, key: &[u8]) -> Result<B256, StateError> {
+    let reason = RecordError::Length { found: key.len(), expected: HASH_LEN };
+    Ok(B256::try_from(key).map_err(|_| CorruptEntry { column, key: key.to_vec(), reason })?)
+}
+
+/// A slot with its owner, or why it cannot be read.
+type SlotLeaf = Result<(B256, B256, U256), StateError>;
+
+/// The slots and the storage tries' records of all accounts, read along with the accounts.
+struct Storage<'a> {
+    slots: Peekable<Scan<'a>>,
+    records: Records<'a>,
+    read: u64,
+}
+
+impl<'a> Storage<'a> {
+    fn new(snapshot: &'a dyn Snapshot) -> Self {
+        Self {
+            slots: snapshot.scan(Column::Slot, &[], &[]).peekable(),
+            records: Records::new(snapshot, Column::TrieStorage),
+            read: 0,
+        }
+    }
+
+    /// Takes the next slot if it is one of this owner.
+    fn next_of(&mut self, owner: B256) -> Result<Option<SlotLeaf>, StateError> {
+        let of_owner = |key: &[u8]| key.starts_with(owner.as_slice());
+        let entry = self.slots.next_if(|entry| entry.as_ref().map_or(true, |(key, _)| of_owner(key)));
+        let Some(entry) = entry.transpose()? else { return Ok(None) };
+        self.read += 1;
+        Ok(Some(leaf::slot_leaf(Ok(entry))))
+    }
+
+    /// Notes the slots and records of owners before `next`, which have no account. None is the end.
+    fn skip_before(&mut self, next: Option<B256>, report: &mut Report) -> Result<(), StateError> {
+        // The owner of the slots being skipped, and how many there are.
+        let (mut current, mut slots) = (None, 0);
+        let before = |key: &[u8]| next.is_none_or(|next| key < next.as_slice());
+        while let Some(entry) =
+            self.slots.next_if(|entry| entry.as_ref().map_or(true, |(key, _)| before(key)))
+        {
+            let Some((owner, ..)) = report.note(leaf::slot_leaf(entry))? else { continue };
+            self.read += 1;
+            if current != Some(owner) {
+                report.add_orphans(current, slots);
+                (current, slots) = (Some(owner), 0);
+            }
+            slots += 1;
+        }
+        report.add_orphans(current, slots);
+        let end = match next {
+            // Records of the owner itself have longer keys, or this one.
+            Some(next) => {
+                let Some(last) = predecessor(next) else { return Ok(()) };
+                [last.as_slice(), &[u8::MAX]].concat()
+            }
+            None => [u8::MAX; HASH_LEN + 1].to_vec(),
+        };
+        self.records.skip_until(&end, &mut |error| report.add_error(error))
+    }
+}
+
+/// Returns the hash before another one.
+fn predecessor(hash: B256) -> Option<B256> {
+    U256::from_be_bytes(hash.0).checked_sub(U256::from(1)).map(B256::from)
 }

@@ -1,4 +1,4 @@
-//! Reading the chain at one head.
+//! Reading the chain at one block.
 
 use std::sync::Arc;
 
@@ -6,10 +6,12 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 
 use crate::{
     codec::{Record, RecordError},
-    error::{CorruptEntry, StateError},
-    record::{Account, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
+    error::{CorruptEntry, NotKept, StateError},
+    history::{Pin, Window},
+    leaf::decode,
+    reader::Reader,
+    record::{Account, BodyTx, Head, Header, Receipt, TxPosition},
     store::{Column, Snapshot},
-    trie::decode,
 };
 
 /// Name of the head's record in the meta column.
@@ -17,11 +19,14 @@ pub(crate) const META_HEAD: &[u8] = b"head";
 
 /// Everything as it was after one block. Cloning is cheap; all clones read the same snapshot.
 ///
-/// Blocks are found by number or hash up to the head; later blocks do not show.
+/// Blocks are found by number or hash up to the view's; later blocks do not show.
 #[derive(Clone)]
 pub struct View {
-    snapshot: Arc<dyn Snapshot>,
+    pub(crate) reader: Reader,
     head: Head,
+    window: Arc<Window>,
+    /// Keeps the history that a view of the past reads.
+    _pin: Option<Arc<Pin>>,
 }
 
 impl std::fmt::Debug for View {
@@ -32,13 +37,13 @@ impl std::fmt::Debug for View {
 
 impl View {
     /// Reads the head that the snapshot holds.
-    pub(crate) fn new(snapshot: Arc<dyn Snapshot>) -> Result<Self, StateError> {
+    pub(crate) fn new(snapshot: Arc<dyn Snapshot>, window: Arc<Window>) -> Result<Self, StateError> {
         let head = read(&*snapshot, Column::Meta, META_HEAD)?.ok_or(StateError::Uninitialised)?;
-        Ok(Self { snapshot, head })
+        Ok(Self { reader: Reader::new(snapshot), head, window, _pin: None })
     }
 
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
-        &*self.snapshot
+        &*self.reader.snapshot
     }
 
     /// Returns the block whose state this is.
@@ -46,14 +51,39 @@ impl View {
         self.head
     }
 
+    /// Returns the first block whose state is kept.
+    pub fn history_start(&self) -> u64 {
+        self.window.tail()
+    }
+
+    /// Returns the chain as it was after block `number`, which must not be later than this view's.
+    ///
+    /// Fails with [`StateError::NotKept`] outside of what is kept. As long as the returned view lives, so does what it reads.
+    pub fn at(&self, number: u64) -> Result<Self, StateError> {
+        let head = self.head.number;
+        if number == head {
+            return Ok(self.clone());
+        }
+        if number > head {
+            return Err(NotKept::BeyondHead { number, head }.into());
+        }
+        let pin = self.window.pin(number).map_err(|first| NotKept::Pruned { number, first, head })?;
+        let Some((hash, header)) = self.header_by_number(number)? else {
+            return Err(StateError::Missing { column: Column::Canon, key: number.to_be_bytes().to_vec() });
+        };
+        let reader = Reader { past: Some(number), ..self.reader.clone() };
+        let head = Head { number, hash, state_root: header.state_root };
+        Ok(Self { reader, head, window: Arc::clone(&self.window), _pin: Some(Arc::new(pin)) })
+    }
+
     /// Returns an account, or none if it does not exist.
     pub fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
-        self.read(Column::Account, keccak256(address).as_slice())
+        self.reader.account(keccak256(address))
     }
 
     /// Returns a storage slot's value, which is zero unless it was set.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
-        read_slot(self.snapshot(), &slot_key(keccak256(address), hashed_slot(slot)))
+        self.reader.slot(keccak256(address), hashed_slot(slot))
     }
 
     /// Returns code by its hash. The hash of nothing has empty code.
@@ -61,17 +91,21 @@ impl View {
         if code_hash == KECCAK256_EMPTY {
             return Ok(Some(Bytes::new()));
         }
-        Ok(self.snapshot.get(Column::Code, code_hash.as_slice())?.map(Bytes::from))
+        Ok(self.snapshot().get(Column::Code, code_hash.as_slice())?.map(Bytes::from))
     }
 
     /// Returns the hash of a block.
     pub fn hash_by_number(&self, number: u64) -> Result<Option<B256>, StateError> {
+        if number > self.head.number {
+            return Ok(None);
+        }
         self.read(Column::Canon, &number.to_be_bytes())
     }
 
     /// Returns the number of a block.
     pub fn number_by_hash(&self, hash: B256) -> Result<Option<u64>, StateError> {
-        self.read(Column::HashNumber, hash.as_slice())
+        let number: Option<u64> = self.read(Column::HashNumber, hash.as_slice())?;
+        Ok(number.filter(|&number| number <= self.head.number))
     }
 
     /// Returns a block's hash and header.
@@ -100,13 +134,14 @@ impl View {
 
     /// Returns which block a transaction is in, and where.
     pub fn tx_position(&self, tx_hash: B256) -> Result<Option<TxPosition>, StateError> {
-        self.read(Column::TxLookup, tx_hash.as_slice())
+        let position: Option<TxPosition> = self.read(Column::TxLookup, tx_hash.as_slice())?;
+        Ok(position.filter(|position| position.number <= self.head.number))
     }
 
     /// Returns the address that hashes to `hashed_address`, if it ever entered the state.
     pub fn address_preimage(&self, hashed_address: B256) -> Result<Option<Address>, StateError> {
         let key = hashed_address.as_slice();
-        let Some(preimage) = self.snapshot.get(Column::Preimage, key)? else { return Ok(None) };
+        let Some(preimage) = self.snapshot().get(Column::Preimage, key)? else { return Ok(None) };
         let address = Address::try_from(preimage.as_slice());
         Ok(Some(address.map_err(|_| bad_preimage(key, preimage.len(), Address::len_bytes()))?))
     }
@@ -114,7 +149,7 @@ impl View {
     /// Returns the slot number that hashes to `hashed_slot`, if it was ever set in the state.
     pub fn slot_preimage(&self, hashed_slot: B256) -> Result<Option<U256>, StateError> {
         let key = hashed_slot.as_slice();
-        let Some(preimage) = self.snapshot.get(Column::Preimage, key)? else { return Ok(None) };
+        let Some(preimage) = self.snapshot().get(Column::Preimage, key)? else { return Ok(None) };
         let slot = B256::try_from(preimage.as_slice());
         Ok(Some(slot.map_err(|_| bad_preimage(key, preimage.len(), B256::len_bytes()))?.into()))
     }
@@ -148,11 +183,6 @@ pub(crate) fn read<R: Record>(
 ) -> Result<Option<R>, StateError> {
     let Some(value) = snapshot.get(column, key)? else { return Ok(None) };
     Ok(Some(decode(column, key, &value)?))
-}
-
-/// Reads a slot; no record is zero.
-pub(crate) fn read_slot(snapshot: &dyn Snapshot, key: &[u8]) -> Result<U256, StateError> {
-    Ok(read(snapshot, Column::Slot, key)?.map_or(U256::ZERO, |SlotValue(value)| value))
 }
 
 /// Returns the trie's key of a slot: keccak256 of its number in 32 bytes, big-endian.

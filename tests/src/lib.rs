@@ -58,12 +58,22 @@ impl Node {
 
     /// Starts a node from a given binary.
     pub fn start_with(binary: &Path, arguments: &[&str]) -> Self {
+        Self::try_start_with(binary, arguments, &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts a node from a given binary with additions to its environment. Fails with what it says if it ends.
+    pub fn try_start_with(
+        binary: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let port = free_port();
         let files = tempfile::tempdir().expect("a temporary directory");
         let child = Command::new(binary)
             .args(["node", "--quiet", "--port", &port.to_string()])
             .args(arguments)
             .env("TMPDIR", files.path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -73,12 +83,19 @@ impl Node {
         let deadline = Instant::now() + START_TIMEOUT;
         while node.try_rpc("eth_chainId", json!([])).is_err() {
             if let Some(status) = node.child.try_wait().expect("the child is ours") {
-                panic!("the node ended with {status}: {}", node.stderr());
+                return Err(format!("the node ended with {status}: {}", node.stderr()));
             }
             assert!(Instant::now() < deadline, "the node does not answer");
             thread::sleep(Duration::from_millis(10));
         }
-        node
+        Ok(node)
+    }
+
+    /// Waits until the node has ended by itself; returns whether it says that it succeeded, and what it wrote to its
+    /// standard error.
+    pub fn wait(mut self) -> (bool, String) {
+        let stderr = self.stderr();
+        (self.child.wait().expect("the child is ours").success(), stderr)
     }
 
     fn stderr(&mut self) -> String {
@@ -92,6 +109,11 @@ impl Node {
     /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns whether the node has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child is ours").is_some()
     }
 
     /// Kills the node at once, as `kill -9` does, and waits until it is gone.

@@ -34,3 +34,18 @@ pub(crate) fn cut(value: impl Display) -> String {
     let _full = write!(text, "{value}");
     text.0
 }
+
+/// Returns a text, cut, in which nothing controls a terminal. Quotes stay as they are.
+pub(crate) fn cut_printable(text: &str) -> String {
+    let mut cut = Bounded::default();
+    for c in text.chars() {
+        let written = match c {
+            '"' | '\'' | '\\' => cut.write_char(c),
+            _ => write!(cut, "{}", c.escape_debug()),
+        };
+        if written.is_err() {
+            break;
+        }
+    }
+    cut.0
+}

@@ -62,8 +62,8 @@ pub use engine::Engine;
 pub use features::{Features, Proposal};
 pub use host::{Host, HostOutcome, NoHost};
 pub use inspect::{
-    DeclaredItem, FunctionReport, InstructionPrice, LimitUse, ProposalUse, Report, SectionReport, inspect,
-    prices,
+    DeclaredItem, FunctionReport, InstructionPrice, LimitUse, ProposalUse, Report, SectionReport, Violation,
+    inspect, prices,
 };
 pub use lathe_gas::{Instruction, Meter, OutOfGas, ValueType};
 pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};

@@ -1,5 +1,6 @@
 //! Why bytes were refused as a module.
 
+use crate::bounded::cut_printable;
 use crate::{Limit, Proposal, demangle};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -94,7 +95,8 @@ impl ModuleError {
 
 impl From<wasmparser::Error> for ModuleError {
     fn from(error: wasmparser::Error) -> Self {
-        Self::new(ModuleErrorKind::Invalid(error.message().into()), error.offset())
+        // The validator quotes names of the module.
+        Self::new(ModuleErrorKind::Invalid(cut_printable(error.message())), error.offset())
     }
 }
 

@@ -74,11 +74,13 @@ impl FuncType {
     }
 
     /// Returns the types of the parameters.
+    #[inline]
     pub fn params(&self) -> &[ValueType] {
         &self.types[..self.params]
     }
 
     /// Returns the types of the results.
+    #[inline]
     pub fn results(&self) -> &[ValueType] {
         &self.types[self.params..]
     }

@@ -10,7 +10,7 @@ use alloy_signer::SignerSync;
 
 use crate::runtime::{AccountOverride, BlockContext, Executed, Request, Status};
 
-use super::{CallError, Chain, ChainError, Latest, Result, SubmitError, error::revert_reason};
+use super::{CallError, Chain, ChainError, Result, SubmitError, error::revert_reason};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -168,17 +168,20 @@ impl Chain {
         block_overrides: Option<&BlockOverrides>,
     ) -> Result<Executed, CallError> {
         let view = self.state_at(at)?;
-        let Latest { block: head, .. } = self.latest();
         let mut context = if at == BlockId::pending() {
-            self.next_block(&head)
+            self.next_block(&self.head())
         } else {
+            // The block whose state it is, whatever has become the latest meanwhile.
+            let number = view.head().number;
+            let header = view.header_by_number(number).map_err(ChainError::from)?;
+            let header = header.ok_or_else(|| ChainError::missing_block(number))?.1;
             BlockContext {
-                number: head.header.number,
-                timestamp: head.header.timestamp,
-                beneficiary: head.header.beneficiary,
-                gas_limit: head.header.gas_limit,
-                base_fee: head.header.base_fee_per_gas.unwrap_or_default(),
-                prevrandao: head.header.mix_hash,
+                number,
+                timestamp: header.timestamp,
+                beneficiary: header.beneficiary,
+                gas_limit: header.gas_limit,
+                base_fee: header.base_fee_per_gas,
+                prevrandao: header.mix_hash,
             }
         };
         if let Some(block) = block_overrides {

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{GenericContractError, SolInterface};
-use lathe_state::{Foreign, StateError, StoreError};
+use lathe_state::{Foreign, NotKept, StateError, StoreError};
 
-use super::read::{LOG_BLOCKS_MAX, LOGS_MAX};
+use super::{
+    read::{LOG_BLOCKS_MAX, LOGS_MAX},
+    rewind::SNAPSHOTS_MAX,
+};
 use crate::runtime::ExecuteError;
 
 /// Why a transaction was not accepted. The texts are geth's where clients match on them.
@@ -73,14 +76,29 @@ pub enum ChainError {
     TooManyLogs,
     /// State of a block that is not kept.
     #[error(
-        "state of block {number} is not kept: this node keeps the state of the latest block only (block {head})"
+        "state of block {number} is not kept: this node keeps the state of blocks {first} to {head} (--history)"
     )]
     StateNotKept {
         /// The block asked for.
         number: u64,
+        /// The first block whose state is kept.
+        first: u64,
         /// The latest block.
         head: u64,
     },
+    /// More blocks are to be taken back than there are.
+    #[error("cannot take back {blocks} blocks: there are {head} after the first one")]
+    RollbackBeyondGenesis {
+        /// How many.
+        blocks: u64,
+        /// The latest block.
+        head: u64,
+    },
+    /// No more snapshots are remembered.
+    #[error(
+        "the node remembers no more than {SNAPSHOTS_MAX} snapshots; go back to one to forget those after it"
+    )]
+    TooManySnapshots,
     /// The database failed or is inconsistent.
     #[error("database: {0}")]
     Database(String),
@@ -101,6 +119,20 @@ pub enum ChainError {
     /// There is no data directory.
     #[error("{}: there is no such directory", .0.display())]
     NoDataDir(PathBuf),
+    /// A file or directory is in the way.
+    #[error("{}: it is there already; name one that is not", .0.display())]
+    Exists(PathBuf),
+    /// A dump contradicts itself.
+    #[error("dump: {0}")]
+    Dump(String),
+    /// An account of a genesis file has code that no transaction could have installed.
+    #[error("code of account {address}: {why}")]
+    GenesisCode {
+        /// The account.
+        address: Address,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A data directory was given to a build without a database.
     #[error("{} cannot be opened: this build has no database (cargo feature `rocksdb`)", .0.display())]
     NoRocksDb(PathBuf),
@@ -125,6 +157,9 @@ impl From<StateError> for ChainError {
     fn from(error: StateError) -> Self {
         match error {
             StateError::Foreign(Foreign::Genesis { .. }) => Self::OtherGenesis(error.to_string()),
+            StateError::NotKept(NotKept::Pruned { number, first, head }) => {
+                Self::StateNotKept { number, first, head }
+            }
             _ => Self::Database(error.to_string()),
         }
     }

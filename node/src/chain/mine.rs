@@ -12,13 +12,13 @@ use alloy_consensus::{
 };
 use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use lathe_state::View;
+use lathe_state::{StateError, View};
 use parking_lot::MutexGuard;
 
 use crate::runtime::{BlockContext, ExecuteError, Executed, Status};
 
 use super::{
-    Block, Chain, ChainError, Latest, Receipt, Result, SubmitError,
+    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError,
     error::{revert_reason, revert_words},
     record::write_block,
     spec::empty_header,
@@ -47,6 +47,9 @@ impl Chain {
         self.check(&tx)?;
         self.pool.lock().insert(tx)?;
         let rejected = self.mine_executable(&writer)?;
+        // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
+        drop(writer);
+        self.settle()?;
         match rejected.into_iter().find(|(rejected, _)| *rejected == hash) {
             Some((_, reason)) => Err(SubmitError::Rejected(reason)),
             None => Ok(hash),
@@ -55,8 +58,24 @@ impl Chain {
 
     /// Mines a block of what the pool holds (empty if nothing) and returns it.
     pub fn mine(&self) -> Result<Arc<Block>> {
-        self.mine_one(&self.writer.lock(), &mut Vec::new(), Empty::Allowed)
-            .map(|block| block.expect("an empty block is allowed"))
+        let block = self.mine_one(&self.writer.lock(), &mut Vec::new(), Empty::Allowed)?;
+        self.settle()?;
+        Ok(block.expect("an empty block is allowed"))
+    }
+
+    /// Returns once what was mined survives what the chain was told that it must survive.
+    pub(super) fn settle(&self) -> Result<()> {
+        match self.durability {
+            Durability::Process => Ok(()),
+            Durability::Power => Ok(self.database.sync().map_err(|error| self.fail(error))?),
+        }
+    }
+
+    /// Notes that the database takes no more blocks, so that the node can stop.
+    pub(super) fn fail(&self, error: StateError) -> ChainError {
+        let error = ChainError::from(error);
+        self.failure.send_replace(Some(error.to_string()));
+        error
     }
 
     /// Returns how many transactions wait in the pool: executable, queued.
@@ -194,7 +213,7 @@ impl Chain {
             ..empty_header()
         };
         let block = Arc::new(Block::seal(header, transactions, receipts));
-        self.database.commit(prepared, write_block(&block))?;
+        self.database.commit(prepared, write_block(&block)).map_err(|error| self.fail(error))?;
         let view = Arc::new(self.database.view()?);
         // Readers of both see the transactions in the pool or in the state, never in neither.
         let mut pool = self.pool.lock();

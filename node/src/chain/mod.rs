@@ -2,18 +2,20 @@
 //!
 //! - [`open`](Chain::open) makes or reopens a chain.
 //! - [`submit`](Chain::submit) takes a signed transaction; mining is instant, so it is in a block when that returns.
-//! - Readers see the latest block, or what the database keeps of earlier ones.
+//! - Readers see the latest block, or an earlier one as far as its state is kept.
 //!
 //! **Architecture invariant:** state has one writer, the holder of the writer's lock. A block is published
 //! (seen by readers, answered to clients) only after the database has written it.
 
 mod block;
 mod call;
+mod data_dir;
 mod error;
 mod mine;
 mod pool;
 mod read;
 mod record;
+mod rewind;
 mod spec;
 
 use std::{
@@ -27,22 +29,26 @@ use alloy_signer_local::{
     PrivateKeySigner,
     coins_bip39::{English, Mnemonic, MnemonicError},
 };
-use lathe_state::{Database, MemoryStore, Report, Store, View};
+use lathe_state::{Database, DatabaseOptions, Foreign, MemoryStore, StateError, Store, View};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
 pub use call::CallOutcome;
+pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
+pub use rewind::SNAPSHOTS_MAX;
 pub use spec::{
     CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
 };
 
 use pool::Pool;
+use rewind::Snapshots;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
 
@@ -54,10 +60,29 @@ const ACCOUNTS_PATH: &str = "m/44'/60'/0'/0";
 pub enum Home {
     /// In memory, gone with the process.
     Memory,
-    /// In a database that outlives the process: a block is on the disk before it is answered.
+    /// In a database that outlives the process.
     Directory(PathBuf),
-    /// In a database that is removed at exit, so that nothing waits for the disk.
+    /// In a database that is removed at exit.
     TemporaryDirectory(PathBuf),
+}
+
+/// What an answered transaction survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Durability {
+    /// A killed process: the operating system has the block.
+    #[default]
+    Process,
+    /// A power cut: the disk has the block.
+    Power,
+}
+
+/// How well and for how long a chain is kept. Nothing of it changes what blocks contain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// How many blocks before the latest keep their state; none is all.
+    pub history: Option<u64>,
+    /// What an answered transaction survives.
+    pub durability: Durability,
 }
 
 /// How to open a chain.
@@ -67,6 +92,8 @@ pub struct ChainOptions {
     pub spec: ChainSpec,
     /// Where it is kept.
     pub home: Home,
+    /// How well, and for how long.
+    pub keep: Keep,
     /// BIP-39 phrase of the development accounts, derived at `m/44'/60'/0'/0/i`.
     pub mnemonic: String,
     /// How many development accounts there are.
@@ -82,8 +109,12 @@ pub struct Chain {
     runtime: Runtime,
     signers: Vec<PrivateKeySigner>,
     database: Database,
+    durability: Durability,
+    /// Why the database takes no more blocks, once it does not.
+    failure: watch::Sender<Option<String>>,
     latest: RwLock<Latest>,
     pool: Mutex<Pool>,
+    snapshots: Mutex<Snapshots>,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
 }
@@ -108,9 +139,23 @@ impl Chain {
         let store = open_store(options.home)?;
         let spec = options.spec;
         let genesis = spec.genesis(&signers, options.balance);
-        let database = Database::open(store, &genesis, |state_root| {
+        let database_options = DatabaseOptions { history: options.keep.history };
+        let opened = Database::open(Arc::clone(&store), database_options, &genesis, |state_root| {
             record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
-        })?;
+        });
+        let database = match opened {
+            // A chain that `lathe db load` made has other accounts; its rules are told by its first block.
+            Err(StateError::Foreign(error @ Foreign::Genesis { .. })) => {
+                let database = Database::open_existing(store, database_options)?;
+                let first = database.view()?.header_by_number(0)?;
+                let same_rules = first.is_some_and(|(_, header)| header.extra_data[..] == spec.hash()[..]);
+                if !(database.is_imported()? && same_rules) {
+                    return Err(StateError::Foreign(error).into());
+                }
+                database
+            }
+            opened => opened?,
+        };
         let view = Arc::new(database.view()?);
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
@@ -120,19 +165,12 @@ impl Chain {
             signers,
             database,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
+            durability: options.keep.durability,
+            failure: watch::Sender::new(None),
             pool: Mutex::default(),
+            snapshots: Mutex::default(),
             writer: Mutex::default(),
         }))
-    }
-
-    /// Checks the chain in a directory against itself, without opening it for writing blocks.
-    pub fn verify(data_dir: &Path) -> Result<Report> {
-        if !data_dir.is_dir() {
-            // Opening would make one.
-            return Err(ChainError::NoDataDir(data_dir.to_owned()));
-        }
-        let store = open_store(Home::Directory(data_dir.to_owned()))?;
-        Ok(Database::open_existing(store)?.view()?.verify()?)
     }
 
     /// Returns the rules of the chain.
@@ -155,6 +193,11 @@ impl Chain {
         &self.signers
     }
 
+    /// Returns where to learn that the database has failed, and why. No block is mined from then on.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
+    }
+
     fn latest(&self) -> Latest {
         self.latest.read().clone()
     }
@@ -174,21 +217,20 @@ fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
     (0..count).map(derive).collect()
 }
 
-#[cfg(feature = "rocksdb")]
-fn open_store(home: Home) -> Result<Arc<dyn Store>> {
-    use lathe_state::{RocksOptions, RocksStore};
-    let (dir, sync) = match home {
-        Home::Memory => return Ok(Arc::new(MemoryStore::new())),
-        Home::Directory(dir) => (dir, true),
-        Home::TemporaryDirectory(dir) => (dir, false),
-    };
-    Ok(Arc::new(RocksStore::open(dir, RocksOptions { sync, ..Default::default() })?))
-}
-
-#[cfg(not(feature = "rocksdb"))]
 fn open_store(home: Home) -> Result<Arc<dyn Store>> {
     match home {
         Home::Memory => Ok(Arc::new(MemoryStore::new())),
-        Home::Directory(dir) | Home::TemporaryDirectory(dir) => Err(ChainError::NoRocksDb(dir)),
+        Home::Directory(dir) | Home::TemporaryDirectory(dir) => open_directory(&dir),
     }
+}
+
+/// Opens the database in a directory, or makes one.
+#[cfg(feature = "rocksdb")]
+fn open_directory(dir: &Path) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(lathe_state::RocksStore::open(dir, Default::default())?))
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn open_directory(dir: &Path) -> Result<Arc<dyn Store>> {
+    Err(ChainError::NoRocksDb(dir.to_owned()))
 }

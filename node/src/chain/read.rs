@@ -1,4 +1,4 @@
-//! Reading blocks, transactions, logs and the latest state.
+//! Reading blocks, transactions, logs and state.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, Filter, FilterBlockOption, Log};
 use alloy_serde::JsonStorageKey;
-use lathe_state::{Account, View};
+use lathe_state::{Account, NotKept, StateError, View};
 
 use super::{Block, Chain, ChainError, Latest, MinedTransaction, Result, record::read_block};
 
@@ -53,7 +53,7 @@ impl Chain {
         self.pool.lock().get(&hash).cloned()
     }
 
-    /// Returns the state after a block. Only the latest is kept.
+    /// Returns the state after a block.
     pub(super) fn state_at(&self, id: BlockId) -> Result<Arc<View>> {
         let Latest { block, view } = self.latest();
         let head = block.header.number;
@@ -63,10 +63,16 @@ impl Chain {
             BlockId::Number(_) => head,
             BlockId::Hash(hash) => view.number_by_hash(hash.block_hash)?.ok_or(ChainError::UnknownBlock)?,
         };
-        match number.cmp(&head) {
-            std::cmp::Ordering::Equal => Ok(view),
-            std::cmp::Ordering::Less => Err(ChainError::StateNotKept { number, head }),
-            std::cmp::Ordering::Greater => Err(ChainError::UnknownBlock),
+        if number == head {
+            return Ok(view);
+        }
+        match view.at(number) {
+            Ok(view) => Ok(view.into()),
+            Err(StateError::NotKept(NotKept::BeyondHead { .. })) => Err(ChainError::UnknownBlock),
+            Err(StateError::NotKept(NotKept::Pruned { number, first, head })) => {
+                Err(ChainError::StateNotKept { number, first, head })
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

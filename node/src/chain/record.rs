@@ -58,7 +58,8 @@ pub(super) fn receipt_envelope(receipt: &Receipt) -> ReceiptEnvelope {
     }
 }
 
-fn read_header(header: state::Header) -> Header {
+/// Returns a header in the form that Ethereum hashes.
+pub(super) fn read_header(header: state::Header) -> Header {
     Header {
         parent_hash: header.parent_hash,
         ommers_hash: header.ommers_hash,

@@ -31,7 +31,7 @@ pub(super) struct InspectCommand {
     /// List all functions, not only the largest
     #[arg(long)]
     all: bool,
-    /// Print the code as text, with the ink of each instruction before it
+    /// Print the code as text, with the offset and ink of each instruction before it
     #[arg(long, conflicts_with = "json")]
     wat: bool,
     /// Print the report as JSON
@@ -76,6 +76,8 @@ impl Inspection {
                     inspection.creation_bytes = Some(creation.len() as u64);
                     inspection.contract = contract_refusal(bytes, &creation);
                 }
+                // The rules refuse it too, in more words.
+                Err(_) if !inspection.report.is_accepted() => {}
                 Err(error) => inspection.contract = Some(error.to_string()),
             }
         }

@@ -23,7 +23,7 @@ use super::{
     output::{print, print_json},
 };
 use crate::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
+    chain::{Chain, ChainOptions, ChainSpec, Durability, Home, Keep},
     rpc::{Registry, Server, ServerOptions, methods},
 };
 
@@ -41,6 +41,12 @@ pub(super) struct NodeCommand {
     /// Keep the chain in this directory
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Keep the state of so many blocks before the latest; of all of them without this
+    #[arg(long, value_name = "BLOCKS")]
+    history: Option<u64>,
+    /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    durability: Durability,
     /// EIP-155 chain id
     #[arg(long, default_value_t = DEV_CHAIN_ID, value_name = "ID")]
     chain_id: u64,
@@ -91,6 +97,7 @@ impl NodeCommand {
                 ..Default::default()
             },
             home: data.home(),
+            keep: Keep { history: self.history, durability: self.durability },
             mnemonic: self.mnemonic.clone(),
             account_count: self.accounts,
             balance: self.balance,
@@ -150,16 +157,25 @@ impl NodeCommand {
         } else if !self.quiet {
             print(&self.banner(chain, data, address));
         }
+        let mut failure = chain.failure();
         tokio::spawn(async move {
-            signals.next().await;
-            tracing::info!("stopping");
+            tokio::select! {
+                () = signals.next() => tracing::info!("stopping"),
+                _ = failure.wait_for(Option::is_some) => tracing::error!("the database failed, stopping"),
+            }
             let _ = stop.send(true);
             // Whoever asks again does not want to wait.
             signals.next().await;
             std::process::exit(130);
         });
         server.run().await;
-        Ok(())
+        let failure = chain.failure().borrow().clone();
+        failure.map_or(Ok(()), |reason| {
+            Err(CliError::Node(format!(
+                "{reason}\nThe node stopped because its database takes no more blocks. What was answered is kept; make \
+                 room on the disk and start it again."
+            )))
+        })
     }
 
     fn banner(&self, chain: &Chain, data: &DataDir, address: SocketAddr) -> String {
@@ -223,6 +239,9 @@ fn url(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
+/// Sent on a write beyond the limit of a file's size. The number is the same on Linux and macOS.
+const SIGXFSZ: i32 = 25;
+
 /// The signals that ask the process to stop.
 struct Signals {
     interrupt: Signal,
@@ -232,6 +251,8 @@ struct Signals {
 impl Signals {
     /// From here on the signals no longer end the process.
     fn watch() -> std::io::Result<Self> {
+        // A file that may grow no further is then an error to whoever writes to it, not the end of the process.
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 

@@ -32,6 +32,7 @@ impl Devnet {
             Chain::open(ChainOptions {
                 spec: ChainSpec::default(),
                 home: Home::Memory,
+                keep: Default::default(),
                 mnemonic: MNEMONIC.into(),
                 account_count: 2,
                 balance: U256::from(10).pow(U256::from(22)),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256, keccak256};
 use lathe_state::{
-    AccountChange, AccountInfo, Block, BodyTx, Changes, Database, Genesis, Header, MemoryStore, Receipt,
-    Store,
+    AccountChange, AccountInfo, Block, BodyTx, Changes, Database, DatabaseOptions, Genesis, Header,
+    MemoryStore, Receipt, Store,
 };
 
 /// Where a store's bytes are, so that it can be closed and opened again.
@@ -36,10 +36,10 @@ impl Home {
         }
     }
 
-    /// Small, and not synced: these tests do not cut the power.
+    /// Small, so that tests meet full memtables.
     #[cfg(feature = "rocksdb")]
     pub(crate) fn rocks_options() -> lathe_state::RocksOptions {
-        lathe_state::RocksOptions { sync: false, cache_bytes: 1 << 20, memtable_bytes: 1 << 20 }
+        lathe_state::RocksOptions { cache_bytes: 1 << 20, memtable_bytes: 1 << 20 }
     }
 
     /// Opens the chain with an empty genesis.
@@ -49,7 +49,9 @@ impl Home {
 }
 
 pub(crate) fn open(store: Arc<dyn Store>, genesis: &Genesis) -> Result<Database, lathe_state::StateError> {
-    Database::open(store, genesis, |state_root| seal(Header { state_root, ..Header::default() }, 0))
+    Database::open(store, DatabaseOptions::default(), genesis, |state_root| {
+        seal(Header { state_root, ..Header::default() }, 0)
+    })
 }
 
 pub(crate) fn address(n: u64) -> Address {

@@ -2,6 +2,8 @@
 
 mod chain;
 mod fixture;
+mod history;
+mod load;
 mod model;
 mod oracle;
 mod proof;

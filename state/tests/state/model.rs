@@ -1,10 +1,10 @@
-//! Any sequence of blocks leaves the state that a plain map says, with its root.
+//! Any sequence of blocks, reverts and restarts leaves the states that plain maps say, each with its root and proofs.
 
 use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use alloy_trie::{TrieAccount, root};
-use lathe_state::{AccountChange, AccountInfo, Changes, Column, Database, Store};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount, proof::verify_proof, root};
+use lathe_state::{AccountChange, AccountInfo, Changes, Column, Database, SlotProof, Store, View};
 use proptest::{collection, prelude::*, sample, test_runner::TestRunner};
 
 use crate::{
@@ -18,7 +18,7 @@ on_every_store! { any_blocks_leave_the_state_of_the_model }
 /// Few enough that blocks meet the accounts and slots of earlier ones.
 const ACCOUNTS: u64 = 6;
 const SLOTS: u64 = 8;
-const BLOCKS_MAX: usize = 8;
+const STEPS_MAX: usize = 12;
 
 /// What a block does to an account.
 #[derive(Clone, Debug)]
@@ -51,13 +51,29 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn blocks() -> impl Strategy<Value = Vec<BTreeMap<u64, Act>>> {
+/// What happens to the chain.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A block that does this to these accounts.
+    Block(BTreeMap<u64, Act>),
+    /// So many blocks are taken back, or all that there are.
+    Revert(usize),
+    /// The store is closed and opened.
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
     let accounts = sample::subsequence((0..ACCOUNTS).collect::<Vec<_>>(), 0..4);
     let block = accounts.prop_flat_map(|accounts| {
         collection::vec(act(), accounts.len())
             .prop_map(move |acts| accounts.iter().copied().zip(acts).collect::<BTreeMap<_, _>>())
     });
-    collection::vec(block, 1..BLOCKS_MAX)
+    let step = prop_oneof![
+        8 => block.prop_map(Step::Block),
+        1 => (0..4_usize).prop_map(Step::Revert),
+        1 => Just(Step::Reopen),
+    ];
+    collection::vec(step, 1..STEPS_MAX)
 }
 
 fn code(n: u8) -> (B256, Bytes) {
@@ -116,8 +132,8 @@ fn alloy_root(model: &Model) -> B256 {
     }))
 }
 
-fn check(database: &Database, store: &dyn Store, model: &Model) {
-    let view = database.view().expect("reads");
+/// Checks the state of a view, and that proofs lead to its root.
+fn check_state(view: &View, model: &Model) {
     assert_eq!(view.head().state_root, oracle::state_root(model));
     assert_eq!(view.head().state_root, alloy_root(model));
     for n in 0..ACCOUNTS {
@@ -135,6 +151,30 @@ fn check(database: &Database, store: &dyn Store, model: &Model) {
                 expected.and_then(|account| account.storage.get(&slot)).copied().unwrap_or_default();
             assert_eq!(view.storage(address, slot).expect("reads"), expected);
         }
+        let slots: Vec<_> = (0..SLOTS).map(U256::from).collect();
+        let proof = view.proof(address, &slots).expect("proves");
+        let leaf = found.map(|account| alloy_rlp::encode(account.trie_account()));
+        if view.head().state_root != EMPTY_ROOT_HASH {
+            let key = Nibbles::unpack(keccak256(address));
+            verify_proof(view.head().state_root, key, leaf, &proof.account_proof).expect("holds");
+        }
+        for SlotProof { slot, value, proof: nodes } in &proof.slots {
+            if proof.storage_root == EMPTY_ROOT_HASH {
+                continue;
+            }
+            let leaf = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+            let key = Nibbles::unpack(keccak256(slot.to_be_bytes::<32>()));
+            verify_proof(proof.storage_root, key, leaf, nodes).expect("holds");
+        }
+    }
+}
+
+/// Checks the state after each block, and that the database has nothing beside it.
+fn check(database: &Database, store: &dyn Store, models: &[Model]) {
+    let view = database.view().expect("reads");
+    let model = models.last().expect("there is genesis");
+    for (number, model) in (0..).zip(models) {
+        check_state(&view.at(number).expect("is kept"), model);
     }
     let count = |column| store.snapshot().scan(column, &[], &[]).count();
     assert_eq!(count(Column::Account), model.len());
@@ -150,27 +190,37 @@ fn any_blocks_leave_the_state_of_the_model(home: &Home) {
         #[cfg(feature = "rocksdb")]
         Home::Rocks(_) => Home::rocks(),
     };
-    let cases = if matches!(home, Home::Memory(_)) { 256 } else { 24 };
+    let cases = std::env::var("LATHE_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = cases.unwrap_or(if matches!(home, Home::Memory(_)) { 256 } else { 24 });
     let mut runner =
         TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() });
-    let run = |blocks: Vec<BTreeMap<u64, Act>>| {
+    let run = |steps: Vec<Step>| {
         let home = fresh();
-        let mut model = Model::new();
+        let mut models = vec![Model::new()];
         let mut store = home.store();
-        let mut database = Database::open(store.clone(), &Default::default(), |state_root| {
-            crate::fixture::seal(lathe_state::Header { state_root, ..Default::default() }, 0)
-        })
-        .expect("opens");
-        for block in &blocks {
-            let changes = apply(&mut model, block);
-            advance(&database, &changes);
-            check(&database, &*store, &model);
+        let mut database = crate::fixture::open(store.clone(), &Default::default()).expect("opens");
+        for step in &steps {
+            match step {
+                Step::Block(block) => {
+                    let mut model = models.last().expect("there is genesis").clone();
+                    let changes = apply(&mut model, block);
+                    advance(&database, &changes);
+                    models.push(model);
+                }
+                Step::Revert(blocks) => {
+                    models.truncate(models.len().saturating_sub(*blocks).max(1));
+                    database.revert(models.len() as u64 - 1).expect("reverts");
+                }
+                Step::Reopen => {
+                    drop((database, store));
+                    store = home.store();
+                    database = Database::open_existing(store.clone(), Default::default()).expect("opens");
+                }
+            }
+            check_state(&database.view().expect("reads"), models.last().expect("there is genesis"));
         }
-        drop((database, store));
-        store = home.store();
-        database = Database::open_existing(store.clone()).expect("opens");
-        check(&database, &*store, &model);
+        check(&database, &*store, &models);
         Ok(())
     };
-    runner.run(&blocks(), run).expect("holds");
+    runner.run(&steps(), run).expect("holds");
 }

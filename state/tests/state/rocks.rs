@@ -120,7 +120,7 @@ fn a_log_cut_anywhere_ends_at_a_whole_block() {
         let log = copy.path().join(log.file_name().expect("a file"));
         fs::OpenOptions::new().write(true).open(log).expect("opens").set_len(cut).expect("cuts");
         let store = Arc::new(open_store(copy.path()).expect("opens"));
-        let Ok(database) = Database::open_existing(store) else {
+        let Ok(database) = Database::open_existing(store, Default::default()) else {
             // Not even genesis is whole, and so nothing is there.
             heads.push(None);
             continue;

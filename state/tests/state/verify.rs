@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, hex, keccak256};
 use lathe_state::{
     AccountChange, AccountInfo, Batch, BlockFault, Changes, Column, CorruptEntry, Database, Fault,
-    RecordError, StateError, Store,
+    RecordError, StateError, Store, TrieFault,
 };
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
 on_every_store! {
     a_sound_chain_has_no_faults
     each_damage_is_a_fault
+    each_damage_of_the_trie_is_a_fault
+    each_damage_of_the_history_is_a_fault
+    a_damaged_trie_is_repaired_and_damaged_leaves_are_not
     bytes_that_do_not_decode_are_an_error_with_their_place
     a_slot_that_does_not_decode_is_an_error_with_its_place
 }
@@ -77,10 +80,12 @@ fn each_damage_is_a_fault(home: &Home) {
     let found = faults(home, |_, _, batch| {
         batch.put(Column::Account, hashed(address(2)), hex!("01 00 2c 00 00"));
     });
-    assert!(matches!(found[..], [Fault::StateRoot { number: 3, .. }]), "{found:?}");
+    let [Fault::Trie(ref fault), Fault::StateRoot { number: 3, .. }] = found[..] else { panic!("{found:?}") };
+    assert_eq!(fault.fault, TrieFault::Reference);
 
     let found = faults(home, |_, _, batch| batch.delete(Column::Account, hashed(address(2))));
-    assert!(matches!(found[..], [Fault::StateRoot { .. }]), "{found:?}");
+    let [Fault::Trie(ref fault), Fault::StateRoot { .. }] = found[..] else { panic!("{found:?}") };
+    assert_eq!(fault.fault, TrieFault::LeafMissing);
 
     let found = faults(home, |_, _, batch| batch.delete(Column::Account, hashed(address(1))));
     let hashed_address = keccak256(address(1));
@@ -100,7 +105,11 @@ fn each_damage_is_a_fault(home: &Home) {
             1 => batch.delete(Column::Slot, slot(1)),
             _ => batch.put(Column::Slot, slot(2), hex!("01 05")),
         });
-        let [Fault::StorageRoot { hashed_address, .. }] = found[..] else { panic!("{found:?}") };
+        let [.., Fault::Trie(ref fault), Fault::StorageRoot { hashed_address, .. }] = found[..] else {
+            panic!("{found:?}")
+        };
+        let expected = if damage == 1 { TrieFault::LeafMissing } else { TrieFault::LeafUnknown };
+        assert_eq!(fault.fault, expected);
         assert_eq!(hashed_address, keccak256(address(3)));
     }
 
@@ -125,8 +134,10 @@ fn each_damage_is_a_fault(home: &Home) {
     });
     let blocks: Vec<_> = found
         .iter()
-        .map(|fault| match fault {
-            Fault::Block { number, what } => (*number, what),
+        .filter_map(|fault| match fault {
+            Fault::Block { number, what } => Some((*number, what)),
+            // The past of block 0 cannot be told without its hash.
+            Fault::History { number: 0, .. } => None,
             other => panic!("{other}"),
         })
         .collect();
@@ -159,6 +170,128 @@ fn each_damage_is_a_fault(home: &Home) {
     );
 }
 
+/// Returns the trie's faults of a chain whose records are damaged, as kind and key.
+fn trie_faults(home: &Home, damage: impl Fn(&dyn Store, &mut Batch)) -> Vec<(TrieFault, Vec<u8>)> {
+    let found = faults(home, |store, _, batch| damage(store, batch));
+    found
+        .into_iter()
+        .map(|fault| match fault {
+            Fault::Trie(fault) => (fault.fault, fault.key),
+            other => panic!("{other}"),
+        })
+        .collect()
+}
+
+fn each_damage_of_the_trie_is_a_fault(home: &Home) {
+    let owner = hashed(address(1));
+    let root = || (Column::TrieStorage, owner.clone());
+    let record = |store: &dyn Store, (column, key): (Column, Vec<u8>)| {
+        store.snapshot().get(column, &key).expect("reads").expect("is there")
+    };
+    // A record that was left behind, below and between others, and one of an account that is not there.
+    for key in [vec![0xf, 0xf, 0xf, 0xf, 0xf], vec![0, 0, 0, 0, 0, 0, 1]] {
+        let at = [owner.as_slice(), &key].concat();
+        let found = trie_faults(home, |store, batch| {
+            batch.put(Column::TrieStorage, at.as_slice(), record(store, root()));
+        });
+        assert_eq!(found, [(TrieFault::Orphan, at)]);
+    }
+    for nobody in [vec![0; 32], vec![0xff; 32]] {
+        let found = trie_faults(home, |store, batch| {
+            batch.put(Column::TrieStorage, nobody.as_slice(), record(store, root()));
+        });
+        assert_eq!(found, [(TrieFault::Orphan, nobody)]);
+    }
+    // A record that is gone: what is below it is not looked at, nor taken for orphans.
+    let below = |store: &dyn Store| {
+        let snapshot = store.snapshot();
+        let below = snapshot.scan(Column::TrieStorage, &owner, &[]).nth(1);
+        below.expect("nineteen slots have a branch below the root").expect("reads").0
+    };
+    let first = std::cell::RefCell::new(Vec::new());
+    let found = trie_faults(home, |store, batch| {
+        *first.borrow_mut() = below(store);
+        batch.delete(Column::TrieStorage, first.borrow().as_slice());
+    });
+    assert_eq!(found, [(TrieFault::Missing, first.take())]);
+    // A record with one bit changed, and one that does not decode.
+    let found = trie_faults(home, |store, batch| {
+        let mut bytes = record(store, root());
+        let last = bytes.last_mut().expect("is not empty");
+        *last ^= 1;
+        batch.put(Column::TrieStorage, owner.as_slice(), bytes);
+    });
+    assert!(found.contains(&(TrieFault::Reference, owner.clone())), "{found:?}");
+    let found = faults(home, |_, _, batch| batch.put(Column::TrieStorage, owner.as_slice(), [1, 2]));
+    assert!(matches!(&found[..], [Fault::Corrupt(entry)] if entry.key == owner), "{found:?}");
+}
+
+fn a_damaged_trie_is_repaired_and_damaged_leaves_are_not(home: &Home) {
+    let (store, database) = chain(home);
+    let sound = |store: &dyn Store| {
+        let snapshot = store.snapshot();
+        [Column::TrieAccount, Column::TrieStorage]
+            .map(|column| snapshot.scan(column, &[], &[]).collect::<Result<Vec<_>, _>>().expect("reads"))
+    };
+    let before = sound(&*store);
+    let repair = database.repair_trie(&mut |_| ()).expect("repairs");
+    assert_eq!((repair.written, repair.deleted), (0, 0));
+    assert_eq!(repair.records, before.iter().map(|records| records.len() as u64).sum::<u64>());
+
+    let mut batch = Batch::new();
+    batch.delete(Column::TrieAccount, []);
+    batch.put(Column::TrieAccount, [1, 1, 1, 1, 1], before[0][0].1.as_slice());
+    batch.put(Column::TrieStorage, hashed(address(1)), [9]);
+    batch.put(Column::TrieStorage, hashed(address(77)), [9]);
+    store.write(batch).expect("writes");
+    assert!(!database.view().expect("reads").verify().expect("reads").is_sound());
+    let repair = database.repair_trie(&mut |_| ()).expect("repairs");
+    assert_eq!((repair.written, repair.deleted), (2, 2));
+    assert_eq!(sound(&*store), before);
+    assert!(database.view().expect("reads").verify().expect("reads").is_sound());
+    advance(&database, &set(address(5), info(1, 1), &[(1, 1)]));
+
+    let before = sound(&*store);
+    let mut batch = Batch::new();
+    batch.delete(Column::TrieAccount, []);
+    batch.delete(Column::Slot, [hashed(address(3)), hashed_slot(1)].concat());
+    store.write(batch).expect("writes");
+    let error = database.repair_trie(&mut |_| ()).expect_err("a slot is gone");
+    assert!(
+        matches!(&error, StateError::Trie(fault) if matches!(fault.fault, TrieFault::Leaves { block: 4, .. })),
+        "{error}"
+    );
+    assert_eq!(sound(&*store)[1], before[1]);
+    assert_eq!(sound(&*store)[0], before[0][1..]);
+}
+
+fn each_damage_of_the_history_is_a_fault(home: &Home) {
+    let first_row = |store: &dyn Store, column| {
+        let snapshot = store.snapshot();
+        snapshot.scan(column, &[], &[]).next().expect("there are rows").expect("reads")
+    };
+    for column in [Column::Hist, Column::TrieHist] {
+        let found = faults(home, |store, _, batch| batch.delete(column, first_row(store, column).0));
+        assert!(matches!(&found[..], [Fault::History { .. }, Fault::HistoryRows { .. }]), "{found:?}");
+    }
+    // A row says that there was an account where there was none.
+    let found = faults(home, |store, _, batch| {
+        let (key, value) = first_row(store, Column::Hist);
+        assert_eq!(value, []);
+        batch.put(Column::Hist, key, hex!("01 00 2c 00 00"));
+    });
+    assert!(matches!(&found[..], [Fault::History { .. }]), "{found:?}");
+    // A row that no block lists.
+    let found = faults(home, |store, _, batch| {
+        let (mut key, value) = first_row(store, Column::Hist);
+        key[1] ^= 1;
+        batch.put(Column::Hist, key, value);
+    });
+    assert!(matches!(found[..], [Fault::HistoryRows { .. }]), "{found:?}");
+    let found = faults(home, |_, _, batch| batch.delete(Column::Changes, 2_u64.to_be_bytes()));
+    assert!(matches!(&found[..], [Fault::Missing(_), Fault::HistoryRows { .. }]), "{found:?}");
+}
+
 fn bytes_that_do_not_decode_are_an_error_with_their_place(home: &Home) {
     let (store, database) = chain(home);
     let key = hashed(address(1));
@@ -183,10 +316,10 @@ fn bytes_that_do_not_decode_are_an_error_with_their_place(home: &Home) {
         text,
         format!("database entry acct/0x{}: version 9, this build reads version 1", hex::encode(&key))
     );
-    // Whatever needs all accounts fails as well, and `verify` goes on past the entry.
+    // Whatever needs the account fails as well, and `verify` goes on past the entry.
     let view = database.view().expect("reads");
-    assert!(matches!(view.proof(address(2), &[]), Err(StateError::Corrupt(_))));
-    assert!(matches!(database.prepare(&set(address(9), info(1, 1), &[])), Err(StateError::Corrupt(_))));
+    assert!(matches!(view.proof(address(1), &[]), Err(StateError::Corrupt(_))));
+    assert!(matches!(database.prepare(&set(address(1), info(1, 1), &[])), Err(StateError::Corrupt(_))));
     let report = view.verify().expect("reads");
     assert_eq!(report.faults[0], Fault::Corrupt(entry(RecordError::Version { found: 9, expected: 1 })));
     assert_eq!(report.accounts, 2);
@@ -200,11 +333,23 @@ fn a_slot_that_does_not_decode_is_an_error_with_its_place(home: &Home) {
     store.write(batch).expect("writes");
     let view = database.view().expect("reads");
     assert!(matches!(view.storage(address(3), U256::from(1)), Err(StateError::Corrupt(_))));
-    let error = view.proof(address(1), &[U256::from(1)]).expect_err("a key is too short");
-    let StateError::Corrupt(CorruptEntry { column: Column::Slot, key, reason }) = error else {
-        panic!("{error}")
-    };
-    assert_eq!((key.len(), reason), (33, RecordError::Length { found: 33, expected: 64 }));
+    assert!(matches!(view.proof(address(3), &[U256::from(1)]), Err(StateError::Corrupt(_))));
     let report = view.verify().expect("reads");
-    assert!(matches!(report.faults[..], [Fault::Corrupt(_), Fault::Corrupt(_)]), "{:?}", report.faults);
+    let corrupt: Vec<_> = report
+        .faults
+        .iter()
+        .filter_map(|fault| match fault {
+            Fault::Corrupt(CorruptEntry { column: Column::Slot, key, reason }) => Some((key.len(), reason)),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        matches!(
+            corrupt[..],
+            [(33, RecordError::Length { found: 33, expected: 64 }), (64, RecordError::Scale(_))]
+                | [(64, RecordError::Scale(_)), (33, RecordError::Length { found: 33, expected: 64 })]
+        ),
+        "{:?}",
+        report.faults
+    );
 }

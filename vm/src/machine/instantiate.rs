@@ -117,7 +117,8 @@ fn import(store: &Store, module: &Module, imports: &[Extern]) -> Result<Parts, I
     for (import, given) in expected.iter().zip(imports) {
         let fits = match (&import.ty, given) {
             (ExternType::Function(ty), Extern::Host(number, given)) => {
-                parts.functions.push(ImportedFunction::Host(*number, given.clone()));
+                let slots = given.params().iter().map(|ty| ty.slots()).sum();
+                parts.functions.push(ImportedFunction::Host(*number, given.clone(), slots));
                 ty == given && HOST_RESULTS_MAX >= given.results().len()
             }
             (ExternType::Function(ty), Extern::Function(id)) => {

@@ -7,11 +7,18 @@
 use crate::TrapKind;
 
 macro_rules! float_operations {
-    ($module:ident, $float:ty, $bits:ty, $canonical:literal, $ceil:ident, $floor:ident, $trunc:ident, $nearest:ident, $sqrt:ident) => {
+    ($module:ident, $float:ty, $bits:ty, $canonical:literal, $ceil:ident, $floor:ident, $trunc:ident, $nearest:ident, $sqrt:ident, $settled:ident) => {
         pub(crate) mod $module {
             /// Returns the number, or the canonical NaN for any NaN.
+            #[inline(always)]
             pub(crate) fn canonical(x: $float) -> $float {
-                if x.is_nan() { <$float>::from_bits($canonical) } else { x }
+                let x = super::$settled(x);
+                if x.is_nan() {
+                    // A branch that is never taken costs less than a choice.
+                    core::hint::cold_path();
+                    return <$float>::from_bits($canonical);
+                }
+                x
             }
 
             pub(crate) fn add(a: $float, b: $float) -> $float {
@@ -56,7 +63,7 @@ macro_rules! float_operations {
             }
 
             pub(crate) fn sqrt(x: $float) -> $float {
-                canonical(libm::$sqrt(x))
+                canonical(super::$sqrt(x))
             }
 
             pub(crate) fn ceil(x: $float) -> $float {
@@ -78,8 +85,59 @@ macro_rules! float_operations {
     };
 }
 
-float_operations!(f32s, f32, u32, 0x7fc0_0000, ceilf, floorf, truncf, rintf, sqrtf);
-float_operations!(f64s, f64, u64, 0x7ff8_0000_0000_0000, ceil, floor, trunc, rint, sqrt);
+float_operations!(f32s, f32, u32, 0x7fc0_0000, ceilf, floorf, truncf, rintf, sqrtf, settled_f32);
+float_operations!(f64s, f64, u64, 0x7ff8_0000_0000_0000, ceil, floor, trunc, rint, sqrt, settled_f64);
+
+macro_rules! settled {
+    ($($name:ident $float:ty),*) => {
+        $(
+            /// Returns `x`. To the compiler, an operation returns some NaN or other until somebody looks, so it may
+            /// take the test for NaN together with the operation and leave out what makes it canonical. Behind this,
+            /// it knows nothing about `x`.
+            #[inline(always)]
+            fn $name(x: $float) -> $float {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    let settled;
+                    // SAFETY: there are no instructions.
+                    unsafe {
+                        core::arch::asm!(
+                            "/* {0} */",
+                            inlateout(xmm_reg) x => settled,
+                            options(pure, nomem, nostack, preserves_flags),
+                        );
+                    }
+                    settled
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                core::hint::black_box(x)
+            }
+        )*
+    };
+}
+
+settled!(settled_f32 f32, settled_f64 f64);
+
+/// The square root, which IEEE 754 defines to the last bit: by the processor's instruction where there is one.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn sqrtf(x: f32) -> f32 {
+    use core::arch::x86_64::{_mm_cvtss_f32, _mm_set_ss, _mm_sqrt_ss};
+    // SAFETY: the crate does not compile for processors without SSE2.
+    unsafe { _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))) }
+}
+
+/// As above.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn sqrt(x: f64) -> f64 {
+    use core::arch::x86_64::{_mm_cvtsd_f64, _mm_set_sd, _mm_sqrt_pd};
+    // SAFETY: as above.
+    unsafe { _mm_cvtsd_f64(_mm_sqrt_pd(_mm_set_sd(x))) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use libm::{sqrt, sqrtf};
 
 #[expect(clippy::cast_possible_truncation, reason = "demotion rounds, as the instruction says")]
 pub(crate) fn demote(x: f64) -> f32 {

@@ -1,8 +1,9 @@
 //! What handlers reach through one pointer.
 
 use super::Function;
+use super::control::Foreign;
 use super::handler::Registers;
-use crate::machine::Store;
+use crate::machine::{ImportedFunction, Store};
 use crate::plain::Exit;
 use crate::{FuncType, Host, TrapKind, Value};
 use alloc::vec::Vec;
@@ -53,10 +54,14 @@ pub(super) struct Context {
     pub(super) globals: *mut u128,
     /// Functions of the instance's module.
     pub(super) functions: *const Function,
+    /// What stands behind the imported functions of the instance.
+    pub(super) imports: *const ImportedFunction,
     /// Tables of the instance.
     pub(super) tables: *const TableView,
     /// The instance whose code runs, plus 1, as in the upper half of a reference.
     pub(super) instance_tag: u64,
+    /// The handler that calls functions of other instances, for [`super::handler::Next::Aside`].
+    pub(super) aside: u64,
     /// Why the handlers stopped.
     pub(super) stop: Stop,
     /// What the block costs that could not be paid for.
@@ -74,12 +79,14 @@ pub(super) struct Context {
     pub(super) views: Vec<TableView>,
     /// The return address of a function that another instance called.
     pub(super) crossing_ip: *const u64,
+    pub(super) foreign: Foreign,
 }
 
 impl Context {
     /// Returns the instance whose code runs.
+    #[expect(clippy::cast_possible_truncation, reason = "the tag was made of 32 bits")]
     pub(super) fn instance(&self) -> u32 {
-        u32::try_from(self.instance_tag - 1).expect("the tag is the number of an instance plus 1")
+        (self.instance_tag - 1) as u32
     }
 
     /// Returns the memory of the instance whose code runs.
@@ -97,6 +104,7 @@ impl Context {
         self.instance_tag = u64::from(instance) + 1;
         let definition = store.definition(instance);
         self.functions = definition.threaded.as_ptr();
+        self.imports = store.instances[instance as usize].functions.as_ptr();
         let imported = definition.imported_globals as usize;
         let first = store.instances[instance as usize].globals.get(imported).copied();
         // Those that an instance defines lie together, in their order.

@@ -5,6 +5,11 @@
 //! The **header** is the return address and the function. The return address points to a [`CallSite`] in the caller's
 //! code, right before the next instruction.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Crossing, Stop};
 use super::handler::{Handler, Next, Registers, address};
 use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide};
@@ -74,12 +79,16 @@ macro_rules! words {
 
 words!(CallSite, Frame, Indirect, TailSite);
 
-/// Begins a function. Word 1 is the [`Frame`], word 2 holds the ink of entry and first block, word 3 the function.
-pub(super) struct Enter;
+/// Begins a function with up to `LOCALS` slots of locals, or any number if that is [`MANY`]. Word 1 is the [`Frame`],
+/// word 2 holds the ink of entry and first block, word 3 the function.
+struct Enter<const LOCALS: usize>;
+
+/// Stands for more locals than are set to zero one by one.
+const MANY: usize = usize::MAX;
 
 pub(super) const ENTER_WORDS: usize = 4;
 
-impl Handler for Enter {
+impl<const LOCALS: usize> Handler for Enter<LOCALS> {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's; the caller's frame has room for the header, and the rest is compared with the stack.
@@ -93,8 +102,13 @@ impl Handler for Enter {
                 return r.stop(Stop::Overflow);
             }
             context.depth_left -= 1;
-            for local in 0..frame.locals as usize {
-                *r.sp.add(local) = 0;
+            if LOCALS == MANY {
+                core::ptr::write_bytes(r.sp, 0, frame.locals as usize);
+            } else {
+                // The slots behind the locals are operands, which nothing reads before they are written.
+                for local in 0..LOCALS {
+                    *r.sp.add(local) = 0;
+                }
             }
             let ink = r.fields::<Way>(2).ink;
             r.ip = r.ip.add(ENTER_WORDS);
@@ -182,7 +196,7 @@ impl<X: Operand> Handler for CallIndirect<X> {
             let indirect = *r.fields::<Indirect>(1);
             let element = element!(r, X, indirect);
             if element >> 32 != (*r.context).instance_tag {
-                return call_foreign(r, element, indirect.ty, r.ip.add(2));
+                return r.enter_foreign(element, indirect.ty, 2);
             }
             let function = callee!(r, element, indirect);
             r.enter(function, r.ip.add(2))
@@ -190,21 +204,51 @@ impl<X: Operand> Handler for CallIndirect<X> {
     }
 }
 
-/// Calls a function of another instance.
-#[inline(always)]
-unsafe fn call_foreign(r: &mut Registers, element: u64, ty: u32, site: *const u64) -> Next {
-    // SAFETY: the caller's.
-    unsafe {
-        let entry = super::run::foreign(r.context, element, ty, site);
-        if entry.is_null() {
-            return r.trap(TrapKind::IndirectCallTypeMismatch);
+impl Registers {
+    /// Calls a function of another instance; its call site is the word at `site`.
+    #[inline(always)]
+    unsafe fn enter_foreign(&mut self, element: u64, ty: u32, site: u32) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            (*self.context).foreign = Foreign { element, ty, site };
         }
-        r.sp = r.sp.add((*site.cast::<CallSite>()).frame.into());
-        r.memory = (*r.context).memory;
-        r.acc = (*r.context).crossing_ip as usize as u64;
-        r.ip = entry;
-        Next::Go
+        Next::Aside
     }
+}
+
+/// A call into another instance, on its way to [`CallForeign`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Foreign {
+    element: u64,
+    ty: u32,
+    site: u32,
+}
+
+/// Calls the function of another instance that [`Context::foreign`](super::context::Context::foreign) says.
+struct CallForeign;
+
+impl Handler for CallForeign {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let Foreign { element, ty, site } = (*r.context).foreign;
+            let site = r.ip.add(site as usize);
+            let entry = super::run::foreign(r.context, element, ty, site);
+            if entry.is_null() {
+                return r.trap(TrapKind::IndirectCallTypeMismatch);
+            }
+            r.sp = r.sp.add((*site.cast::<CallSite>()).frame.into());
+            r.memory = (*r.context).memory;
+            r.acc = (*r.context).crossing_ip as usize as u64;
+            r.ip = entry;
+            Next::Go
+        }
+    }
+}
+
+pub(super) fn call_foreign(engine: Engine) -> u64 {
+    address::<CallForeign>(engine)
 }
 
 /// Replaces the frame that runs by that of another function. Word 1 is its address, word 2 the [`TailSite`], word 3 a
@@ -233,7 +277,7 @@ impl<X: Operand> Handler for TailCallIndirect<X> {
             let indirect = *r.fields::<Indirect>(1);
             let element = element!(r, X, indirect);
             if element >> 32 != (*r.context).instance_tag {
-                return call_foreign(r, element, indirect.ty, r.ip.add(3));
+                return r.enter_foreign(element, indirect.ty, 3);
             }
             let function = callee!(r, element, indirect);
             r.replace(function)
@@ -419,6 +463,8 @@ impl Handler for Import {
         // SAFETY: the caller's; `ip` is at the stub of a function, the accumulator holds the return address.
         unsafe {
             let site = r.acc as usize as *const u64;
+            // Nothing waits in the accumulators during a call; so they need not be kept.
+            (r.acc64, r.acc32) = (0.0, 0.0);
             (*(*r.context).meter).set_counter(r.ink);
             match super::run::import(r.context, Function::of_stub(r.ip), r.sp, site) {
                 Called::Returned(base) => {
@@ -454,8 +500,19 @@ pub(super) enum Called {
     Stopped(*mut u64),
 }
 
-pub(super) fn enter(engine: Engine) -> u64 {
-    address::<Enter>(engine)
+/// Slots behind the value stack that [`Enter`] may set to zero.
+pub(super) const STACK_SLACK: usize = 16;
+
+/// Returns the handler that begins a function with so many slots of locals.
+pub(super) fn enter(engine: Engine, locals: u32) -> u64 {
+    match locals {
+        0 => address::<Enter<0>>(engine),
+        1..=2 => address::<Enter<2>>(engine),
+        3..=4 => address::<Enter<4>>(engine),
+        5..=8 => address::<Enter<8>>(engine),
+        9..=16 => address::<Enter<STACK_SLACK>>(engine),
+        _ => address::<Enter<MANY>>(engine),
+    }
 }
 
 pub(super) fn call(engine: Engine) -> u64 {

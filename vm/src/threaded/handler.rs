@@ -9,6 +9,11 @@
 //! not inlined. `build.rs` leaves the backend out of builds where that does not hold, and a test looks at the
 //! machine code.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Context, Stop};
 use crate::{Engine, TrapKind};
 
@@ -36,6 +41,9 @@ pub(super) struct Registers {
 pub(super) enum Next {
     /// The instruction that `ip` points to.
     Go,
+    /// The handler that [`Context::aside`] names, on the same instruction: what is too rare to be inlined and would
+    /// need the stack.
+    Aside,
     /// Nothing: [`Context::stop`] says why.
     Stop,
 }
@@ -156,10 +164,16 @@ pub(super) unsafe fn run(engine: Engine, mut r: Registers) {
         Engine::Tail => unsafe { tail::run(r) },
         _ => {
             loop {
-                // SAFETY: word 0 of every instruction is what `address` returned for its handler.
+                // SAFETY: word 0 of every instruction is what `address` returned for its handler, as is `aside`.
                 let next = unsafe {
                     let handler = core::mem::transmute::<*const (), Looped>(r.word(0) as usize as *const ());
-                    handler(&mut r)
+                    match handler(&mut r) {
+                        Next::Aside => {
+                            let aside = (*r.context).aside as usize as *const ();
+                            core::mem::transmute::<*const (), Looped>(aside)(&mut r)
+                        }
+                        next => next,
+                    }
                 };
                 if next == Next::Stop {
                     break;
@@ -182,7 +196,6 @@ mod tail {
         tail::<H> as Tail as usize as u64
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each travels in a register of its own")]
     unsafe extern "sysv64" fn tail<H: Handler>(
         ip: *const u64,
         sp: *mut u64,
@@ -198,8 +211,32 @@ mod tail {
         match unsafe { H::execute(&mut r) } {
             // SAFETY: the handler left `ip` at an instruction.
             Next::Go => unsafe { jump(r) },
-            Next::Stop => r.save(),
+            // SAFETY: `aside` is the address of a handler of this backend.
+            Next::Aside => unsafe {
+                let aside = core::mem::transmute::<*const (), Tail>((*r.context).aside as usize as *const ());
+                aside(r.ip, r.sp, r.memory, r.context, r.ink, r.acc, r.acc64, r.acc32);
+            },
+            // SAFETY: the context is valid.
+            Next::Stop => unsafe {
+                save(r.ip, r.sp, r.memory, r.context, r.ink, r.acc, r.acc64, r.acc32);
+            },
         }
+    }
+
+    /// Leaves the registers in the context: the end of a run. It is out of line so that handlers stay short.
+    #[cold]
+    #[inline(never)]
+    unsafe extern "sysv64" fn save(
+        ip: *const u64,
+        sp: *mut u64,
+        memory: *mut u8,
+        context: *mut Context,
+        ink: i64,
+        acc: u64,
+        acc64: f64,
+        acc32: f32,
+    ) {
+        Registers { ip, sp, memory, context, ink, acc, acc64, acc32 }.save();
     }
 
     #[inline(always)]

@@ -7,7 +7,9 @@
 
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::Addresses;
-use super::operand::{A, Acc, Immediate, Number, Operand, R, Target, ToAcc, ToSlot, Wide, Zero};
+use super::operand::{
+    A, Acc, Immediate, Number, Operand, R, Sum, Target, ToAcc, ToSlot, Wide, WideBehind, Zero,
+};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
 use lathe_gas::Instruction;
@@ -34,6 +36,8 @@ pub(super) enum Base {
     Acc,
     Slot,
     Zero,
+    /// A slot and a constant.
+    Sum,
 }
 
 /// Where a store takes its value from.
@@ -71,7 +75,7 @@ impl<O: Load, X: Operand, T: Target> Handler for LoadHandler<O, X, T> {
         unsafe {
             let Some(place) = place::<X, O::Memory>(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
             T::put(r, O::widen(place.read_unaligned()));
-            r.advance(2)
+            r.advance(2 + X::WORDS)
         }
     }
 }
@@ -85,7 +89,7 @@ impl<O: Store, X: Operand, V: Operand> Handler for StoreHandler<O, X, V> {
         unsafe {
             let Some(place) = place::<X, O::Memory>(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
             place.write_unaligned(O::narrow(V::get(r)));
-            r.advance(2 + V::WORDS)
+            r.advance(2 + X::WORDS + V::WORDS)
         }
     }
 }
@@ -103,6 +107,7 @@ fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
         Base::Acc => of!(Acc),
         Base::Slot => of!(A),
         Base::Zero => of!(Zero),
+        Base::Sum => of!(Sum),
     }
 }
 
@@ -122,6 +127,9 @@ fn store<O: Store>(engine: Engine, base: Base, source: Source) -> u64 {
         (Base::Zero, Source::Acc) => of!(Zero Acc),
         (Base::Zero, Source::Slot) => of!(Zero R),
         (Base::Zero, Source::Wide) => of!(Zero Wide),
+        (Base::Sum, Source::Acc) => of!(Sum Acc),
+        (Base::Sum, Source::Slot) => of!(Sum R),
+        (Base::Sum, Source::Wide) => of!(Sum WideBehind),
     }
 }
 

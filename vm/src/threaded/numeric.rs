@@ -12,7 +12,7 @@
 #![expect(clippy::cast_precision_loss, reason = "conversions round, as the instructions say")]
 
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, B, Number, Operand, Short, Target, ToAcc, ToSlot, Way, Wide};
+use super::operand::{A, Acc, B, C, Number, Operand, Short, Small, Target, ToAcc, ToSlot, Way, Wide};
 use crate::plain::float::{self, f32s, f64s};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -617,6 +617,128 @@ operations! {
     }
 }
 
+/// Two operations in one: the result of the first and a third operand are the operands of the second.
+struct PairHandler<F, G, X, Y, Z, T>(PhantomData<(F, G, X, Y, Z, T)>);
+
+impl<F, G, X, Y, Z, T> Handler for PairHandler<F, G, X, Y, Z, T>
+where
+    F: Binary,
+    G: Binary<A = F::Result, B = F::Result>,
+    X: Operand,
+    Y: Operand,
+    Z: Operand,
+    T: Target,
+{
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let result = F::apply(X::get(r), Y::get(r)).and_then(|first| G::apply(first, Z::get(r)));
+            match result {
+                Ok(result) => T::put(r, result),
+                Err(kind) => return r.trap(kind),
+            }
+            r.advance(2 + Z::WORDS)
+        }
+    }
+}
+
+/// Where the second and third operand of a pair are; the first is in the accumulator or slot a.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// In slots b and c.
+    Slots,
+    /// The constant in [`super::operand::Slots::c`], then slot b.
+    SmallSlot,
+    /// The same constant, then that in word 2.
+    SmallWide,
+}
+
+macro_rules! pairs {
+    (
+        slots { $( $f1:ident $g1:ident; )* }
+        small_slot { $( $f2:ident $g2:ident; )* }
+        small_wide { $( $f3:ident $g3:ident; )* }
+    ) => {
+        /// Returns the handlers of two instructions in one, the second of which commutes, if there are such.
+        pub(super) fn select_pair(
+            engine: Engine,
+            first: Instruction,
+            second: Instruction,
+            in_acc: bool,
+            rest: Rest,
+        ) -> Option<Addresses> {
+            macro_rules! of {
+                ($f:ident $g:ident $y:ident $z:ident) => {
+                    match in_acc {
+                        true => both::<
+                            PairHandler<$f, $g, Acc, $y, $z, ToAcc>,
+                            PairHandler<$f, $g, Acc, $y, $z, ToSlot>,
+                        >(engine),
+                        false => both::<
+                            PairHandler<$f, $g, A, $y, $z, ToAcc>,
+                            PairHandler<$f, $g, A, $y, $z, ToSlot>,
+                        >(engine),
+                    }
+                };
+            }
+            Some(match (rest, first, second) {
+                $( (Rest::Slots, Instruction::$f1, Instruction::$g1) => of!($f1 $g1 B C), )*
+                $( (Rest::SmallSlot, Instruction::$f2, Instruction::$g2) => of!($f2 $g2 Small B), )*
+                $( (Rest::SmallWide, Instruction::$f3, Instruction::$g3) => of!($f3 $g3 Small Wide), )*
+                _ => return None,
+            })
+        }
+    };
+}
+
+// What compilers make of array indices, hashes, bit fields and products of long numbers.
+pairs! {
+    slots {
+        I32Xor I32And;
+        I32Xor I32Xor;
+        I32And I32Xor;
+        I32And I32Or;
+        I32Add I32Add;
+        I32Mul I32Add;
+        I64Xor I64And;
+        I64Xor I64Xor;
+        I64And I64Xor;
+        I64And I64Or;
+        I64Add I64Add;
+        I64Mul I64Add;
+        F64Mul F64Add;
+        F64Add F64Add;
+        F64Mul F64Mul;
+    }
+    small_slot {
+        I32Shl I32Add;
+        I32Shl I32Or;
+        I32Rotl I32Xor;
+        I32Rotl I32Add;
+        I32ShrU I32Xor;
+        I32Xor I32And;
+        I32Add I32Add;
+        I32And I32Add;
+        I64Shl I64Add;
+        I64Shl I64Or;
+        I64Rotl I64Xor;
+        I64ShrU I64Xor;
+        I64ShrU I64Add;
+        I64ShrU I64Or;
+        I64Xor I64And;
+        I64Add I64Add;
+    }
+    small_wide {
+        I32Shl I32Add;
+        I32ShrU I32And;
+        I32And I32Add;
+        I32Add I32And;
+        I64ShrU I64And;
+        I64Shl I64And;
+    }
+}
+
 fn quotient<T>(by_zero: bool, quotient: Option<T>) -> Result<T, TrapKind> {
     let why = if by_zero { TrapKind::IntegerDivideByZero } else { TrapKind::IntegerOverflow };
     quotient.ok_or(why)
@@ -680,6 +802,27 @@ impl Handler for MoveWide {
             r.advance(3)
         }
     }
+}
+
+/// Puts the sum of a slot and a constant of 32 bits into a slot, and no accumulator changes.
+struct MoveSum;
+
+impl Handler for MoveSum {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        use super::operand::Immediate;
+        // SAFETY: the caller's.
+        unsafe {
+            let immediate = *r.fields::<Immediate>(1);
+            let sum = A::get::<u32>(r).wrapping_add(immediate.value);
+            *r.sp.offset(immediate.r.into()) = u64::from(sum);
+            r.advance(2)
+        }
+    }
+}
+
+pub(super) fn move_sum(engine: Engine) -> u64 {
+    address::<MoveSum>(engine)
 }
 
 /// Addresses of handlers that move values.

@@ -3,6 +3,11 @@
 //! A value lies in a **slot** of 64 bits as the bits of its type, zero above them; vectors take two slots, the low
 //! half first. An integer of 32 bits in the accumulator is zero above them too, so that it can be read as an address.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::handler::Registers;
 
 /// The fields of word 1 of most instructions. Slots count from `sp`; parameters lie below it.
@@ -208,6 +213,41 @@ macro_rules! slots {
 }
 
 slots!(A a, B b, R r, C c);
+
+/// The sum of the slot of [`Slots::a`] and a constant of 32 bits in word 2: an address.
+pub(super) struct Sum;
+/// The constant in [`Slots::c`].
+pub(super) struct Small;
+/// A constant of 64 bits in word 3.
+pub(super) struct WideBehind;
+
+impl Operand for Sum {
+    const WORDS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn get<T: Number>(r: &Registers) -> T {
+        // SAFETY: the caller's.
+        unsafe { T::from_slot(A::get::<u32>(r).wrapping_add(r.word(2) as u32).into()) }
+    }
+}
+
+impl Operand for Small {
+    #[inline(always)]
+    unsafe fn get<T: Number>(r: &Registers) -> T {
+        // SAFETY: the caller's.
+        T::from_immediate(i32::from(unsafe { r.fields::<Slots>(1).c }).cast_unsigned())
+    }
+}
+
+impl Operand for WideBehind {
+    const WORDS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn get<T: Number>(r: &Registers) -> T {
+        // SAFETY: the caller's.
+        T::from_slot(unsafe { r.word(3) })
+    }
+}
 
 impl Operand for Short {
     #[inline(always)]

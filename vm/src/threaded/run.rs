@@ -1,8 +1,13 @@
 //! Starting, stopping and resuming threaded code, and what it cannot do by itself: calls out of the instance,
 //! translation, blocks that cannot be paid for.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "words hold addresses and indices that came from usize, slots narrower numbers"
+)]
+
 use super::context::{Context, Crossing, Stop};
-use super::control::{self, CallSite, Called, HEADER_SLOTS};
+use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
@@ -10,7 +15,7 @@ use crate::machine::{
 };
 use crate::plain::{self, Exit};
 use crate::trap::BACKTRACE_FRAMES_MAX;
-use crate::{Engine, FuncType, FunctionId, Host, Limits, TrapFrame, TrapKind, Value, ValueType};
+use crate::{Engine, FuncType, FunctionId, Host, HostOutcome, Limits, TrapFrame, TrapKind, Value, ValueType};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -95,7 +100,7 @@ impl Computation {
         self.ty = Some(ty.clone());
         if self.stack.is_empty() {
             // Zeroed memory of this size is given by the operating system when it is first written.
-            self.stack = vec![0; self.value_slots as usize];
+            self.stack = vec![0; self.value_slots as usize + STACK_SLACK];
         }
         let id = match resolve(&store.instances, function) {
             Callee::Host(number, ty) => {
@@ -119,7 +124,7 @@ impl Computation {
         };
         let slots: u32 = ty.params().iter().map(|ty| ty.slots()).sum();
         let sp = slots as usize + HEADER_SLOTS;
-        if sp > self.stack.len() {
+        if sp > self.value_slots as usize {
             return Exit::Trapped(TrapKind::StackOverflow);
         }
         let mut slot = 0;
@@ -191,7 +196,6 @@ impl Computation {
     }
 
     /// Writes a value and returns the slot behind it.
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of a vector")]
     fn put_value(&mut self, slot: usize, value: u128, ty: ValueType) -> usize {
         self.stack[slot] = value as u64;
         if ty == ValueType::V128 {
@@ -216,12 +220,14 @@ impl Computation {
         let mut context = Context {
             memory_len: 0,
             // SAFETY: one past the end.
-            stack_end: unsafe { stack.add(self.stack.len()) },
+            stack_end: unsafe { stack.add(self.value_slots as usize) },
             depth_left: self.depth_left,
             globals: core::ptr::dangling_mut(),
             functions: core::ptr::dangling(),
+            imports: core::ptr::dangling(),
             tables: core::ptr::dangling(),
             instance_tag: 0,
+            aside: control::call_foreign(self.engine),
             stop: Stop::Returned,
             charged: 0,
             saved: None,
@@ -234,6 +240,7 @@ impl Computation {
             crossings: &mut self.crossings,
             views: Vec::new(),
             crossing_ip: &raw const self.landing[2],
+            foreign: Foreign::default(),
         };
         // SAFETY: the pointers come from the arguments, which nothing else uses while the context lives.
         let exit = unsafe {
@@ -457,6 +464,10 @@ pub(super) unsafe fn code_of(context: *mut Context, function: *const Function) -
 /// # Safety
 /// The context must be valid and the function an import of its instance.
 #[inline(never)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a value is the low bits of its slot, a vector two halves"
+)]
 pub(super) unsafe fn import(
     context: *mut Context,
     function: *const Function,
@@ -466,45 +477,64 @@ pub(super) unsafe fn import(
     // SAFETY: the caller's; the arguments lie below the header.
     unsafe {
         let context = &mut *context;
-        let store = &*context.store;
-        let instance = context.instance();
-        match &store.instances[instance as usize].functions[(*function).index as usize] {
-            ImportedFunction::Host(number, ty) => {
-                let slots: u32 = ty.params().iter().map(|ty| ty.slots()).sum();
-                let base = sp.sub(slots as usize + HEADER_SLOTS);
-                let mut arguments = core::slice::from_raw_parts(base, slots as usize).iter();
+        match &*context.imports.add((*function).index as usize) {
+            ImportedFunction::Host(number, ty, slots) => {
+                let base = sp.sub(*slots as usize + HEADER_SLOTS);
+                let mut argument = base;
+                let params = ty.params();
                 context.arguments.clear();
-                for &ty in ty.params() {
-                    let low = arguments.next().copied().unwrap_or(0);
-                    let high = match ty {
-                        ValueType::V128 => arguments.next().copied().unwrap_or(0),
-                        _ => 0,
+                context.arguments.reserve(params.len());
+                for (index, &ty) in params.iter().enumerate() {
+                    let slot = argument;
+                    argument = slot.add(ty.slots() as usize);
+                    let value = if ty == ValueType::I32 {
+                        Value::I32((*slot as u32).cast_signed())
+                    } else if ty == ValueType::I64 {
+                        Value::I64((*slot).cast_signed())
+                    } else {
+                        value_of(read(slot, ty), ty)
                     };
-                    context.arguments.push(value_of(u128::from(high) << 64 | u128::from(low), ty));
+                    // There is room: it was reserved.
+                    context.arguments.as_mut_ptr().add(index).write(value);
                 }
+                context.arguments.set_len(params.len());
                 let memory = context.memory_mut();
                 let (host, meter) = (&mut *context.host, &mut *context.meter);
-                match call_host(host, *number, ty, &context.arguments, memory, meter) {
-                    Ok(result) => {
-                        if let Some(result) = result {
+                let exit = match host.call(*number, &context.arguments, memory, meter) {
+                    HostOutcome::Return(Some(Value::I32(value))) if ty.results() == [ValueType::I32] => {
+                        *base = u64::from(value.cast_unsigned());
+                        return Called::Returned(base);
+                    }
+                    HostOutcome::Return(value) => {
+                        if let Some(result) = result_slot(value, ty) {
                             *base = result as u64;
                             if ty.results() == [ValueType::V128] {
                                 *base.add(1) = (result >> 64) as u64;
                             }
                         }
-                        Called::Returned(base)
+                        return Called::Returned(base);
                     }
-                    Err(exit) => {
-                        if let Exit::Suspended = exit {
-                            context.pending = Some((ty.clone(), instance));
-                        }
-                        context.stop = Stop::Called(exit);
-                        Called::Stopped(base)
+                    HostOutcome::Trap(kind) => Exit::Trapped(kind),
+                    HostOutcome::Suspend => {
+                        context.pending = Some((ty.clone(), context.instance()));
+                        Exit::Suspended
                     }
-                }
+                    HostOutcome::Exit => Exit::Exited,
+                };
+                context.stop = Stop::Called(exit);
+                Called::Stopped(base)
             }
             &ImportedFunction::Defined(id) => Called::Entered(cross(context, id, site)),
         }
+    }
+}
+
+/// Reads the value that begins at a slot.
+unsafe fn read(slot: *const u64, ty: ValueType) -> u128 {
+    // SAFETY: the caller's.
+    unsafe {
+        let high = if ty == ValueType::V128 { *slot.add(1) } else { 0 };
+        u128::from(high) << 64 | u128::from(*slot)
     }
 }
 

@@ -86,6 +86,8 @@ struct Translator<'a> {
     comparison: Option<Comparison>,
     /// The last instruction, if it adds a constant to a local.
     step: Option<instruction::Step>,
+    /// The last instruction, if it is one that the next may take up into itself.
+    first: Option<instruction::First>,
 }
 
 /// A branch that waits for its label.
@@ -146,6 +148,7 @@ impl<'a> Translator<'a> {
             held: [Held::default(); 3],
             comparison: None,
             step: None,
+            first: None,
         };
         let header = i32::try_from(HEADER_SLOTS).unwrap_or(i32::MAX);
         let mut slot = -header - i32::try_from(slots).unwrap_or(i32::MAX);
@@ -176,7 +179,8 @@ impl<'a> Translator<'a> {
     fn begin(&mut self, function: &Function, entry_ink: u64) {
         let frame = control::Frame { slots: 0, locals: self.top.unsigned_abs() };
         let function = core::ptr::from_ref(function) as usize as u64;
-        self.emit(&[control::enter(self.engine), frame.into(), 0, function]);
+        let enter = control::enter(self.engine, frame.locals);
+        self.emit(&[enter, frame.into(), 0, function]);
         self.open_words.push(Open { index: 2, before: 0 });
         self.begin_block();
         self.ink = entry_ink;

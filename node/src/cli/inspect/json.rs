@@ -1,6 +1,6 @@
 //! A report for programs. Keys keep their order.
 
-use lathe_vm::{ModuleErrorKind, Violation};
+use lathe_vm::{DeclaredItem, ModuleErrorKind, Violation};
 use serde::Serialize;
 
 use super::Inspection;
@@ -97,10 +97,6 @@ struct Entry<'a> {
 /// Returns the report as one line of JSON.
 pub(super) fn report(inspection: &Inspection) -> String {
     let report = &inspection.report;
-    let item = |item: &'_ lathe_vm::DeclaredItem| -> Item<'_> {
-        // The signature ties what is borrowed to the report.
-        Item { module: item.module.as_deref(), name: &item.name, ty: &item.ty }
-    };
     let refusal = inspection.refusal();
     let report = Report {
         accepted: refusal.is_none(),
@@ -160,6 +156,10 @@ pub(super) fn report(inspection: &Inspection) -> String {
     serde_json::to_string(&report).expect("the report has only strings as keys")
 }
 
+fn item(item: &DeclaredItem) -> Item<'_> {
+    Item { module: item.module.as_deref(), name: &item.name, ty: &item.ty }
+}
+
 fn entry(violation: &Violation) -> Entry<'_> {
     let error = &violation.error;
     let mut entry = Entry {
@@ -180,7 +180,8 @@ fn entry(violation: &Violation) -> Entry<'_> {
                 ("limit", Some(limit.name()), Some(*max), Some(*actual));
         }
         ModuleErrorKind::Proposal { proposal, item } => {
-            (entry.kind, entry.proposal, entry.item) = ("proposal", Some(proposal.name()), Some(item));
+            (entry.kind, entry.proposal, entry.item) =
+                ("proposal", Some(proposal.name()), Some(item.as_str()));
         }
         ModuleErrorKind::StartFunction => entry.kind = "startFunction",
         ModuleErrorKind::NotWasm(_) => entry.kind = "notWasm",

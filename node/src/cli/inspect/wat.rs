@@ -1,4 +1,5 @@
-//! The code of a module as text, with the ink of each instruction in a comment before it. The whole stays WebAssembly text.
+//! The code of a module as text. A comment before each instruction tells its offset, which is how traps and traces name it,
+//! and its ink. The whole stays WebAssembly text.
 
 use std::{
     collections::HashMap,
@@ -8,8 +9,12 @@ use std::{
 use lathe_vm::{InstructionPrice, Rules, prices};
 use wasmprinter::{Config, Print};
 
-/// The width of the column of ink: seven digits, a unit and its price.
-const COLUMN_WIDTH: usize = 18;
+/// The width of the column of ink: five digits, a price of eight and its unit.
+const INK_WIDTH: usize = 19;
+/// The width of an offset: a module of 16 MiB.
+const OFFSET_WIDTH: usize = 8;
+/// What stands around the two columns.
+const FRAME_WIDTH: usize = 9;
 
 /// The most text that is printed. A module of the greatest size makes a fifth of it; one that claims more locals than any
 /// rule allows could make gigabytes.
@@ -61,7 +66,7 @@ impl Print for Annotated<'_> {
 
     fn start_line(&mut self, offset: Option<u64>) {
         let price = offset.and_then(|offset| self.prices.get(&offset));
-        self.pending = Some(price.map_or_else(|| " ".repeat(COLUMN_WIDTH + 7), column));
+        self.pending = Some(price.map_or_else(|| " ".repeat(OFFSET_WIDTH + INK_WIDTH + FRAME_WIDTH), column));
     }
 }
 
@@ -81,5 +86,5 @@ fn column(price: &InstructionPrice) -> String {
         Some((each, unit)) => format!("{}+{each}/{unit}", price.ink),
         None => price.ink.to_string(),
     };
-    format!("(; {ink:>COLUMN_WIDTH$} ;) ")
+    format!("(; {:#0OFFSET_WIDTH$x}  {ink:>INK_WIDTH$} ;) ", price.offset)
 }

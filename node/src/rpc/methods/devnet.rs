@@ -1,4 +1,4 @@
-//! Methods that only a devnet has: mining by hand, and what tools ask to know that it is one.
+//! Methods that only a devnet has: mining by hand, going back, and what tools ask to know that it is one.
 
 use alloy_primitives::{B256, U64, U256};
 use serde::Serialize;
@@ -15,6 +15,12 @@ methods! {
     "evm_mine", mine_one();
     /// Mines some blocks, one if the count is left out.
     "anvil_mine" | "hardhat_mine", mine(blocks: Option<u64>);
+    /// Marks the latest block and returns the mark, for `evm_revert`.
+    "evm_snapshot" | "anvil_snapshot", snapshot();
+    /// Goes back to a marked block; false if there is no such mark. The mark and all later ones are used up.
+    "evm_revert" | "anvil_revert", restore(snapshot: U256);
+    /// Takes back the last blocks, one if the count is left out.
+    "anvil_rollback", rollback(blocks: Option<u64>);
     /// Returns how many transactions wait: executable, and queued behind a gap in nonces.
     "txpool_status", pool_status();
     /// Returns the node's latest block, rules and fees.
@@ -40,6 +46,19 @@ fn mine(api: &Api, blocks: Option<u64>) -> Result<()> {
         api.chain.mine()?;
     }
     Ok(())
+}
+
+fn snapshot(api: &Api) -> Result<U64> {
+    Ok(U64::from(api.chain.snapshot()?))
+}
+
+fn restore(api: &Api, snapshot: U256) -> Result<bool> {
+    // A mark that is no 64-bit number was never made.
+    Ok(u64::try_from(snapshot).map(|id| api.chain.restore(id)).unwrap_or(Ok(false))?)
+}
+
+fn rollback(api: &Api, blocks: Option<u64>) -> Result<()> {
+    Ok(api.chain.rollback(blocks.unwrap_or(1))?)
 }
 
 #[derive(Serialize)]

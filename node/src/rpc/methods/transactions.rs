@@ -61,6 +61,16 @@ fn logs(api: &Api, filter: Filter) -> Result<Vec<Log>> {
 }
 
 fn send_raw(api: &Api, transaction: Bytes) -> Result<B256> {
+    #[cfg(feature = "failpoints")]
+    if lathe_state::Sabotage::AnswerBeforeWrite.is_on() {
+        // The harness must notice an answer that nothing stands behind yet.
+        let (chain, hash) = (api.chain.clone(), alloy_primitives::keccak256(&transaction));
+        std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            chain.submit(&transaction)
+        });
+        return Ok(hash);
+    }
     Ok(api.chain.submit(&transaction)?)
 }
 

@@ -403,6 +403,7 @@ impl<'a> Translator<'a> {
                         slots.a = slot;
                         self.emit(&[control::return_one(self.engine, Returned::Slot), slots.into()]);
                     }
+                    From::Plus(..) => unreachable!("sums were computed"),
                     From::Const(value) => {
                         self.emit(&[control::return_one(self.engine, Returned::Wide), slots.into(), value]);
                     }

@@ -1,11 +1,11 @@
 //! Operators that can be reached, one by one.
 
 use super::super::memory::{self, Base, Source};
-use super::super::numeric::{self, Accumulator, Shape, StepEnd};
+use super::super::numeric::{self, Accumulator, Rest, Shape, StepEnd};
 use super::super::operand::{Immediate, Slots};
 use super::super::value::{self, Choice, GlobalSource, Rare};
 use super::blocks::Kind;
-use super::operands::{Entry, From, Place};
+use super::operands::{Entry, From, Held, Place};
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
 use crate::plain::{immediates, instruction_of, single};
@@ -33,6 +33,25 @@ pub(super) struct Branch {
     pub(super) shape: Shape,
     /// Word 1.
     pub(super) operands: u64,
+}
+
+/// An instruction on two numbers that ends the code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct First {
+    word: usize,
+    end: usize,
+    instruction: Instruction,
+    in_a: From,
+    in_b: From,
+}
+
+/// An address of an access.
+struct Address {
+    base: Base,
+    a: i16,
+    offset: u32,
+    /// The constant to add, in a word of its own.
+    plus: Option<u64>,
 }
 
 /// An instruction that adds a constant to a local and ends the code.
@@ -171,7 +190,8 @@ impl Translator<'_> {
     }
 
     fn top_in_slot(&self) -> bool {
-        self.stack.last().is_some_and(|entry| entry.place != Place::Acc)
+        let place = self.stack.last().map(|entry| entry.place);
+        matches!(place, Some(Place::Slot | Place::Local(_) | Place::Const(_)))
     }
 
     /// Changes the type of the topmost operand, whose bits stay.
@@ -188,6 +208,23 @@ impl Translator<'_> {
         if entry.place == Place::Local(index) {
             return;
         }
+        if let From::Plus(a, value) = self.look(&entry) {
+            let immediate = Immediate { a, r: slot, value };
+            let word = if self.held[Accumulator::Int as usize].entry.is_none() {
+                let adds = numeric::select_binary(self.engine, Instruction::I32Add, Shape::SlotShort);
+                let word = self.emit(&[adds.to_slot, immediate.into()]);
+                self.written(slot);
+                self.held[Accumulator::Int as usize] = Held { same: Some(slot), ..Held::default() };
+                word
+            } else {
+                self.write(&entry, slot);
+                self.last
+            };
+            let end = self.words.len();
+            let step = Step { word, end, instruction: Instruction::I32Add, slot, value };
+            self.step = (a == slot).then_some(step);
+            return;
+        }
         let step = self.addition(&entry, slot);
         self.write(&entry, slot);
         self.step = step;
@@ -195,20 +232,15 @@ impl Translator<'_> {
 
     /// Returns the addition of a constant to `slot`, if the last instruction is one and its result goes back there.
     fn addition(&self, entry: &Entry, slot: i16) -> Option<Step> {
-        let instruction = match entry.ty {
-            ValueType::I32 => Instruction::I32Add,
-            ValueType::I64 => Instruction::I64Add,
-            _ => return None,
-        };
         let made = self.held[Accumulator::Int as usize].made?;
-        let adds = numeric::select_binary(self.engine, instruction, Shape::SlotShort);
+        let adds = numeric::select_binary(self.engine, Instruction::I64Add, Shape::SlotShort);
         let last = made.word == self.last && entry.place == Place::Acc;
         if !last || self.words[made.word] != adds.to_acc || made.to_slot != adds.to_slot {
             return None;
         }
         // SAFETY: that handler has an `Immediate` in word 1.
         let immediate: Immediate = unsafe { core::mem::transmute(self.words[made.word + 1]) };
-        let (word, end) = (made.word, self.words.len());
+        let (word, end, instruction) = (made.word, self.words.len(), Instruction::I64Add);
         (immediate.a == slot).then_some(Step { word, end, instruction, slot, value: immediate.value })
     }
 
@@ -254,6 +286,7 @@ impl Translator<'_> {
                 immediate.a = slot;
                 self.emit(&[value::global_set(self.engine, GlobalSource::Slot), immediate.into()]);
             }
+            From::Plus(..) => unreachable!("sums were computed"),
             From::Const(constant) => {
                 let handler = value::global_set(self.engine, GlobalSource::Wide);
                 self.emit(&[handler, immediate.into(), constant]);
@@ -270,20 +303,20 @@ impl Translator<'_> {
             return self.choose_float(ty);
         }
         let (condition, b, a) = (self.pop(), self.pop(), self.pop());
-        let in_condition = self.find_no_const(&condition);
+        let pure = a.place == Place::Acc || b.place == Place::Acc;
+        let in_condition = match (pure, condition.place) {
+            (true, Place::Const(value)) => {
+                self.write_const(value, condition.slot);
+                From::Slot(condition.slot)
+            }
+            (true, _) => self.find_slot(&condition),
+            (false, _) => self.find_no_const(&condition),
+        };
         let (mut in_a, mut in_b) = match in_condition {
             // The accumulator is the condition's, whatever slot has the same value.
             From::Acc => (self.find_slot(&a), self.find_slot(&b)),
             _ => self.find_two(&a, &b),
         };
-        let mut condition_slot = in_condition;
-        if a.place == Place::Acc || b.place == Place::Acc {
-            condition_slot = match condition.place {
-                Place::Const(_) => in_condition,
-                _ => self.find_slot(&condition),
-            };
-            (in_a, in_b) = self.find_two(&a, &b);
-        }
         if let (From::Const(value), From::Const(_)) = (in_a, in_b) {
             self.write_const(value, a.slot);
             in_a = From::Slot(a.slot);
@@ -294,7 +327,7 @@ impl Translator<'_> {
         }
         let mut slots = Slots::default();
         let mut wide = None;
-        let choice = match (in_a, in_b, condition_slot) {
+        let choice = match (in_a, in_b, in_condition) {
             (From::Slot(a), From::Slot(b), From::Slot(c)) => {
                 slots = Slots { a, b, c, r: 0 };
                 Choice::SlotSlotSlot
@@ -363,6 +396,7 @@ impl Translator<'_> {
                 // The comparison makes the opposite itself.
                 let entry = self.pop();
                 self.words.truncate(comparison.word);
+                self.first = None;
                 self.held[Accumulator::Int as usize].same = comparison.same;
                 return self.emit_binary(opposite, shape, operands, None, entry.ty);
             }
@@ -386,9 +420,9 @@ impl Translator<'_> {
             && entry.place == Place::Acc
         {
             self.words.truncate(comparison.word);
+            self.first = None;
             self.last = usize::MAX;
-            self.held[Accumulator::Int as usize] =
-                super::operands::Held { same: comparison.same, ..Default::default() };
+            self.held[Accumulator::Int as usize] = Held { same: comparison.same, ..Default::default() };
             return comparison.branch;
         }
         let (shape, a) = match self.find_no_const(entry) {
@@ -411,10 +445,14 @@ impl Translator<'_> {
             Shape::SlotShort if slots.a == step.slot => (true, upper(branch.operands)),
             Shape::AccSlot if same => (false, i32::from(slots.b).cast_unsigned()),
             Shape::SlotSlot if slots.a == step.slot => (false, i32::from(slots.b).cast_unsigned()),
+            Shape::SlotSlot if slots.b == step.slot => (false, i32::from(slots.a).cast_unsigned()),
             _ => return None,
         };
-        let instruction =
+        let mut instruction =
             if branch.holds == holds { branch.instruction } else { numeric::opposite(branch.instruction)? };
+        if branch.shape == Shape::SlotSlot && slots.a != step.slot {
+            instruction = numeric::mirrored(instruction)?;
+        }
         let counts = match step.instruction {
             Instruction::I32Add => ValueType::I32,
             _ => ValueType::I64,
@@ -425,17 +463,21 @@ impl Translator<'_> {
         }
         let handler = numeric::select_step_branch(self.engine, instruction, short)?;
         self.words.truncate(step.word);
+        self.first = None;
         let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
-        self.held[Accumulator::Int as usize] =
-            super::operands::Held { same: Some(step.slot), ..Default::default() };
+        self.held[Accumulator::Int as usize] = Held { same: Some(step.slot), ..Default::default() };
         Some(self.emit(&[handler, immediate.into(), 0, StepEnd { operand, ink: 0 }.into()]))
     }
 
     /// Translates an instruction on two numbers.
     fn binary(&mut self, mut instruction: Instruction) {
         let (b, a) = (self.pop(), self.pop());
+        if self.defer(instruction, &a, &b) {
+            return;
+        }
         let (mut in_a, mut in_b) = self.find_two(&a, &b);
         let ty = a.ty;
+        let pure = a.place == Place::Acc || b.place == Place::Acc;
         if let (From::Const(value), From::Const(_)) = (in_a, in_b) {
             self.write_const(value, a.slot);
             in_a = From::Slot(a.slot);
@@ -456,9 +498,83 @@ impl Translator<'_> {
             self.write_const(value, a.slot);
             in_a = From::Slot(a.slot);
         }
+        if pure && self.join(instruction, ty, in_a, in_b) {
+            return;
+        }
         let (shape, operands, wide) = shape(ty, in_a, in_b);
         let result = instruction.signature().and_then(|signature| signature.results.first().copied());
         self.emit_binary(instruction, shape, operands, wide, result.unwrap_or(ty));
+        if let (From::Acc | From::Slot(_), From::Slot(_) | From::Const(_), None) = (in_a, in_b, wide) {
+            self.first = Some(First { word: self.last, end: self.words.len(), instruction, in_a, in_b });
+        }
+    }
+
+    /// Leaves the sum of a slot and a constant uncomputed: most are addresses, and loads and stores add themselves.
+    fn defer(&mut self, instruction: Instruction, a: &Entry, b: &Entry) -> bool {
+        let (entry, value) = match (instruction, a.place, b.place) {
+            (Instruction::I32Add, _, Place::Const(value)) => (a, value),
+            (Instruction::I32Add, Place::Const(value), _) => (b, value),
+            (Instruction::I32Sub, _, Place::Const(value)) => match negate(ValueType::I32, value) {
+                Some(value) => (a, value),
+                None => return false,
+            },
+            _ => return false,
+        };
+        let Some(value) = short_const(ValueType::I32, value) else { return false };
+        let place = match entry.place {
+            Place::Local(local) => Place::LocalPlus(local, value),
+            Place::LocalPlus(local, first) => Place::LocalPlus(local, first.wrapping_add(value)),
+            // The sum takes the slot of the first operand.
+            Place::Slot if entry.slot == a.slot => Place::SlotPlus(value),
+            Place::SlotPlus(first) if entry.slot == a.slot => Place::SlotPlus(first.wrapping_add(value)),
+            _ => return false,
+        };
+        self.push(ValueType::I32, place);
+        true
+    }
+
+    /// Emits the last instruction and one that takes its result as a single one, if there is a handler for that.
+    fn join(&mut self, instruction: Instruction, ty: ValueType, in_a: From, in_b: From) -> bool {
+        let Some(first) = self.first.filter(|first| first.end == self.words.len()) else { return false };
+        if in_a != From::Acc || numeric::commutes(instruction) != Some(true) {
+            return false;
+        }
+        let (in_acc, a) = match first.in_a {
+            From::Slot(slot) => (false, slot),
+            _ => (true, 0),
+        };
+        let small = |value| short_const(ty, value).and_then(|value| i16::try_from(value.cast_signed()).ok());
+        let mut slots = Slots { a, ..Slots::default() };
+        let mut wide = None;
+        let rest = match (first.in_b, in_b) {
+            (From::Slot(b), From::Slot(c)) => {
+                slots = Slots { b, c, ..slots };
+                Rest::Slots
+            }
+            (From::Const(value), From::Slot(b)) => {
+                let Some(c) = small(value) else { return false };
+                slots = Slots { b, c, ..slots };
+                Rest::SmallSlot
+            }
+            (From::Const(value), From::Const(constant)) => {
+                let Some(c) = small(value) else { return false };
+                slots = Slots { c, ..slots };
+                wide = Some(constant);
+                Rest::SmallWide
+            }
+            _ => return false,
+        };
+        let Some(addresses) = numeric::select_pair(self.engine, first.instruction, instruction, in_acc, rest)
+        else {
+            return false;
+        };
+        self.words.truncate(first.word);
+        self.first = None;
+        self.claim(ty);
+        let word = self.emit(&[addresses.to_acc, slots.into()]);
+        self.words.extend(wide);
+        self.push_made(ty, word, addresses.to_slot);
+        true
     }
 
     /// Emits an instruction on two popped numbers and pushes its result.
@@ -505,17 +621,18 @@ impl Translator<'_> {
         true
     }
 
-    /// Returns the address of an access: where it comes from, its slot, and the offset.
-    fn address(&mut self, entry: &Entry, found: From, offset: u64) -> (Base, i16, u32) {
+    fn address(&mut self, entry: &Entry, found: From, offset: u64) -> Address {
         let offset = super::narrow(offset);
+        let address = |base, a, offset| Address { base, a, offset, plus: None };
         match found {
-            From::Acc => (Base::Acc, 0, offset),
-            From::Slot(slot) => (Base::Slot, slot, offset),
-            From::Const(address) => match u32::try_from(address + u64::from(offset)) {
-                Ok(offset) => (Base::Zero, 0, offset),
+            From::Acc => address(Base::Acc, 0, offset),
+            From::Slot(slot) => address(Base::Slot, slot, offset),
+            From::Plus(a, value) => Address { base: Base::Sum, a, offset, plus: Some(value.into()) },
+            From::Const(constant) => match u32::try_from(constant + u64::from(offset)) {
+                Ok(offset) => address(Base::Zero, 0, offset),
                 Err(_) => {
-                    self.write_const(address, entry.slot);
-                    (Base::Slot, entry.slot, offset)
+                    self.write_const(constant, entry.slot);
+                    address(Base::Slot, entry.slot, offset)
                 }
             },
         }
@@ -527,13 +644,17 @@ impl Translator<'_> {
         }
         let Some(signature) = instruction.signature() else { return false };
         let entry = self.pop();
-        let found = self.find(&entry);
-        let (base, a, value) = self.address(&entry, found, offset);
+        let found = match self.look(&entry) {
+            plus @ From::Plus(..) => plus,
+            _ => self.find(&entry),
+        };
+        let Address { base, a, offset, plus } = self.address(&entry, found, offset);
         let Some(addresses) = memory::select_load(self.engine, instruction, base) else { return false };
         let result = signature.results[0];
         self.claim(result);
         self.site();
-        let word = self.emit(&[addresses.to_acc, Immediate { a, r: 0, value }.into()]);
+        let word = self.emit(&[addresses.to_acc, Immediate { a, r: 0, value: offset }.into()]);
+        self.words.extend(plus);
         self.push_made(result, word, addresses.to_slot);
         true
     }
@@ -543,8 +664,11 @@ impl Translator<'_> {
             return false;
         }
         let (value, address) = (self.pop(), self.pop());
-        let (in_address, in_value) = self.find_two(&address, &value);
-        let (base, a, offset) = self.address(&address, in_address, offset);
+        let (in_address, in_value) = match self.look(&address) {
+            plus @ From::Plus(..) => (plus, self.find(&value)),
+            _ => self.find_two(&address, &value),
+        };
+        let Address { base, a, offset, plus } = self.address(&address, in_address, offset);
         let mut wide = None;
         let (source, r) = match in_value {
             From::Acc => (Source::Acc, 0),
@@ -553,13 +677,14 @@ impl Translator<'_> {
                 wide = Some(value);
                 (Source::Wide, 0)
             }
+            From::Plus(..) => unreachable!("the value was computed"),
         };
         let Some(handler) = memory::select_store(self.engine, instruction, base, source) else {
             return false;
         };
         self.site();
         self.emit(&[handler, Immediate { a, r, value: offset }.into()]);
-        self.words.extend(wide);
+        self.words.extend(plus.into_iter().chain(wide));
         true
     }
 
@@ -699,6 +824,7 @@ fn shape(ty: ValueType, a: From, b: From) -> (Shape, u64, Option<u64>) {
             }
         }
         (From::Acc, From::Acc) => unreachable!("two operands are not in one accumulator"),
+        (From::Plus(..), _) | (_, From::Plus(..)) => unreachable!("sums were computed"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where the operands are.
 
-use super::super::numeric::{self, Accumulator};
+use super::super::numeric::{self, Accumulator, Shape};
 use super::super::operand::{Immediate, Slots};
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
+use lathe_gas::Instruction;
 
 /// An operand.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,21 @@ pub(super) enum Place {
     Acc,
     /// In a local.
     Local(u32),
+    /// The sum of a local and a constant, both of 32 bits.
+    LocalPlus(u32, u32),
+    /// The sum of what is in the slot of the operand and a constant, both of 32 bits.
+    SlotPlus(u32),
     Const(u64),
+}
+
+impl Place {
+    /// Returns the local that the value depends on.
+    fn local(self) -> Option<u32> {
+        match self {
+            Self::Local(local) | Self::LocalPlus(local, _) => Some(local),
+            _ => None,
+        }
+    }
 }
 
 /// A local of the function.
@@ -62,13 +77,15 @@ pub(super) enum From {
     Acc,
     Slot(i16),
     Const(u64),
+    /// A slot, and a constant to add.
+    Plus(i16, u32),
 }
 
 impl Translator<'_> {
     /// Pushes an operand.
     pub(super) fn push(&mut self, ty: ValueType, place: Place) {
         let mut entry = Entry { ty, place, slot: short(self.top), next: 0 };
-        if let Place::Local(local) = place {
+        if let Some(local) = place.local() {
             let local = &mut self.locals[local as usize];
             entry.next = local.meant_by;
             local.meant_by = super::narrow(self.stack.len() as u64) + 1;
@@ -81,14 +98,10 @@ impl Translator<'_> {
     /// Pops the topmost operand.
     pub(super) fn pop(&mut self) -> Entry {
         let entry = self.stack.pop().expect("the body was validated");
-        match entry.place {
-            Place::Local(local) => self.locals[local as usize].meant_by = entry.next,
-            Place::Acc => {
-                if let Some(accumulator) = accumulator_of(entry.ty) {
-                    self.held[accumulator as usize].entry = None;
-                }
-            }
-            Place::Slot | Place::Const(_) => {}
+        if let Some(local) = entry.place.local() {
+            self.locals[local as usize].meant_by = entry.next;
+        } else if let (Place::Acc, Some(accumulator)) = (entry.place, accumulator_of(entry.ty)) {
+            self.held[accumulator as usize].entry = None;
         }
         self.top = entry.slot.into();
         self.settled = self.settled.min(self.stack.len());
@@ -102,19 +115,50 @@ impl Translator<'_> {
         }
     }
 
-    /// Returns where a popped operand is.
-    pub(super) fn find(&self, entry: &Entry) -> From {
+    /// Returns where a popped operand is. A sum is computed into the accumulator if that is free, which no other
+    /// popped operand may need.
+    pub(super) fn find(&mut self, entry: &Entry) -> From {
         if entry.place == Place::Acc {
             return From::Acc;
         }
-        match self.find_slot(entry) {
+        match self.look(entry) {
+            From::Plus(a, value) if self.held[Accumulator::Int as usize].entry.is_none() => {
+                let adds = numeric::select_binary(self.engine, Instruction::I32Add, Shape::SlotShort);
+                self.emit(&[adds.to_acc, Immediate { a, r: 0, value }.into()]);
+                self.held[Accumulator::Int as usize] = Held::default();
+                From::Acc
+            }
+            From::Plus(..) => self.find_slot(entry),
             From::Slot(slot) if self.is_held(entry.ty, slot) => From::Acc,
             other => other,
         }
     }
 
+    /// Returns where a popped operand is, without computing anything.
+    pub(super) fn look(&self, entry: &Entry) -> From {
+        match entry.place {
+            Place::Acc => From::Acc,
+            Place::Slot => From::Slot(entry.slot),
+            Place::Local(local) => From::Slot(self.locals[local as usize].slot),
+            Place::Const(value) => From::Const(value),
+            Place::LocalPlus(local, value) => From::Plus(self.locals[local as usize].slot, value),
+            Place::SlotPlus(value) => From::Plus(entry.slot, value),
+        }
+    }
+
     /// Returns where two popped operands are, at most one of them in the accumulator if they share one.
-    pub(super) fn find_two(&self, a: &Entry, b: &Entry) -> (From, From) {
+    pub(super) fn find_two(&mut self, a: &Entry, b: &Entry) -> (From, From) {
+        if let From::Plus(..) = self.look(a) {
+            // Into its slot, so that the accumulator stays free for the other.
+            let in_a = self.find_slot(a);
+            return (in_a, self.find(b));
+        }
+        if let From::Plus(..) = self.look(b) {
+            return match self.find(a) {
+                From::Acc => (From::Acc, self.find_slot(b)),
+                in_a => (in_a, self.find(b)),
+            };
+        }
         let (in_a, in_b) = (self.find(a), self.find(b));
         if in_a != From::Acc || in_b != From::Acc || accumulator_of(a.ty) != accumulator_of(b.ty) {
             (in_a, in_b)
@@ -125,13 +169,15 @@ impl Translator<'_> {
         }
     }
 
-    /// Returns where a popped operand is, unless that is only the accumulator.
-    pub(super) fn find_slot(&self, entry: &Entry) -> From {
-        match entry.place {
-            Place::Acc => From::Acc,
-            Place::Slot => From::Slot(entry.slot),
-            Place::Local(local) => From::Slot(self.locals[local as usize].slot),
-            Place::Const(value) => From::Const(value),
+    /// Returns where a popped operand is, in the accumulator only if it is nowhere else. A sum is computed into its
+    /// slot.
+    pub(super) fn find_slot(&mut self, entry: &Entry) -> From {
+        match self.look(entry) {
+            From::Plus(..) => {
+                self.write(entry, entry.slot);
+                From::Slot(entry.slot)
+            }
+            other => other,
         }
     }
 
@@ -176,7 +222,7 @@ impl Translator<'_> {
         match entry.place {
             Place::Slot => return,
             Place::Acc => self.write_acc(&entry, entry.slot, true),
-            Place::Local(_) | Place::Const(_) => self.write(&entry, entry.slot),
+            _ => self.write(&entry, entry.slot),
         }
         self.stack[index].place = Place::Slot;
     }
@@ -184,7 +230,7 @@ impl Translator<'_> {
     /// Moves all operands to their slots.
     pub(super) fn flush(&mut self) {
         for index in self.settled..self.stack.len() {
-            if let Place::Local(local) = self.stack[index].place {
+            if let Some(local) = self.stack[index].place.local() {
                 // All that mean it are moved.
                 self.locals[local as usize].meant_by = 0;
             }
@@ -196,7 +242,7 @@ impl Translator<'_> {
     /// Moves the topmost `count` operands to their slots. They must be popped next.
     pub(super) fn settle_top(&mut self, count: usize) {
         for index in self.stack.len() - count..self.stack.len() {
-            if let Place::Local(local) = self.stack[index].place {
+            if let Some(local) = self.stack[index].place.local() {
                 self.unlink(local, index);
             }
             self.settle(index);
@@ -252,8 +298,13 @@ impl Translator<'_> {
 
     /// Writes the value of an operand, which is popped or moves, to a slot.
     pub(super) fn write(&mut self, entry: &Entry, slot: i16) {
-        match self.find_slot(entry) {
+        match self.look(entry) {
             From::Acc => self.write_acc(entry, slot, slot == entry.slot),
+            From::Plus(a, value) => {
+                let immediate = Immediate { a, r: slot, value };
+                self.emit(&[numeric::move_sum(self.engine), immediate.into()]);
+                self.written(slot);
+            }
             From::Slot(from) => {
                 for half in 0..slots_of(entry.ty) {
                     let half = short(half);
@@ -302,5 +353,6 @@ impl Translator<'_> {
         self.held = [Held::default(); 3];
         self.comparison = None;
         self.step = None;
+        self.first = None;
     }
 }

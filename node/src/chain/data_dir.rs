@@ -1,0 +1,217 @@
+//! A data directory without a node on it: what `lathe db` works on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy_primitives::{Address, B256, U256};
+use lathe_state::{
+    Account, BlockRecords, Column, ColumnSize, Database, DatabaseOptions, Genesis, Head, Loader, Progress,
+    Repair, Report, StateError, Store, View,
+};
+
+use super::{Block, ChainError, ChainSpec, Result, record};
+use crate::runtime::{
+    Program,
+    code::{CodeKind, module_of},
+};
+
+/// An opened data directory.
+pub struct DataDir {
+    path: PathBuf,
+    store: Arc<dyn Store>,
+    database: Database,
+}
+
+/// What a data directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// The latest block.
+    pub head: Head,
+    /// The first block whose state is kept.
+    pub history_start: u64,
+    /// Bytes of all files in the directory.
+    pub disk_bytes: u64,
+    /// What each column holds.
+    pub columns: Vec<ColumnSize>,
+}
+
+impl std::fmt::Debug for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataDir").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl DataDir {
+    /// Opens a directory that is there. No node may have it open.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            // Opening would make one.
+            return Err(ChainError::NoDataDir(path.to_owned()));
+        }
+        let store = super::open_directory(path)?;
+        let database = Database::open_existing(Arc::clone(&store), DatabaseOptions::default())?;
+        Ok(Self { path: path.to_owned(), store, database })
+    }
+
+    /// Makes a chain of one block in a directory that is empty or not there: its rules and accounts are given. Returns that
+    /// block.
+    pub fn load_genesis(path: &Path, spec: &ChainSpec, genesis: &Genesis) -> Result<Head> {
+        for account in &genesis.accounts {
+            let wrong = |why: String| ChainError::GenesisCode { address: account.address, why };
+            check_code(&account.code, spec).map_err(wrong)?;
+        }
+        let store = super::open_directory(path)?;
+        if store.snapshot().scan(Column::Meta, &[], &[]).next().is_some() {
+            return Err(StateError::NotEmpty.into());
+        }
+        let database = Database::open(store, DatabaseOptions::default(), genesis, |state_root| {
+            record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
+        })?;
+        database.set_imported()?;
+        database.sync()?;
+        Ok(database.view()?.head())
+    }
+
+    /// Returns the EIP-155 chain id.
+    pub fn chain_id(&self) -> u64 {
+        self.database.chain_id()
+    }
+
+    /// Returns whether a file said how the chain begins.
+    pub fn is_imported(&self) -> Result<bool> {
+        Ok(self.database.is_imported()?)
+    }
+
+    /// Returns the chain at its latest block.
+    pub fn view(&self) -> Result<View> {
+        Ok(self.database.view()?)
+    }
+
+    /// Turns what the state's iterators say into the chain's errors.
+    pub fn read<T>(&self, entry: Result<T, StateError>) -> Result<T> {
+        Ok(entry?)
+    }
+
+    /// Returns the records of a block up to the latest.
+    pub fn block_records(&self, view: &View, number: u64) -> Result<BlockRecords> {
+        view.block_records(number)?.ok_or_else(|| ChainError::missing_block(number))
+    }
+
+    /// Checks the chain against itself.
+    pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
+        Ok(self.view()?.verify_with_progress(progress)?)
+    }
+
+    /// Makes the trie's records anew from accounts and slots.
+    pub fn repair_trie(&self, progress: &mut dyn FnMut(Progress)) -> Result<Repair> {
+        let repair = self.database.repair_trie(progress)?;
+        self.database.sync()?;
+        Ok(repair)
+    }
+
+    /// Counts what there is.
+    pub fn stats(&self) -> Result<Stats> {
+        let view = self.view()?;
+        let columns = Column::ALL.iter().map(|&column| view.column_size(column)).collect::<Result<_, _>>()?;
+        Ok(Stats {
+            head: view.head(),
+            history_start: view.history_start(),
+            disk_bytes: self.disk_bytes(),
+            columns,
+        })
+    }
+
+    /// Returns the bytes of all files in the directory; a file that goes meanwhile counts nothing.
+    pub fn disk_bytes(&self) -> u64 {
+        let Ok(entries) = fs::read_dir(&self.path) else { return 0 };
+        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    /// Gives up the state of all but the latest `keep` blocks and the one after them, and the space it takes. Returns the
+    /// first block whose state is kept.
+    pub fn prune(&self, keep: u64) -> Result<u64> {
+        let first = self.database.prune(keep)?;
+        self.store.compact()?;
+        Ok(first)
+    }
+
+    /// Copies the directory to a new one, sharing files that do not change. Returns the copy's latest block.
+    pub fn checkpoint(&self, to: &Path) -> Result<Head> {
+        if to.exists() {
+            return Err(ChainError::Exists(to.to_owned()));
+        }
+        self.store.checkpoint(to)?;
+        Ok(Self::open(to)?.view()?.head())
+    }
+}
+
+/// Fails for code that could not have entered the state by a transaction.
+fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
+    if let CodeKind::Program { .. } = CodeKind::of_created(code).map_err(|error| error.to_string())? {
+        let module_bytes_max = spec.rules.limits.get(lathe_vm::Limit::ModuleBytes) as usize;
+        let module = module_of(code, module_bytes_max).map_err(|error| error.to_string())?;
+        Program::new(&module, &spec.rules).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Loads a dump into a directory that is empty or not there.
+pub struct DumpLoader {
+    loader: Loader,
+    gas_limit: u64,
+}
+
+impl std::fmt::Debug for DumpLoader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DumpLoader").finish_non_exhaustive()
+    }
+}
+
+impl DumpLoader {
+    /// Begins to load.
+    pub fn new(path: &Path) -> Result<Self> {
+        Ok(Self { loader: Loader::new(super::open_directory(path)?)?, gas_limit: 0 })
+    }
+
+    /// Adds the next block. Its hash must be that of its header.
+    pub fn block(&mut self, records: &BlockRecords) -> Result<()> {
+        let block = lathe_state::Block::from_records(records)
+            .map_err(|error| ChainError::Dump(format!("block {}: {error}", records.hash)))?;
+        let hash: B256 = record::read_header(block.header.clone()).hash_slow();
+        if hash != records.hash {
+            let (number, found) = (block.header.number, records.hash);
+            return Err(ChainError::Dump(format!("block {number} hashes to {hash}, the dump says {found}")));
+        }
+        self.gas_limit = block.header.gas_limit;
+        Ok(self.loader.block(block)?)
+    }
+
+    /// Adds code.
+    pub fn code(&mut self, code: &[u8]) -> Result<()> {
+        Ok(self.loader.code(code)?)
+    }
+
+    /// Adds an account.
+    pub fn account(&mut self, address: Address, account: &Account) -> Result<()> {
+        Ok(self.loader.account(address, account)?)
+    }
+
+    /// Adds a slot of an account.
+    pub fn slot(&mut self, address: Address, slot: U256, value: U256) -> Result<()> {
+        Ok(self.loader.slot(address, slot, value)?)
+    }
+
+    /// Checks that everything adds up to the last block's state root, and returns the block gas limit and that block.
+    pub fn finish(
+        self,
+        chain_id: u64,
+        imported: bool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(u64, Head)> {
+        let database = self.loader.finish(chain_id, imported, progress)?;
+        Ok((self.gas_limit, database.view()?.head()))
+    }
+}

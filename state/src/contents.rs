@@ -1,0 +1,67 @@
+//! Going through everything that a view has: what `lathe db dump` and `lathe db stats` read.
+
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+
+use crate::{
+    database::Block, error::StateError, leaf, load::BlockRecords, record::Account, store::Column, view::View,
+};
+
+/// How much a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSize {
+    /// The column.
+    pub column: Column,
+    /// Keys in it.
+    pub entries: u64,
+    /// Length of all keys together.
+    pub key_bytes: u64,
+    /// Length of all values together, not compressed.
+    pub value_bytes: u64,
+}
+
+impl View {
+    /// Returns every account of the head, in the order of the hashes of their addresses.
+    pub fn accounts(&self) -> impl Iterator<Item = Result<(Address, Account), StateError>> + '_ {
+        debug_assert!(self.reader.past.is_none(), "the head's accounts are gone through");
+        leaf::accounts(self.snapshot()).map(|leaf| {
+            let (hashed, account) = leaf?;
+            let missing = || StateError::Missing { column: Column::Preimage, key: hashed.to_vec() };
+            Ok((self.address_preimage(hashed)?.ok_or_else(missing)?, account))
+        })
+    }
+
+    /// Returns every slot of an account at the head, in the order of the hashes of their numbers.
+    pub fn slots(&self, address: Address) -> impl Iterator<Item = Result<(U256, U256), StateError>> + '_ {
+        debug_assert!(self.reader.past.is_none(), "the head's slots are gone through");
+        leaf::slots(self.snapshot(), keccak256(address)).map(|leaf| {
+            let (hashed, value) = leaf?;
+            let missing = || StateError::Missing { column: Column::Preimage, key: hashed.to_vec() };
+            Ok((self.slot_preimage(hashed)?.ok_or_else(missing)?, value))
+        })
+    }
+
+    /// Returns all code that ever entered the state.
+    pub fn codes(&self) -> impl Iterator<Item = Result<Bytes, StateError>> + '_ {
+        self.snapshot().scan(Column::Code, &[], &[]).map(|entry| Ok(entry?.1.into()))
+    }
+
+    /// Returns the records of a block.
+    pub fn block_records(&self, number: u64) -> Result<Option<BlockRecords>, StateError> {
+        let Some((hash, header)) = self.header_by_number(number)? else { return Ok(None) };
+        let body = self.body(number)?.unwrap_or_default();
+        let receipts = self.receipts(number)?.unwrap_or_default();
+        Ok(Some(Block { hash, header, body, receipts, tx_hashes: Vec::new() }.to_records()))
+    }
+
+    /// Counts what a column holds, in one pass over it.
+    pub fn column_size(&self, column: Column) -> Result<ColumnSize, StateError> {
+        let mut size = ColumnSize { column, entries: 0, key_bytes: 0, value_bytes: 0 };
+        for entry in self.snapshot().scan(column, &[], &[]) {
+            let (key, value) = entry?;
+            size.entries += 1;
+            size.key_bytes += key.len() as u64;
+            size.value_bytes += value.len() as u64;
+        }
+        Ok(size)
+    }
+}

@@ -1,0 +1,230 @@
+//! What the state was: reverse diffs.
+//!
+//! A block that changes a value of the state or a record of the trie leaves a **row** under the key and its number: the
+//! value from before, empty if there was none. So the value after block B is that of the first row beyond B, or the present
+//! one if there is no such row; one seek finds it. The same rows undo blocks. Genesis has no rows, there is nothing before.
+//!
+//! The **tail** is the first block whose state can be told. Rows with numbers up to the tail tell of blocks before it; the
+//! store may drop them, and nobody looks at them again. Keys are block numbers, never roots: a root can come back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use crate::{
+    error::StateError,
+    leaf::decode,
+    record::BlockChanges,
+    store::{Column, Entry, Snapshot, Store, trailing_number},
+};
+
+/// Name of the tail's record in the meta column. Without it, history begins at block 0.
+pub(crate) const META_HISTORY_TAIL: &[u8] = b"history_tail";
+
+/// Length of the number that a row's key ends with.
+const NUMBER_LEN: usize = size_of::<u64>();
+
+/// Ends a path in a row's key, so that no path's rows lie between those of a longer one. Nibbles are smaller.
+const PATH_END: u8 = 0xff;
+
+/// Returns where the rows of a key are: their column, and what their keys begin with.
+fn rows_of(column: Column, key: &[u8]) -> (Column, Vec<u8>) {
+    match column {
+        Column::Account => (Column::Hist, [&[0], key].concat()),
+        Column::Slot => (Column::Hist, [&[1], key].concat()),
+        Column::TrieAccount => (Column::TrieHist, [&[0], key, &[PATH_END]].concat()),
+        Column::TrieStorage => (Column::TrieHist, [&[1], key, &[PATH_END]].concat()),
+        _ => unreachable!("column {column} has no history"),
+    }
+}
+
+/// Returns the place of the row of a key that a block changes.
+pub(crate) fn row(column: Column, key: &[u8], number: u64) -> (Column, Vec<u8>) {
+    let (rows, mut row) = rows_of(column, key);
+    row.extend_from_slice(&number.to_be_bytes());
+    (rows, row)
+}
+
+/// The value from before a change; none if there was no value.
+type Before = Option<Vec<u8>>;
+
+fn before(row: Vec<u8>) -> Before {
+    (!row.is_empty()).then_some(row)
+}
+
+/// Returns what a key had after block `past`, if it changed after it.
+pub(crate) fn first_after(
+    snapshot: &dyn Snapshot,
+    column: Column,
+    key: &[u8],
+    past: u64,
+) -> Result<Option<Before>, StateError> {
+    let (rows, prefix) = rows_of(column, key);
+    let Some(next) = past.checked_add(1) else { return Ok(None) };
+    let from = [prefix.as_slice(), &next.to_be_bytes()].concat();
+    let row = snapshot.scan(rows, &prefix, &from).next().transpose()?;
+    Ok(row.map(|(_, value)| before(value)))
+}
+
+/// Returns the first entry after block `past` whose key begins with `prefix`, is not below `from`, and is one of those that
+/// `wanted` says yes to, which must stand together at the beginning.
+pub(crate) fn first_entry(
+    snapshot: &dyn Snapshot,
+    column: Column,
+    prefix: &[u8],
+    from: &[u8],
+    past: u64,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Result<Option<Entry>, StateError> {
+    let tag = rows_of(column, &[]).1;
+    let tagged = |key: &[u8]| [tag.as_slice(), key].concat();
+    let mut present = snapshot.scan(column, prefix, from).peekable();
+    let mut rows = snapshot.scan(Column::Hist, &tagged(prefix), &tagged(from)).peekable();
+    loop {
+        // The lower of the next present key and the next key that has rows.
+        let present_key = match present.peek() {
+            Some(Ok((key, _))) => Some(key.clone()),
+            Some(Err(error)) => return Err(error.clone().into()),
+            None => None,
+        };
+        let changed_key = match rows.peek() {
+            Some(Ok((row, _))) => {
+                row.get(tag.len()..row.len().saturating_sub(NUMBER_LEN)).map(<[u8]>::to_vec)
+            }
+            Some(Err(error)) => return Err(error.clone().into()),
+            None => None,
+        };
+        let Some(key) = [present_key.clone(), changed_key.clone()].into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        if !wanted(&key) {
+            return Ok(None);
+        }
+        let mut value = match present_key {
+            Some(present_key) if present_key == key => present.next().transpose()?.map(|(_, value)| value),
+            _ => None,
+        };
+        if changed_key.as_ref() == Some(&key) {
+            let mut found = false;
+            let of_key = |row: &[u8]| row.get(tag.len()..row.len().saturating_sub(NUMBER_LEN)) == Some(&key);
+            while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(row, _)| of_key(row))) {
+                let (row, old) = row?;
+                if !found && trailing_number(&row).is_some_and(|number| number > past) {
+                    value = before(old);
+                    found = true;
+                }
+            }
+        }
+        if let Some(value) = value {
+            return Ok(Some((key, value)));
+        }
+    }
+}
+
+/// Returns what a block changed.
+pub(crate) fn changes(snapshot: &dyn Snapshot, number: u64) -> Result<BlockChanges, StateError> {
+    let key = number.to_be_bytes();
+    let Some(value) = snapshot.get(Column::Changes, &key)? else {
+        return Err(StateError::Missing { column: Column::Changes, key: key.to_vec() });
+    };
+    Ok(decode(Column::Changes, &key, &value)?)
+}
+
+impl BlockChanges {
+    /// Returns every key with its column.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (Column, &[u8])> {
+        [
+            (Column::Account, &self.accounts),
+            (Column::Slot, &self.slots),
+            (Column::TrieAccount, &self.account_nodes),
+            (Column::TrieStorage, &self.storage_nodes),
+        ]
+        .into_iter()
+        .flat_map(|(column, keys)| keys.iter().map(move |key| (column, key.as_ref())))
+    }
+
+    /// Returns the list for the keys of a column.
+    pub(crate) fn list_mut(&mut self, column: Column) -> &mut Vec<alloy_primitives::Bytes> {
+        match column {
+            Column::Account => &mut self.accounts,
+            Column::Slot => &mut self.slots,
+            Column::TrieAccount => &mut self.account_nodes,
+            Column::TrieStorage => &mut self.storage_nodes,
+            _ => unreachable!("column {column} has no history"),
+        }
+    }
+}
+
+/// Which blocks' state can be told, and who is reading it.
+///
+/// The store drops rows at any moment, even those that a snapshot shows, and a dropped row would make a later value look
+/// like an earlier one. So readers of the past **pin** their block, and the store is told to drop nothing that a pinned
+/// block needs. Pinning and raising the tail exclude each other.
+pub(crate) struct Window {
+    store: Arc<dyn Store>,
+    state: Mutex<WindowState>,
+}
+
+struct WindowState {
+    tail: u64,
+    /// What the store was told last.
+    told: u64,
+    /// How many readers each block has.
+    pins: BTreeMap<u64, usize>,
+}
+
+impl Window {
+    pub(crate) fn new(store: Arc<dyn Store>, tail: u64) -> Arc<Self> {
+        store.forget_history(tail);
+        Arc::new(Self { store, state: Mutex::new(WindowState { tail, told: tail, pins: BTreeMap::new() }) })
+    }
+
+    pub(crate) fn tail(&self) -> u64 {
+        self.state.lock().tail
+    }
+
+    /// Raises the tail. It must have been written before: after a crash, what the store dropped is not looked for.
+    pub(crate) fn raise(&self, tail: u64) {
+        let mut state = self.state.lock();
+        state.tail = state.tail.max(tail);
+        self.forget(&mut state);
+    }
+
+    /// Keeps the history of a block until the pin is dropped; fails with the tail if it is gone.
+    pub(crate) fn pin(self: &Arc<Self>, number: u64) -> Result<Pin, u64> {
+        let mut state = self.state.lock();
+        if number < state.tail {
+            return Err(state.tail);
+        }
+        *state.pins.entry(number).or_default() += 1;
+        Ok(Pin { window: Arc::clone(self), number })
+    }
+
+    fn forget(&self, state: &mut WindowState) {
+        let first_pinned = state.pins.first_key_value().map_or(u64::MAX, |(&number, _)| number);
+        let tail = state.tail.min(first_pinned);
+        if tail > state.told {
+            state.told = tail;
+            self.store.forget_history(tail);
+        }
+    }
+}
+
+/// Keeps the history that one block's state needs.
+pub(crate) struct Pin {
+    window: Arc<Window>,
+    number: u64,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut state = self.window.state.lock();
+        if let Some(readers) = state.pins.get_mut(&self.number) {
+            *readers -= 1;
+            if *readers == 0 {
+                state.pins.remove(&self.number);
+            }
+        }
+        self.window.forget(&mut state);
+    }
+}
