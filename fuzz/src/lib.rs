@@ -3,9 +3,13 @@
 //!
 //! A property that fails panics. Whatever the bytes, the VM itself must not.
 
+mod peers;
+
+pub use peers::peers;
+
 use arbitrary::Unstructured;
 use lathe_vm::{
-    Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome, Rules, Value,
+    Engine, Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome, Rules, Value,
     ValueType,
 };
 
@@ -43,6 +47,39 @@ pub fn execute(data: &[u8]) -> usize {
         }
     }
     first.calls.len()
+}
+
+/// Runs a module on every engine, with plenty of gas and with less. Returns how many calls it made each time.
+pub fn engines(data: &[u8]) -> usize {
+    let Some(bytes) = either(data) else { return 0 };
+    let Ok(plain) = Module::with_engine(&bytes, &Rules::DEVNET, Engine::Plain) else { return 0 };
+    // The last bytes say how much less.
+    let some = data.iter().rev().take(2).fold(0, |gas, &byte| gas << 8 | u64::from(byte));
+    let mut calls = 0;
+    for gas in [GAS, GAS / 16, some % 600] {
+        let expected = run(&plain, gas);
+        calls = calls.max(expected.calls.len());
+        for &engine in Engine::ALL {
+            let module =
+                Module::with_engine(&bytes, &Rules::DEVNET, engine).expect("the plain engine took it");
+            assert_eq!(run(&module, gas), expected, "{engine} with {gas} gas differs from the plain engine");
+        }
+    }
+    calls
+}
+
+/// Up to this length, data is the size and the seed of a module of our own generator.
+const SEED_BYTES: usize = 10;
+
+/// Returns the bytes of a valid module: of our own generator for short data, of wasm-smith for what has more to say.
+fn either(data: &[u8]) -> Option<Vec<u8>> {
+    match data {
+        [size, seed @ ..] if data.len() <= SEED_BYTES => {
+            let seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
+            Some(lathe_tests::generate::module(seed, (*size).into()))
+        }
+        _ => smith(data),
+    }
 }
 
 /// Returns the bytes of a valid module.

@@ -18,6 +18,27 @@ fn run(mut target: impl FnMut(&[u8])) {
     }
 }
 
+/// Calls `target` with every file of a directory of `seeds`: what once crashed, or is hard to find by chance.
+fn replay(name: &str, target: impl Fn(&[u8])) {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
+    let mut files = 0;
+    for entry in std::fs::read_dir(&directory).expect("each target has a directory of seeds") {
+        let path = entry.expect("the directory can be read").path();
+        println!("{}", path.display());
+        target(&std::fs::read(&path).expect("the file can be read"));
+        files += 1;
+    }
+    assert!(files > 0, "{} is empty", directory.display());
+}
+
+#[test]
+fn kept_seeds_still_pass() {
+    replay("module", lathe_fuzz::module);
+    replay("execute", |data| drop(lathe_fuzz::execute(data)));
+    replay("engines", |data| drop(lathe_fuzz::engines(data)));
+    replay("peers", |data| drop(lathe_fuzz::peers(data)));
+}
+
 #[test]
 fn modules_of_any_bytes_do_not_panic() {
     run(|data| {
@@ -32,4 +53,20 @@ fn execution_is_deterministic() {
     run(|data| calls += lathe_fuzz::execute(data));
     println!("{calls} calls");
     assert!(calls > 100, "only {calls} calls: the generator makes too few modules that run");
+}
+
+#[test]
+fn every_engine_agrees_with_the_plain_one() {
+    let mut calls = 0;
+    run(|data| calls += lathe_fuzz::engines(data) + lathe_fuzz::engines(&data[..data.len().min(9)]));
+    println!("{calls} calls");
+    assert!(calls > 300, "only {calls} calls: the generators make too few modules that run");
+}
+
+#[test]
+fn other_engines_agree() {
+    let mut calls = 0;
+    run(|data| calls += lathe_fuzz::peers(data) + lathe_fuzz::peers(&data[..data.len().min(9)]));
+    println!("{calls} calls compared");
+    assert!(calls > 300, "only {calls} calls could be compared");
 }
