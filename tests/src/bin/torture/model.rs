@@ -322,9 +322,10 @@ impl Model {
         }
     }
 
+    /// Forgets what a revert took back, and what was sent to a node that had died over it.
     fn forget_after(&mut self, number: u64) {
         for sender in &mut self.senders {
-            sender.sent.retain(|sent| sent.block <= number);
+            sender.sent.retain(|sent| (1..=number).contains(&sent.block));
             sender.acknowledge();
         }
     }
