@@ -7,7 +7,7 @@ if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
     ../../scripts/apt.sh nodejs npm
 fi
 if ! cmp -s package-lock.json node_modules/.installed; then
-    echo "Installing cast and viem from npm..." >&2
+    echo "Installing cast, viem and ethereumjs from npm..." >&2
     npm ci --no-audit --no-fund --loglevel=error >&2
     cp package-lock.json node_modules/.installed
 fi

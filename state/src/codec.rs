@@ -18,6 +18,11 @@ pub(crate) trait Field: Sized {
 
     /// Takes one value off the front of `input`.
     fn take(input: &mut &[u8]) -> Result<Self, ScaleError>;
+
+    /// Returns about how long the encoding is, so that writing it need not move it. Nothing else depends on it.
+    fn len_hint(&self) -> usize {
+        0
+    }
 }
 
 /// A value of the database.
@@ -27,7 +32,8 @@ pub(crate) trait Record: Field {
 
     /// Returns the bytes that go into the database.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![Self::VERSION];
+        let mut out = Vec::with_capacity(1 + self.len_hint());
+        out.push(Self::VERSION);
         self.put(&mut out);
         out
     }

@@ -179,3 +179,21 @@ fn viem_deploys_reads_writes_and_waits() {
         })
     );
 }
+
+/// Another implementation of the trie verifies every proof, at every block.
+#[test]
+fn ethereumjs_verifies_the_proofs_of_every_block() {
+    let node = Node::start(&[]);
+    let cast = Cast(&node);
+    let counter = cast.create("counter/counter.wasm");
+    for number in ["7", "0", "115792089237316195423570985008687907853269984665640564039457584007913129639935"]
+    {
+        cast.send(&[&counter, "setNumber(uint256)", number]);
+    }
+    let script = root().join("tests/clients/proof.mjs");
+    let absent = "0x00000000000000000000000000000000000000ff";
+    let slots = ["0x0", "0x1", "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"];
+    let text = run(Command::new("node").arg(script).args([&node.url, &counter, absent]).args(slots));
+    let result: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(result, json!({"blocks": 5, "proofs": 40, "wrong": []}));
+}

@@ -124,6 +124,44 @@ fn verify(data_dir: &str) {
     assert_eq!(report["ok"], true, "{report}");
 }
 
+/// A limit on the size of files does to a node what a full disk does: some write fails half-way.
+#[test]
+fn a_node_whose_disk_is_full_stops_and_keeps_what_it_answered() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data_dir = dir.path().to_str().expect("a UTF-8 path");
+    let signer: PrivateKeySigner = FIRST_KEY.parse().expect("a key");
+    // The limit is in the shell's unit, 1 KiB, and holds for the log of the database.
+    let limited = dir.path().join("limited.sh");
+    let script = format!("#!/bin/bash\nulimit -f 256\nexec {} \"$@\"\n", lathe_binary().display());
+    std::fs::write(&limited, script).expect("writes");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&limited, executable).expect("sets");
+    let chain = dir.path().join("chain");
+    let arguments = ["--data-dir", chain.to_str().expect("a UTF-8 path")];
+    let node = Node::start_with(&limited, &arguments);
+    let mut answered = 0;
+    let failure = loop {
+        let raw = format!("0x{}", hex::encode(transfer(&signer, answered)));
+        match node.try_rpc("eth_sendRawTransaction", json!([raw])) {
+            Ok(_) => answered += 1,
+            Err(failure) => break failure,
+        }
+        assert!(answered < 10_000, "the limit of {data_dir} is never met");
+    };
+    let RpcFailure::Error { message, .. } = failure else { panic!("{failure:?}") };
+    assert!(message.contains("File too large"), "{message}");
+    assert!(answered > 10, "{answered} transactions fit");
+    let (success, stderr) = node.wait();
+    assert!(!success && stderr.contains("takes no more blocks"), "{stderr}");
+
+    verify(arguments[1]);
+    let node = Node::start(&arguments);
+    let nonce = quantity(&node.rpc("eth_getTransactionCount", json!([signer.address(), "latest"])));
+    assert_eq!(nonce, answered);
+    let raw = format!("0x{}", hex::encode(transfer(&signer, answered)));
+    node.rpc("eth_sendRawTransaction", json!([raw]));
+}
+
 #[test]
 fn a_chain_of_other_rules_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -153,6 +153,11 @@ impl Field for Node {
         }
     }
 
+    fn len_hint(&self) -> usize {
+        // A length of two bytes at most, and three masks.
+        2 + self.extension.len() + 3 * size_of::<u16>() + HASH_LEN * self.references.len()
+    }
+
     fn take(input: &mut &[u8]) -> Result<Self, ScaleError> {
         let extension = Vec::<u8>::decode(input)?;
         if extension.len() >= PATH_LEN || extension.iter().any(|&nibble| nibble > 0xf) {

@@ -1,6 +1,8 @@
 //! What only the store on disk can do: be somebody else's, be locked, fail to write, be cut short.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+use alloy_primitives::U256;
 
 use lathe_state::{Batch, Changes, Column, Database, RocksOptions, RocksStore, Snapshot, Store, StoreError};
 use rocksdb::{DB, Options};
@@ -111,8 +113,13 @@ fn a_log_cut_anywhere_ends_at_a_whole_block() {
     let log = logs().next().expect("there is a log");
     assert_eq!(logs().count(), 1);
     let len = fs::metadata(&log).expect("is there").len();
+    // At every end of a record, a byte before and after it, and in between.
+    let ends = record_ends(&fs::read(&log).expect("reads"));
+    assert!(ends.len() as u64 > BLOCKS && ends.last() == Some(&len), "{ends:?} of {len}");
+    let around = ends.iter().flat_map(|&end| [end - 1, end, (end + 1).min(len)]);
+    let cuts: BTreeSet<u64> = (0..=len).step_by(211).chain(around).collect();
     let mut heads = Vec::new();
-    for cut in (0..=len).rev().step_by(211) {
+    for cut in cuts.into_iter().rev() {
         let copy = tempfile::tempdir().expect("a temporary directory");
         for file in files(dir.path()) {
             fs::copy(&file, copy.path().join(file.file_name().expect("a file"))).expect("copies");
@@ -134,6 +141,110 @@ fn a_log_cut_anywhere_ends_at_a_whole_block() {
     heads.dedup();
     let every: Vec<_> = (0..=BLOCKS).rev().map(Some).chain([None]).collect();
     assert_eq!(heads, every, "each block was the last one of some cut");
+}
+
+/// Returns where the records of a RocksDB log end. A log is blocks of 32 KiB; a record in a block has a checksum of four bytes,
+/// a length of two, a type of one, and does not begin in the last six bytes of a block.
+fn record_ends(log: &[u8]) -> Vec<u64> {
+    const BLOCK: usize = 32 << 10;
+    const HEADER: usize = 7;
+    let (mut at, mut ends) = (0, Vec::new());
+    while at + HEADER <= log.len() {
+        let left = BLOCK - at % BLOCK;
+        if left < HEADER {
+            at += left;
+            continue;
+        }
+        at += HEADER + usize::from(u16::from_le_bytes([log[at + 4], log[at + 5]]));
+        ends.push(at as u64);
+    }
+    ends
+}
+
+/// Bytes that rot: whatever a reader is told then is right, or an error.
+#[test]
+fn a_flipped_byte_is_an_error_and_never_a_wrong_answer() {
+    const BLOCKS: u64 = 12;
+    const FLIPS_PER_FILE: u64 = 2;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Arc::new(open_store(dir.path()).expect("opens"));
+    let database = open(store.clone(), &Default::default()).expect("opens");
+    for n in 1..=BLOCKS {
+        let slots: Vec<_> = (0..20).map(|slot| (slot, (slot + n) % 5)).collect();
+        let mut changes = set(address(1), info(n, n), &slots);
+        changes.accounts.extend(set(address(n + 1), info(n, n), &[]).accounts);
+        advance(&database, &changes);
+        if n == BLOCKS / 2 {
+            // Half of it in tables, half in the log.
+            store.compact().expect("compacts");
+        }
+    }
+    let roots: Vec<_> = {
+        let view = database.view().expect("reads");
+        (0..=BLOCKS).map(|n| view.at(n).expect("is kept").head().state_root).collect()
+    };
+    drop((database, store));
+
+    let (mut refused, mut noticed, mut harmless) = (0, 0, 0);
+    let data = files(dir.path()).into_iter().filter(|path| {
+        // RocksDB writes these for people, or only locks them.
+        let name = path.file_name().expect("a file").to_string_lossy();
+        !["LOG", "LOCK", "IDENTITY", "OPTIONS"].iter().any(|start| name.starts_with(start))
+    });
+    for file in data {
+        let len = fs::metadata(&file).expect("is there").len();
+        for flip in 0..FLIPS_PER_FILE.min(len) {
+            let at = usize::try_from((flip * 2 + 1) * len / (FLIPS_PER_FILE * 2)).expect("a small file");
+            let copy = tempfile::tempdir().expect("a temporary directory");
+            for other in files(dir.path()) {
+                fs::copy(&other, copy.path().join(other.file_name().expect("a file"))).expect("copies");
+            }
+            let target = copy.path().join(file.file_name().expect("a file"));
+            let mut bytes = fs::read(&target).expect("reads");
+            bytes[at] ^= 0x10;
+            fs::write(&target, bytes).expect("writes");
+            let place = format!("byte {at} of {}", file.display());
+            let opened = open_store(copy.path()).map_err(|error| error.to_string()).and_then(|store| {
+                Database::open_existing(Arc::new(store), Default::default())
+                    .map_err(|error| error.to_string())
+            });
+            let Ok(database) = opened else {
+                refused += 1;
+                continue;
+            };
+            let Ok(view) = database.view() else {
+                refused += 1;
+                continue;
+            };
+            // A log ends where it is damaged, as after a power cut: an earlier block is then the head.
+            let head = view.head();
+            assert_eq!(head.state_root, roots[usize::try_from(head.number).expect("small")], "{place}");
+            for n in 0..=head.number {
+                let Ok(past) = view.at(n) else { continue };
+                if let Ok(found) = past.account(address(1)) {
+                    assert_eq!(
+                        found.map(|account| account.nonce),
+                        (n > 0).then_some(n),
+                        "{place}, block {n}"
+                    );
+                }
+                for slot in 0..20_u64 {
+                    let expected = if n == 0 { 0 } else { (slot + n) % 5 };
+                    if let Ok(found) = past.storage(address(1), U256::from(slot)) {
+                        assert_eq!(found, U256::from(expected), "{place}, block {n}, slot {slot}");
+                    }
+                }
+                if let Ok(proof) = past.proof(address(1), &[U256::from(3)]) {
+                    assert_eq!(proof.account.map(|account| account.nonce), (n > 0).then_some(n), "{place}");
+                }
+            }
+            match view.verify() {
+                Ok(report) if report.is_sound() => harmless += 1,
+                _ => noticed += 1,
+            }
+        }
+    }
+    assert!(refused > 10 && noticed > 3, "refused {refused}, noticed {noticed}, harmless {harmless}");
 }
 
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {

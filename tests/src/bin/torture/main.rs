@@ -16,7 +16,7 @@ mod load;
 mod model;
 mod random;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use lathe_tests::Node;
@@ -90,9 +90,6 @@ fn main() -> ExitCode {
                 }
                 break;
             }
-            if summary.kills.is_multiple_of(10) {
-                eprintln!("{} kills, {} transactions", summary.kills, summary.transactions);
-            }
         }
     }
     for name in SABOTAGES {
@@ -137,6 +134,15 @@ enum End {
     Point(&'static str, u64),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moment(moment) => write!(f, "after {moment:.1?}"),
+            Self::Point(point, passes) => write!(f, "at {point} after {passes} passes"),
+        }
+    }
+}
+
 impl Round {
     fn new(history: Option<u64>, sabotage: Option<&'static str>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -175,10 +181,13 @@ impl Round {
             self.model.set_up(&node)?;
             node.kill();
         }
-        if random.below(8) == 0 && self.start("open=return", durability).is_ok() {
-            return Err(Fault::Other("the node passed the failpoint at which it should die".into()));
+        if random.below(8) == 0 {
+            if self.start("open=return", durability).is_ok() {
+                return Err(Fault::Other("the node passed the failpoint at which it should die".into()));
+            }
+            (summary.kills, summary.failpoint_kills) = (summary.kills + 1, summary.failpoint_kills + 1);
         }
-        let reverts = self.sabotage.is_none() && random.below(4) == 0;
+        let reverts = self.sabotage.is_none() && self.model.has_blocks() && random.below(4) == 0;
         let end = match random.below(2) {
             _ if self.sabotage.is_some() => End::Moment(random.moment(LOAD_MAX)),
             0 => End::Moment(random.moment(LOAD_MAX)),
@@ -198,9 +207,15 @@ impl Round {
         let node = self.start(&points, durability)?;
         self.model.check_running(&node, random, summary)?;
         let revert = if reverts { self.model.revert(&node, random)? } else { None };
-        summary.reverts += u64::from(revert.is_some());
+        summary.reverts += u64::from(reverts);
         let died = load::run(node, &mut self.model, random, &end);
         summary.kills += 1;
+        eprintln!(
+            "kill {}: {end}{}, {} transactions",
+            summary.kills,
+            if died.at_failpoint { ", reached" } else { "" },
+            died.acknowledged
+        );
         summary.failpoint_kills += u64::from(died.at_failpoint);
         summary.transactions += died.acknowledged;
         check::verify(&self.data_dir())?;

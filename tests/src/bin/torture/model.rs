@@ -152,6 +152,11 @@ impl Model {
         self.is_new
     }
 
+    /// Returns whether there are blocks that a revert could take back.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.senders.iter().flat_map(|sender| &sender.sent).any(|sent| sent.block > self.first_kept.max(1))
+    }
+
     /// Deploys the contract in block 1.
     pub(crate) fn set_up(&mut self, node: &Node) -> Result<(), Fault> {
         let sender = &mut self.senders[0];
@@ -317,9 +322,10 @@ impl Model {
         }
     }
 
+    /// Forgets what a revert took back, and what was sent to a node that had died over it.
     fn forget_after(&mut self, number: u64) {
         for sender in &mut self.senders {
-            sender.sent.retain(|sent| sent.block <= number);
+            sender.sent.retain(|sent| (1..=number).contains(&sent.block));
             sender.acknowledge();
         }
     }

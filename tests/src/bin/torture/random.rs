@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-/// A xorshift generator: plenty for choosing, and nothing more.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): plenty for choosing.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // The state must not be zero; the multiplier is the golden ratio's, to spread small seeds.
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(seed)
     }
 
     fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 11) % bound
+        self.next() % bound
     }
 
     pub(crate) fn choose<T: Copy>(&mut self, of: &[T]) -> T {
