@@ -152,7 +152,9 @@ mod ours {
     }
 
     pub(super) fn translate(wasm: &[u8]) -> Result<(), String> {
-        Module::new(wasm, &RULES).map(drop).map_err(|error| error.to_string())
+        let module = Module::new(wasm, &RULES).map_err(|error| error.to_string())?;
+        module.translate();
+        Ok(())
     }
 
     pub(super) fn first_instruction(wasm: &[u8]) -> Result<(), String> {

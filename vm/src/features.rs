@@ -120,71 +120,74 @@ impl Features {
     }
 }
 
+/// Returns the proposal of a group of operators, as the parser names it; `None` for WebAssembly 1.0.
+macro_rules! proposal_of_group {
+    (mvp) => {
+        None
+    };
+    (sign_extension) => {
+        Some($crate::Proposal::SignExtension)
+    };
+    (saturating_float_to_int) => {
+        Some($crate::Proposal::SaturatingConversions)
+    };
+    (bulk_memory) => {
+        Some($crate::Proposal::BulkMemory)
+    };
+    (reference_types) => {
+        Some($crate::Proposal::ReferenceTypes)
+    };
+    (simd) => {
+        Some($crate::Proposal::Simd)
+    };
+    (tail_call) => {
+        Some($crate::Proposal::TailCalls)
+    };
+    (relaxed_simd) => {
+        Some($crate::Proposal::RelaxedSimd)
+    };
+    (threads) => {
+        Some($crate::Proposal::Threads)
+    };
+    (shared_everything_threads) => {
+        Some($crate::Proposal::SharedEverythingThreads)
+    };
+    (acquire_release_atomics) => {
+        Some($crate::Proposal::AcquireReleaseAtomics)
+    };
+    (memory_control) => {
+        Some($crate::Proposal::MemoryControl)
+    };
+    (exceptions) => {
+        Some($crate::Proposal::Exceptions)
+    };
+    (legacy_exceptions) => {
+        Some($crate::Proposal::LegacyExceptions)
+    };
+    (function_references) => {
+        Some($crate::Proposal::FunctionReferences)
+    };
+    (gc) => {
+        Some($crate::Proposal::Gc)
+    };
+    (custom_descriptors) => {
+        Some($crate::Proposal::CustomDescriptors)
+    };
+    (stack_switching) => {
+        Some($crate::Proposal::StackSwitching)
+    };
+    (wide_arithmetic) => {
+        Some($crate::Proposal::WideArithmetic)
+    };
+}
+pub(crate) use proposal_of_group;
+
 /// Returns the proposal that brought an operator, or `None` for one of WebAssembly 1.0.
 pub(crate) fn proposal_of(operator: &Operator<'_>) -> Option<Proposal> {
-    macro_rules! of_group {
-        (mvp) => {
-            None
-        };
-        (sign_extension) => {
-            Some(Proposal::SignExtension)
-        };
-        (saturating_float_to_int) => {
-            Some(Proposal::SaturatingConversions)
-        };
-        (bulk_memory) => {
-            Some(Proposal::BulkMemory)
-        };
-        (reference_types) => {
-            Some(Proposal::ReferenceTypes)
-        };
-        (simd) => {
-            Some(Proposal::Simd)
-        };
-        (tail_call) => {
-            Some(Proposal::TailCalls)
-        };
-        (relaxed_simd) => {
-            Some(Proposal::RelaxedSimd)
-        };
-        (threads) => {
-            Some(Proposal::Threads)
-        };
-        (shared_everything_threads) => {
-            Some(Proposal::SharedEverythingThreads)
-        };
-        (acquire_release_atomics) => {
-            Some(Proposal::AcquireReleaseAtomics)
-        };
-        (memory_control) => {
-            Some(Proposal::MemoryControl)
-        };
-        (exceptions) => {
-            Some(Proposal::Exceptions)
-        };
-        (legacy_exceptions) => {
-            Some(Proposal::LegacyExceptions)
-        };
-        (function_references) => {
-            Some(Proposal::FunctionReferences)
-        };
-        (gc) => {
-            Some(Proposal::Gc)
-        };
-        (custom_descriptors) => {
-            Some(Proposal::CustomDescriptors)
-        };
-        (stack_switching) => {
-            Some(Proposal::StackSwitching)
-        };
-        (wide_arithmetic) => {
-            Some(Proposal::WideArithmetic)
-        };
-    }
     macro_rules! of_operator {
         ($( @$group:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match operator {
-                $( Operator::$op { .. } => of_group!($group), )*
+                $( Operator::$op { .. } => proposal_of_group!($group), )*
                 // A variant newer than the macro's list cannot be decoded by the version that is pinned.
                 _ => None,
             }

@@ -29,6 +29,7 @@ pub(crate) use control::HEADER_SLOTS;
 pub(crate) use run::Computation;
 
 use crate::Engine;
+use crate::module::Definition;
 use crate::once::Once;
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -105,6 +106,11 @@ impl Function {
             *function.entry.get_mut() = function.stub.as_mut_ptr();
         }
         functions
+    }
+
+    /// Makes the code of a defined function, if that has not been done.
+    pub(crate) fn translate(&self, definition: &Definition) {
+        translate::code(definition, self);
     }
 
     /// Returns the first instruction.
