@@ -5,6 +5,12 @@
 
 mod peers;
 
+/// The generator of modules, which the tests of all engines share.
+#[path = "../../tests/src"]
+mod shared {
+    pub(crate) mod generate;
+}
+
 pub use peers::peers;
 
 use arbitrary::Unstructured;
@@ -76,7 +82,7 @@ fn either(data: &[u8]) -> Option<Vec<u8>> {
     match data {
         [size, seed @ ..] if data.len() <= SEED_BYTES => {
             let seed = seed.iter().fold(0, |seed, &byte| seed << 8 | u64::from(byte));
-            Some(lathe_tests::generate::module(seed, (*size).into()))
+            Some(shared::generate::module(seed, (*size).into()))
         }
         _ => smith(data),
     }
