@@ -130,8 +130,8 @@ impl DataDir {
         entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    /// Gives up the state of all but the latest `keep` blocks and the one after them, and the space it takes. Returns the
-    /// first block whose state is kept.
+    /// Gives up the state of all blocks but the latest and `keep` before it, and the space that it takes. Returns the first
+    /// block whose state is kept.
     pub fn prune(&self, keep: u64) -> Result<u64> {
         let first = self.database.prune(keep)?;
         self.store.compact()?;

@@ -35,8 +35,8 @@ impl Chain {
 
     /// Goes back to a marked block and forgets this mark and all later ones. Returns whether there was such a mark.
     pub fn restore(&self, id: u64) -> Result<bool> {
-        let Some((number, hash)) = self.snapshots.lock().blocks.get(&id).copied() else { return Ok(false) };
         let writer = self.writer.lock();
+        let Some((number, hash)) = self.snapshots.lock().blocks.get(&id).copied() else { return Ok(false) };
         if self.latest().view.hash_by_number(number)? != Some(hash) {
             // An earlier restore took the block back.
             self.snapshots.lock().blocks.remove(&id);
