@@ -105,6 +105,8 @@ fn translate(definition: &Definition, function: &Function) -> Code {
     let ty = definition.function_type(function.index);
     let body = definition.body(function.index);
     let mut translator = Translator::new(definition, ty.params(), ty.results());
+    // About a word a byte.
+    translator.words.reserve(body.as_bytes().len());
     let entry_ink = translator.locals(&body);
     let mut reader = body.get_operators_reader().expect(VALID);
     translator.next_offset = narrow(reader.original_position());
@@ -209,8 +211,9 @@ impl<'a> Translator<'a> {
             if self.ink > BLOCK_INK_MAX {
                 self.split();
             }
-            self.ink += u64::from(self.schedule.instruction(instruction_of(operator)));
-            self.reached(operator);
+            let instruction = instruction_of(operator);
+            self.ink += u64::from(self.schedule.instruction(instruction));
+            self.reached(operator, instruction);
         } else {
             self.unreached(operator);
         }

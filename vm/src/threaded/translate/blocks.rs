@@ -57,7 +57,7 @@ impl<'a> Translator<'a> {
     pub(super) fn end_block(&mut self) {
         let ink = core::mem::take(&mut self.ink);
         let rest = |open: Open| narrow(ink - open.before);
-        for open in core::mem::take(&mut self.open_words) {
+        while let Some(open) = self.open_words.pop() {
             self.set_ink(open.index, rest(open));
         }
         while let Some(open) = self.open_sites.pop() {

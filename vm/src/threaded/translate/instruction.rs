@@ -8,8 +8,8 @@ use super::blocks::Kind;
 use super::operands::{Entry, From, Held, Place};
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
-use crate::plain::{immediates, instruction_of, single};
-use lathe_gas::Instruction;
+use crate::plain::{immediates, single};
+use lathe_gas::{CostClass, Instruction};
 use wasmparser::Operator;
 
 /// A comparison that ends the code: a branch or an `eqz` on it takes its place.
@@ -67,7 +67,7 @@ pub(super) struct Step {
 
 impl Translator<'_> {
     /// Translates an operator whose own price has been added.
-    pub(super) fn reached(&mut self, operator: &Operator<'_>) {
+    pub(super) fn reached(&mut self, operator: &Operator<'_>, instruction: Instruction) {
         match *operator {
             Operator::Nop => {}
             Operator::Unreachable => {
@@ -148,7 +148,9 @@ impl Translator<'_> {
             }
             Operator::I32Eqz => self.eqz(),
             // The upper half of a slot with 32 bits is zero.
-            Operator::I64ExtendI32U => self.retype(ValueType::I64),
+            Operator::I64ExtendI32U => {
+                self.retype(ValueType::I64);
+            }
             Operator::MemorySize { .. } => {
                 self.claim(ValueType::I32);
                 let addresses = value::memory_size(self.engine);
@@ -161,7 +163,7 @@ impl Translator<'_> {
                 let slot = self.stack.last().map_or(0, |entry| entry.slot);
                 self.write_halves(value, slot);
             }
-            _ => self.numeric(operator),
+            _ => self.numeric(operator, instruction),
         }
     }
 
@@ -172,20 +174,25 @@ impl Translator<'_> {
     }
 
     /// Translates operators of fixed type.
-    fn numeric(&mut self, operator: &Operator<'_>) {
-        let instruction = instruction_of(operator);
-        let (lane, immediate) = immediates(operator);
-        match instruction {
+    fn numeric(&mut self, operator: &Operator<'_>, instruction: Instruction) {
+        let done = match instruction {
             Instruction::I32ReinterpretF32 if self.top_in_slot() => self.retype(ValueType::I32),
             Instruction::I64ReinterpretF64 if self.top_in_slot() => self.retype(ValueType::I64),
             Instruction::F32ReinterpretI32 if self.top_in_slot() => self.retype(ValueType::F32),
             Instruction::F64ReinterpretI64 if self.top_in_slot() => self.retype(ValueType::F64),
-            _ if numeric::commutes(instruction).is_some() || numeric::mirrored(instruction).is_some() => {
-                self.binary(instruction);
-            }
-            _ if self.load(instruction, immediate) || self.store(instruction, immediate) => {}
-            _ if self.unary(instruction) => {}
-            _ => self.rare(operator, instruction, lane, immediate),
+            _ => match instruction.class() {
+                CostClass::Load => self.load(instruction, immediates(operator).1),
+                CostClass::Store => self.store(instruction, immediates(operator).1),
+                _ if numeric::commutes(instruction).is_some() || numeric::mirrored(instruction).is_some() => {
+                    self.binary(instruction);
+                    true
+                }
+                _ => self.unary(instruction),
+            },
+        };
+        if !done {
+            let (lane, immediate) = immediates(operator);
+            self.rare(operator, instruction, lane, immediate);
         }
     }
 
@@ -195,10 +202,11 @@ impl Translator<'_> {
     }
 
     /// Changes the type of the topmost operand, whose bits stay.
-    fn retype(&mut self, ty: ValueType) {
+    fn retype(&mut self, ty: ValueType) -> bool {
         if let Some(entry) = self.stack.last_mut() {
             entry.ty = ty;
         }
+        true
     }
 
     fn set_local(&mut self, index: u32) {
@@ -639,9 +647,6 @@ impl Translator<'_> {
     }
 
     fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
-        if memory::select_load(self.engine, instruction, Base::Slot).is_none() {
-            return false;
-        }
         let Some(signature) = instruction.signature() else { return false };
         let entry = self.pop();
         let found = match self.look(&entry) {
@@ -660,9 +665,6 @@ impl Translator<'_> {
     }
 
     fn store(&mut self, instruction: Instruction, offset: u64) -> bool {
-        if memory::select_store(self.engine, instruction, Base::Slot, Source::Slot).is_none() {
-            return false;
-        }
         let (value, address) = (self.pop(), self.pop());
         let (in_address, in_value) = match self.look(&address) {
             plus @ From::Plus(..) => (plus, self.find(&value)),
