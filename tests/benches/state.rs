@@ -27,6 +27,10 @@ use lathe_state::{
 };
 use serde::Serialize;
 
+/// The allocator that the node has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Accounts that a block changes.
 const CHANGED: [u64; 2] = [1_000, 10_000];
 /// Repetitions of what takes milliseconds; the median counts.
