@@ -30,7 +30,7 @@ clients: ## install the clients that the end-to-end tests drive
 	@scripts/clients.sh
 
 bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
-	@CC=clang cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
+	@CC=$$(command -v clang-19 clang | head -1) cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
 
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 	@scripts/json.sh cargo test --locked -p lathe-tests --test spec -- --nocapture --test-threads=2
