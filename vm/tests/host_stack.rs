@@ -85,3 +85,31 @@ fn invoke(text: &str, engine: Engine, times: i32) -> Outcome {
     let function = machine.exported_function(instance, "f").expect("it is exported");
     machine.invoke(function, &[Value::I32(times)], &mut meter, &mut Identity)
 }
+
+#[test]
+fn a_panic_of_the_host_unwinds_through_the_guest() {
+    struct Panics;
+    impl Host for Panics {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+            panic!("the host is broken")
+        }
+    }
+    let text = r#"(module (import "env" "host" (func $host)) (func (export "f") (call $host)))"#;
+    let wasm = wat::parse_str(text).expect("the text is right");
+    for &engine in Engine::ALL {
+        let caught = std::panic::catch_unwind(|| {
+            let rules = Rules::DEVNET;
+            let module = Module::with_engine(&wasm, &rules, engine).expect("the module is valid");
+            let ExternType::Function(ty) = &module.imports()[0].ty else {
+                unreachable!("it imports a function")
+            };
+            let mut machine = Machine::new(&rules, 0);
+            let mut meter = Meter::from_gas(1_000_000);
+            let imports = [Extern::Host(0, ty.clone())];
+            let instance = machine.instantiate(&module, &imports, &mut meter).expect("the imports fit");
+            let function = machine.exported_function(instance, "f").expect("it is exported");
+            machine.invoke(function, &[], &mut meter, &mut Panics)
+        });
+        assert!(caught.is_err(), "{engine}");
+    }
+}

@@ -190,13 +190,14 @@ mod tail {
 
     use super::{Context, Handler, Next, Registers};
 
-    type Tail = unsafe extern "sysv64" fn(*const u64, *mut u64, *mut u8, *mut Context, i64, u64, f64, f32);
+    type Tail =
+        unsafe extern "sysv64-unwind" fn(*const u64, *mut u64, *mut u8, *mut Context, i64, u64, f64, f32);
 
     pub(super) fn address<H: Handler>() -> u64 {
         tail::<H> as Tail as usize as u64
     }
 
-    unsafe extern "sysv64" fn tail<H: Handler>(
+    unsafe extern "sysv64-unwind" fn tail<H: Handler>(
         ip: *const u64,
         sp: *mut u64,
         memory: *mut u8,
@@ -226,7 +227,7 @@ mod tail {
     /// Leaves the registers in the context: the end of a run. It is out of line so that handlers stay short.
     #[cold]
     #[inline(never)]
-    unsafe extern "sysv64" fn save(
+    unsafe extern "sysv64-unwind" fn save(
         ip: *const u64,
         sp: *mut u64,
         memory: *mut u8,
