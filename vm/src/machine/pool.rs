@@ -114,8 +114,8 @@ impl Pool {
     /// Cuts zeroed bytes from a slab. What is left of one that is too small is given up: less than a block.
     fn carve(&mut self, bytes: usize) -> NonNull<u8> {
         if self.slab_left < bytes {
-            let layout = Layout::from_size_align(SLAB_BYTES, PAGE_BYTES as usize)
-                .expect("the size of a slab is a multiple of the size of a page");
+            // An alignment that every allocator has anyway: for a greater one, some write the zeros themselves.
+            let layout = Layout::new::<[u128; SLAB_BYTES / size_of::<u128>()]>();
             // SAFETY: the size is not zero.
             self.slab = unsafe { alloc_zeroed(layout) };
             if self.slab.is_null() {
