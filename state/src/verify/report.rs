@@ -12,7 +12,7 @@ use crate::{
 /// Faults that a report lists; a broken database has as many as it has entries, and the first ones tell the story.
 pub const FAULTS_MAX: usize = 100;
 
-/// What [`View::verify`] found.
+/// What [`View::verify`](crate::View::verify) found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The head verified.
