@@ -12,7 +12,7 @@
 
 use super::context::{Crossing, Stop};
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide};
+use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide, words};
 use super::{Code, Function};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -64,17 +64,6 @@ pub(super) struct TailSite {
     /// Slots of parameters of the function that runs.
     pub(super) params: u16,
     pub(super) unused: u16,
-}
-
-macro_rules! words {
-    ($($ty:ident),*) => {
-        $(impl From<$ty> for u64 {
-            fn from(fields: $ty) -> Self {
-                // SAFETY: the fields fill a word without padding.
-                unsafe { core::mem::transmute(fields) }
-            }
-        })*
-    };
 }
 
 words!(CallSite, Frame, Indirect, TailSite);

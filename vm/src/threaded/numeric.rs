@@ -12,7 +12,7 @@
 #![expect(clippy::cast_precision_loss, reason = "conversions round, as the instructions say")]
 
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, B, C, Number, Operand, Short, Small, Target, ToAcc, ToSlot, Way, Wide};
+use super::operand::{A, Acc, B, C, Number, Operand, Short, Small, Target, ToAcc, ToSlot, Way, Wide, words};
 use crate::plain::float::{self, f32s, f64s};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -131,12 +131,7 @@ pub(super) struct StepEnd {
     pub(super) ink: u32,
 }
 
-impl From<StepEnd> for u64 {
-    fn from(fields: StepEnd) -> Self {
-        // SAFETY: the fields fill a word without padding.
-        unsafe { core::mem::transmute(fields) }
-    }
-}
+words!(StepEnd);
 
 /// The second operand of a step and branch.
 trait StepOperand {

@@ -45,6 +45,7 @@ pub(super) struct Way {
     pub(super) ink: u32,
 }
 
+/// Makes words of structs of fields.
 macro_rules! words {
     ($($ty:ident),*) => {
         $(impl From<$ty> for u64 {
@@ -55,6 +56,7 @@ macro_rules! words {
         })*
     };
 }
+pub(super) use words;
 
 words!(Slots, Immediate, Way);
 

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::control::CallSite;
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::Addresses;
-use super::operand::{A, Acc, B, C, Immediate, Number, Operand, Target, ToAcc, ToSlot, Wide};
+use super::operand::{A, Acc, B, C, Immediate, Number, Operand, Target, ToAcc, ToSlot, Wide, words};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
 
@@ -169,12 +169,7 @@ pub(super) struct Rare {
     pub(super) slots: u8,
 }
 
-impl From<Rare> for u64 {
-    fn from(fields: Rare) -> Self {
-        // SAFETY: the fields fill a word without padding.
-        unsafe { core::mem::transmute(fields) }
-    }
-}
+words!(Rare);
 
 /// An instruction on slots that does not end a block. Words 2 and 3 are its immediate.
 struct Within;
