@@ -13,7 +13,7 @@ pub(crate) mod vector;
 
 pub(crate) use execute::{Computation, Exit, step};
 pub(crate) use operands::Operands;
-pub(crate) use translate::{immediates, instruction_of, single, translate};
+pub(crate) use translate::{single, translate};
 
 use crate::threaded::HEADER_SLOTS;
 use alloc::boxed::Box;
