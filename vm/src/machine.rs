@@ -95,10 +95,21 @@ pub(crate) struct Instance {
 /// What stands behind an imported function.
 #[derive(Clone, Debug)]
 pub(crate) enum ImportedFunction {
-    /// A function of the host's, and the slots of its parameters.
-    Host(u32, FuncType, u32),
+    Host(HostFunction),
     /// A function that is defined where it says, never an import again.
     Defined(FunctionId),
+}
+
+/// A function of the host's.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFunction {
+    /// What the host knows it by.
+    pub(crate) number: u32,
+    pub(crate) ty: FuncType,
+    /// The slots of its parameters.
+    pub(crate) slots: u32,
+    /// The type of its result.
+    pub(crate) result: Option<ValueType>,
 }
 
 #[derive(Debug)]
@@ -128,7 +139,7 @@ impl Store {
 pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
     let instance = &instances[id.instance as usize];
     match instance.functions.get(id.function as usize) {
-        Some(ImportedFunction::Host(number, ty, _)) => Callee::Host(*number, ty),
+        Some(ImportedFunction::Host(function)) => Callee::Host(function.number, &function.ty),
         Some(ImportedFunction::Defined(target)) => {
             let imports = instances[target.instance as usize].module.definition().imported_functions;
             Callee::Defined(target.instance, target.function - imports)
