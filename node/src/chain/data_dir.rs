@@ -13,10 +13,7 @@ use lathe_state::{
 };
 
 use super::{Block, ChainError, ChainSpec, Result, record};
-use crate::runtime::{
-    Program,
-    code::{CodeKind, module_of},
-};
+use crate::runtime::{Program, code::CodeKind};
 
 /// An opened data directory.
 pub struct DataDir {
@@ -150,10 +147,9 @@ impl DataDir {
 
 /// Fails for code that could not have entered the state by a transaction.
 fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
-    if let CodeKind::Program { .. } = CodeKind::of_created(code).map_err(|error| error.to_string())? {
-        let module_bytes_max = spec.rules.limits.get(lathe_vm::Limit::ModuleBytes) as usize;
-        let module = module_of(code, module_bytes_max).map_err(|error| error.to_string())?;
-        Program::new(&module, &spec.rules).map_err(|error| error.to_string())?;
+    let kind = CodeKind::of_created(code).map_err(|error| error.to_string())?;
+    if matches!(kind, CodeKind::Program { .. } | CodeKind::Eei) {
+        Program::of_code(code, &spec.protocol()).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

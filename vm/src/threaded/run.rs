@@ -309,7 +309,7 @@ impl Computation {
                     Stop::Charge => {
                         let charged = (*context).charged;
                         meter.set_counter(registers.ink + i64::from(charged));
-                        if meter.charge(charged.into()).is_ok() {
+                        if meter.charge_execution(charged.into()).is_ok() {
                             // The reserve has refilled the counter.
                             let ink = meter.counter();
                             handler::run(self.engine, Registers { ink, ..registers });
