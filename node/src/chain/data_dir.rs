@@ -11,6 +11,8 @@ use lathe_state::{
     Account, BlockRecords, Column, ColumnSize, Database, DatabaseOptions, Genesis, Head, Loader, Progress,
     Repair, Report, StateError, Store, View,
 };
+#[cfg(feature = "rocksdb")]
+use lathe_state::{RocksOptions, RocksStore, StoreError};
 
 use super::{Block, ChainError, ChainSpec, Result, record};
 use crate::runtime::{Program, code::CodeKind};
@@ -51,6 +53,25 @@ impl DataDir {
         let store = super::open_directory(path)?;
         let database = Database::open_existing(Arc::clone(&store), DatabaseOptions::default())?;
         Ok(Self { path: path.to_owned(), store, database })
+    }
+
+    /// Cuts the log of a directory where it is damaged, and returns the latest block before that, with what was wrong if
+    /// anything was. The blocks from there on are lost.
+    #[cfg(feature = "rocksdb")]
+    pub fn cut_log(path: &Path) -> Result<(Head, Option<StoreError>)> {
+        if !path.is_dir() {
+            return Err(ChainError::NoDataDir(path.to_owned()));
+        }
+        let damage = match RocksStore::open(path, RocksOptions::default()) {
+            Ok(_) => None,
+            Err(damage @ StoreError::Damaged { is_log: true, .. }) => {
+                let options = RocksOptions { cut_damaged_log: true, ..RocksOptions::default() };
+                drop(RocksStore::open(path, options)?);
+                Some(damage)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok((Self::open(path)?.view()?.head(), damage))
     }
 
     /// Makes a chain of one block in a directory that is empty or not there: its rules and accounts are given. Returns that
