@@ -189,6 +189,15 @@ impl Module {
         }
     }
 
+    /// Returns the bytes that the code of translated functions takes so far, with its tables. At most 64 for each byte of
+    /// the module.
+    pub fn code_bytes(&self) -> usize {
+        match self.0.engine {
+            Engine::Plain => self.0.plain.iter().filter_map(Once::get).map(plain::Code::byte_len).sum(),
+            _ => threaded::code_bytes(&self.0),
+        }
+    }
+
     /// Returns the engine the module runs on.
     pub fn engine(&self) -> Engine {
         self.0.engine

@@ -86,6 +86,16 @@ pub(crate) struct Code {
     pub(crate) entry_ink: u64,
 }
 
+impl Code {
+    /// Returns the bytes it takes.
+    pub(crate) fn byte_len(&self) -> usize {
+        size_of_val(&*self.ops)
+            + size_of_val(&*self.offsets)
+            + size_of_val(&*self.targets)
+            + size_of_val(&*self.vectors)
+    }
+}
+
 /// Splits an immediate into its low and high half.
 #[expect(clippy::cast_possible_truncation, reason = "that is what splitting does")]
 pub(crate) const fn halves(immediate: u64) -> (u32, u32) {

@@ -93,6 +93,12 @@ pub(crate) fn translate(definition: &Definition) {
     translate::all(definition);
 }
 
+/// Returns the bytes that the code of translated functions takes.
+pub(crate) fn code_bytes(definition: &Definition) -> usize {
+    let codes = definition.threaded.iter().filter_map(|function| function.code.get());
+    codes.map(|code| size_of_val(&*code.words) + size_of_val(&*code.sites) + size_of_val(&*code.blocks)).sum()
+}
+
 impl Function {
     /// Returns the functions of a module, imports first, without code.
     pub(crate) fn all(types: impl Iterator<Item = u32>, imported: u32, engine: Engine) -> Box<[Self]> {
