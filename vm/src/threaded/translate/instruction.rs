@@ -120,7 +120,7 @@ impl Translator<'_> {
         match (index.checked_sub(self.definition.imported_globals), accumulator_of(ty)) {
             (Some(value), Some(accumulator)) => {
                 self.claim(ty);
-                let addresses = value::global_get(self.engine, accumulator);
+                let addresses = value::global_get(self.engine, accumulator, value);
                 let immediate = Immediate { a: 0, r: 0, value };
                 let word = self.emit(&[addresses.to_acc, immediate.into()]);
                 self.push_made(ty, word, addresses.to_slot);
@@ -150,15 +150,15 @@ impl Translator<'_> {
                     Accumulator::F64 => GlobalSource::F64,
                     Accumulator::F32 => GlobalSource::F32,
                 };
-                self.emit(&[value::global_set(self.engine, source), immediate.into()]);
+                self.emit(&[value::global_set(self.engine, source, value), immediate.into()]);
             }
             From::Slot(slot) => {
                 immediate.a = slot;
-                self.emit(&[value::global_set(self.engine, GlobalSource::Slot), immediate.into()]);
+                self.emit(&[value::global_set(self.engine, GlobalSource::Slot, value), immediate.into()]);
             }
             From::Plus(..) => unreachable!("sums were computed"),
             From::Const(constant) => {
-                let handler = value::global_set(self.engine, GlobalSource::Wide);
+                let handler = value::global_set(self.engine, GlobalSource::Wide, value);
                 self.emit(&[handler, immediate.into(), constant]);
             }
         }
