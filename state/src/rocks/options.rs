@@ -32,7 +32,7 @@ const INFO_LOG_FILES: usize = 2;
 /// Size at which RocksDB's own log is rolled.
 const INFO_LOG_BYTES: usize = 1 << 20;
 
-/// What a [`RocksStore`] may use of the machine.
+/// What a [`RocksStore`](super::RocksStore) may use of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RocksOptions {
     /// Bytes of the cache that all columns share.
