@@ -4,9 +4,11 @@
 //! chain spec. revm's types stay inside this folder.
 
 pub mod code;
+mod console;
 mod env;
 mod evm;
 mod execute;
+mod failure;
 mod gas;
 mod guest;
 mod program;
@@ -14,7 +16,12 @@ mod program_state;
 mod vm_hooks;
 mod world;
 
+pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use env::{BlockContext, Request};
 pub use evm::PAGES_OPEN_MAX;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
+pub use failure::{
+    ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
+    revert_reason, revert_text,
+};
 pub use program::{Program, ProgramError};

@@ -10,7 +10,10 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, primitives::B256};
 
-use super::code::{self, CodeError};
+use super::{
+    code::{self, CodeError},
+    failure::VIOLATIONS_MAX,
+};
 
 /// The function that a program is entered at: `(calldata length: i32) -> status: i32`.
 pub(super) const ENTRYPOINT: &str = "user_entrypoint";
@@ -40,7 +43,7 @@ pub enum ProgramError {
     Module(#[from] ModuleError),
     /// There is no such host function.
     #[error(
-        "unknown import `{module}.{name}`: programs import functions of `vm_hooks` only{}",
+        "unknown import `{module}.{name}`: programs import functions of `vm_hooks`, `console` and `debug` only{}",
         hint(module, name)
     )]
     UnknownImport {
@@ -50,7 +53,9 @@ pub enum ProgramError {
         name: String,
     },
     /// An import is not a function.
-    #[error("import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks` only")]
+    #[error(
+        "import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks`, `console` and `debug` only"
+    )]
     ImportKind {
         /// Module part of the import.
         module: String,
@@ -158,6 +163,41 @@ impl Program {
         let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
         Ok(Self { imports: imports.collect(), module, functions })
     }
+}
+
+/// Lists everything that is wrong with the module in a code, at most [`VIOLATIONS_MAX`] things. For people: it takes
+/// longer than refusing the code does.
+pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
+    let Ok(module) = code::module_of(code, rules.limits.module_bytes as usize) else { return Vec::new() };
+    let report = lathe_vm::inspect(&module, rules);
+    let mut found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    for import in &report.imports {
+        let (module, name) = (import.module.as_deref().unwrap_or_default(), import.name.as_str());
+        match HostFunction::find(module, name) {
+            Some(function) => {
+                let expected = describe(&ExternType::Function(host_type(function)));
+                if import.ty != expected {
+                    found.push(format!(
+                        "import `{module}.{name}` is a {}, but the host's is a {expected}",
+                        import.ty
+                    ));
+                }
+            }
+            None => found
+                .push(ProgramError::UnknownImport { module: module.into(), name: name.into() }.to_string()),
+        }
+    }
+    for (name, expected) in [(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)] {
+        if !report.exports.iter().any(|export| export.name == name) {
+            found.push(ProgramError::MissingExport { name, expected }.to_string());
+        }
+    }
+    let omitted = found.len().saturating_sub(VIOLATIONS_MAX) as u64 + report.violations_omitted;
+    found.truncate(VIOLATIONS_MAX);
+    if omitted > 0 {
+        found.push(format!("and {omitted} more"));
+    }
+    found
 }
 
 fn describe(ty: &ExternType) -> String {
