@@ -11,8 +11,10 @@ mod execute;
 mod failure;
 mod gas;
 mod guest;
+mod ledger;
 mod program;
 mod program_state;
+mod session;
 mod vm_hooks;
 mod world;
 
@@ -25,3 +27,4 @@ pub use failure::{
     revert_reason, revert_text,
 };
 pub use program::{Program, ProgramError};
+pub use session::{Keep, Session};
