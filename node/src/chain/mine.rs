@@ -285,7 +285,7 @@ fn receipt(
         Status::Halted(words) => (false, None, Some(halt_text(&words, failure.as_ref()))),
     };
     if let Some(failure) = &failure {
-        tracing::warn!(hash = %tx.tx_hash(), "transaction failed: {failure}");
+        tracing::info!(hash = %tx.tx_hash(), "transaction failed: {failure}");
     }
     Receipt {
         tx_type: tx.ty(),
