@@ -241,14 +241,14 @@ fn the_log_shows_what_contracts_print_and_why_calls_fail() {
     node.rpc("eth_sendTransaction", failing);
     let log = node.into_log();
     for (words, times) in [
-        ("lathe::call: execution reverted: wasm trap: unreachable after printing", 1),
-        ("lathe::call: invalid code: ", 1),
+        (" call failed: execution reverted: wasm trap: unreachable after printing", 1),
+        (" call failed: invalid code: ", 1),
         ("missing export `memory`", 1),
         ("transaction failed: execution reverted: wasm trap: unreachable after printing", 1),
     ] {
         assert_eq!(log.matches(words).count(), times, "{words}: {log}");
     }
-    let printed = format!("lathe::console: {panics}: panicked at src/lib.rs:7:9: out of tea").to_lowercase();
+    let printed = format!(" console: {panics}: panicked at src/lib.rs:7:9: out of tea").to_lowercase();
     assert!(log.to_lowercase().contains(&printed), "{log}");
 }
 

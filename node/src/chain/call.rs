@@ -254,6 +254,6 @@ fn succeeded(executed: Executed) -> Result<Executed, CallError> {
         },
         Status::Halted(words) => CallError::Halted { words, failure: failure(executed.failure) },
     };
-    tracing::info!(target: "lathe::call", "{error}");
+    tracing::info!("call failed: {error}");
     Err(error)
 }

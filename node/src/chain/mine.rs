@@ -260,13 +260,13 @@ fn decode(raw: &[u8]) -> Result<Recovered<TxEnvelope>, SubmitError> {
     tx.try_into_recovered().map_err(|error| SubmitError::Sender(error.to_string()))
 }
 
-/// Shows what contracts printed.
+/// Shows what contracts printed. A text of several lines is indented, so that it passes for no line of the log.
 pub(super) fn log_console(console: &Console) {
     for line in &console.lines {
-        tracing::info!(target: "lathe::console", "{line}");
+        tracing::info!("console: {}", line.to_string().replace('\n', "\n    "));
     }
     if console.omitted > 0 {
-        tracing::info!(target: "lathe::console", "... and {} more lines", console.omitted);
+        tracing::info!("console: and {} more lines", console.omitted);
     }
 }
 
