@@ -1,5 +1,7 @@
 //! The sandbox does what the chain does, and its cheats do what they say.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
+
 mod support;
 
 use alloy_primitives::{Address, Bytes, TxKind, U256, address, hex};
