@@ -17,7 +17,9 @@ target=wasm32-unknown-unknown
 toolchain="${LATHE_CACHE:-$HOME/.cache/lathe}/wasm-toolchain"
 toolchain_packages="rustc-web libstd-rust-web-1.96 libstd-rust-web-dev rust-web-src libllvm22 lld-22"
 # Every committed contract: directory, and the parts of std it is built with.
-contracts="calculator:core,alloc counter:std,panic_abort"
+contracts="calculator:core,alloc counter:std,panic_abort erc20:std,panic_abort erc721:std,panic_abort
+    cabinet:std,panic_abort exchange:std,panic_abort proxy:std,panic_abort factory:std,panic_abort
+    probe:std,panic_abort"
 
 say() { echo "$*" >&2; }
 finish() { # status, what happened

@@ -43,6 +43,7 @@ quick() {
     tests "the Wasm spec suite, and the engines against each other" -p lathe-tests --no-default-features --lib --test spec --test kernels --test oracle
     check "kernels are what their sources build" scripts/kernels.sh --check
     tests "node: in memory" -p lathe-node --no-default-features
+    tests "contracts: the built modules, in the sandbox" -p lathe-contracts-tests
 }
 
 all() {

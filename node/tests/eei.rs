@@ -699,7 +699,7 @@ fn steps_are_counted_across_frames_and_the_limit_ends_the_transaction() {
     for turns in [1_250, u32::MAX] {
         let ran = world(turns);
         assert!(ran.burned(), "{turns}");
-        assert!(ran.executed.failure.unwrap().contains("step limit reached"));
+        assert!(ran.executed.failure.unwrap().to_string().contains("step limit reached"));
     }
 }
 
@@ -776,7 +776,7 @@ fn a_contract_exports_main_and_memory_and_imports_functions_of_the_interface() {
     // Calling what the pre-state holds of such is an exceptional halt.
     let ran = World::new(wasm("(module)")).call();
     assert!(ran.burned());
-    assert!(ran.executed.failure.unwrap().contains("export `main` is missing"));
+    assert!(ran.executed.failure.unwrap().to_string().contains("export `main` is missing"));
 }
 
 #[test]

@@ -17,8 +17,8 @@ use crate::module::Definition;
 use crate::observer::Unobserved;
 use crate::plain::Exit;
 use crate::{
-    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind,
-    Value, plain, threaded,
+    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapFrame,
+    TrapKind, Value, plain, threaded,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -367,6 +367,15 @@ impl Machine {
 
     fn is_suspended(&self) -> bool {
         self.suspended_instance().is_some()
+    }
+
+    /// Returns where a suspended computation stands: the innermost frame first, at most 16. Empty if none is suspended.
+    pub fn backtrace(&self) -> Vec<TrapFrame> {
+        match &self.computation {
+            Computation::None => Vec::new(),
+            Computation::Plain(computation) => computation.backtrace(&self.store),
+            Computation::Threaded(computation) => computation.backtrace(&self.store),
+        }
     }
 
     /// Ends a suspended computation as if its host call had trapped. Returns where it stood.

@@ -8,9 +8,9 @@ use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_signer::SignerSync;
 
-use crate::runtime::{AccountOverride, BlockContext, Executed, Request, Status};
+use crate::runtime::{AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason};
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, error::revert_reason};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -37,6 +37,7 @@ impl Chain {
     ) -> Result<CallOutcome, CallError> {
         let overrides = account_overrides(state)?;
         let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref())?;
+        log_console(&executed.console);
         let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
         Ok(CallOutcome { output, gas_used, logs })
     }
@@ -243,15 +244,16 @@ fn account_overrides(state: Option<StateOverride>) -> Result<BTreeMap<Address, A
 
 /// Returns the execution if it succeeded, else why it did not.
 fn succeeded(executed: Executed) -> Result<Executed, CallError> {
-    match executed.status {
-        Status::Success { .. } => Ok(executed),
-        Status::Reverted => {
-            let reason = revert_reason(&executed.output).or(executed.failure);
-            Err(CallError::Reverted { output: executed.output, reason })
-        }
-        Status::Halted(words) => Err(CallError::Halted(match executed.failure {
-            Some(failure) => format!("{words}: {failure}"),
-            None => words,
-        })),
-    }
+    let failure = |failure: Option<Failure>| failure.map(Box::new);
+    let error = match executed.status {
+        Status::Success { .. } => return Ok(executed),
+        Status::Reverted => CallError::Reverted {
+            reason: revert_reason(&executed.output),
+            output: executed.output,
+            failure: failure(executed.failure),
+        },
+        Status::Halted(words) => CallError::Halted { words, failure: failure(executed.failure) },
+    };
+    tracing::info!("call failed: {error}");
+    Err(error)
 }

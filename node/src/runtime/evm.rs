@@ -9,7 +9,8 @@ use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
 
 use lathe_gas::Meter;
 use lathe_vm::{
-    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, TrapKind, Value,
+    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules,
+    TrapKind, Value,
 };
 use revm::{
     Database, MainBuilder,
@@ -25,15 +26,18 @@ use revm::{
         CallInput, CallScheme, Gas, InstructionResult, InterpreterAction,
         interpreter::EthInterpreter,
         interpreter_action::{FrameInit, FrameInput},
+        interpreter_types::Jumps,
     },
     primitives::{Address, B256, Bytes, keccak256},
 };
 
 use super::{
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
+    console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
+    failure::{ContractFrame, Failure, FailureKind},
     precompile::precompiles,
-    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
+    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
     vm_hooks::VmHooks,
@@ -73,9 +77,15 @@ pub(super) struct WasmEvm<DB: Database> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     /// Why the frame that failed last did so, for people.
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<Failure>,
+    /// The index of the outermost frame in the failure's stack.
+    failed_frame: usize,
+    /// The code that was refused, if the failure is about that.
+    refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// What contracts printed.
+    pub(crate) console: Console,
 }
 
 /// What stands beside revm's frame of the same index when its code is not EVM code.
@@ -113,12 +123,19 @@ enum Next {
 }
 
 impl Notes {
-    /// Takes note of how a frame ended.
-    fn take(&mut self, result: InstructionResult) {
+    /// Takes note of why the frame with this index fails.
+    fn fail(&mut self, index: usize, failure: Failure) {
+        self.failure = Some(failure);
+        self.failed_frame = index;
+        self.refused = None;
+    }
+
+    /// Takes note of how the frame with this index ended.
+    fn take(&mut self, index: usize, result: InstructionResult) {
         use InstructionResult as R;
         match result {
             // Whatever failed inside, the frame has dealt with it.
-            ok if ok.is_ok() => self.failure = None,
+            ok if ok.is_ok() && index <= self.failed_frame => self.failure = None,
             R::OutOfGas
             | R::MemoryOOG
             | R::MemoryLimitOOG
@@ -127,6 +144,18 @@ impl Notes {
             | R::ReentrancySentryOOG => self.out_of_gas = true,
             _ => {}
         }
+        // A frame below the failed one that fails, too, is another story: its output tells it.
+        if !result.is_ok() && index > self.failed_frame {
+            self.failure = None;
+        }
+    }
+
+    /// Completes what is known once the transaction has ended: lists all that is wrong with a module that was refused.
+    fn complete(mut self, rules: &Rules) -> Self {
+        if let (Some(failure), Some(code)) = (&mut self.failure, self.refused.take()) {
+            failure.violations = violations(&code, rules);
+        }
+        self
     }
 }
 
@@ -160,7 +189,8 @@ impl<DB: Database> WasmEvm<DB> {
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
         let result = LatheHandler(PhantomData).run(self)?;
-        Ok((result, mem::take(&mut self.notes)))
+        let notes = mem::take(&mut self.notes);
+        Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
     }
 
     /// Returns the context.
@@ -181,9 +211,42 @@ impl<DB: Database> WasmEvm<DB> {
         }
     }
 
+    /// Returns what a failure's stack shows of the top frame.
+    fn contract_frame(&mut self) -> ContractFrame {
+        let input = &self.frame().interpreter.input;
+        let contract = input.target_address;
+        let code = input.bytecode_address.filter(|code| *code != contract);
+        ContractFrame { contract, label: None, code, functions: Vec::new(), pc: None }
+    }
+
+    /// Takes note of why the top frame fails.
+    fn fail(&mut self, failure: Failure) {
+        let index = self.inner.frame_stack.index().unwrap_or_default();
+        self.notes.fail(index, failure);
+    }
+
+    /// Adds the top frame to the stack of a failure that came from the frame with the index `ended`, which it called.
+    fn note_caller(&mut self, index: usize, ended: usize) {
+        if self.notes.failure.is_none() || self.notes.failed_frame != ended {
+            return;
+        }
+        let mut caller = self.contract_frame();
+        match self.wasm.last() {
+            Some(WasmFrame { index: at, run: Run::Entered(entered) }) if *at == index => {
+                caller.functions = entered.machine.backtrace().iter().map(Into::into).collect();
+            }
+            _ => caller.pc = Some(self.frame().interpreter.bytecode.pc() as u64),
+        }
+        self.notes.failed_frame = index;
+        if let Some(failure) = &mut self.notes.failure {
+            failure.called_from(|| caller);
+        }
+    }
+
     /// Ends the top frame as an exceptional halt whose reason travels outside consensus.
     fn refuse(&mut self, reason: String) -> InterpreterAction {
-        self.notes.failure = Some(reason);
+        let account = self.contract_frame();
+        self.fail(Failure::early(FailureKind::Refused, reason, account));
         InterpreterAction::new_halt(
             InstructionResult::CreateContractStartingWithEF,
             self.frame().interpreter.gas,
@@ -240,9 +303,12 @@ impl<DB: Database> WasmEvm<DB> {
                 _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
             },
             Outcome::Trapped(trap) => {
-                let detail = state.trap_reason.take().map(|reason| format!(": {reason}")).unwrap_or_default();
-                self.notes.failure = Some(format!("wasm trap: {trap}{detail}"));
-                return match trap.kind {
+                let (kind, detail) = (trap.kind, state.trap_reason.take());
+                let account = self.contract_frame();
+                let printed = self.notes.console.last_words(account.contract);
+                let failure = Failure::trap(&trap, detail, printed, account);
+                self.notes.fail(index, failure);
+                return match kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
                         InterpreterAction::new_halt(InstructionResult::StackOverflow, gas)
@@ -287,6 +353,7 @@ impl<DB: Database> WasmEvm<DB> {
                     gas: &mut interpreter.gas,
                     functions: &program.functions,
                     state,
+                    console: &mut self.notes.console,
                 };
                 (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
@@ -373,12 +440,19 @@ impl<DB: Database> WasmEvm<DB> {
             Ok(true) => {}
             Ok(false) => {
                 let gas = self.frame().interpreter.gas;
+                let account = self.contract_frame();
+                let detail = format!("it costs more than the {} gas left", gas.remaining());
+                self.fail(Failure::early(FailureKind::Load, detail, account));
                 return Err(InterpreterAction::new_halt(InstructionResult::OutOfGas, gas));
             }
             Err(error) => return Err(self.refuse(error.to_string())),
         }
         let program = self.code.program(hash, code);
-        program.map_err(|error| self.refuse(error.to_string()))
+        program.map_err(|error| {
+            let action = self.refuse(error.to_string());
+            self.notes.refused = Some(Bytes::copy_from_slice(code));
+            action
+        })
     }
 
     /// Charges the top frame for loading a program; false if it cannot pay.
@@ -427,7 +501,8 @@ impl<DB: Database> WasmEvm<DB> {
                 Ok(Box::new(Entered { machine, instance, meter, program, state, install, next }))
             }
             Err(error) => {
-                self.notes.failure = Some(format!("instantiation: {error}"));
+                let account = self.contract_frame();
+                self.fail(Failure::early(FailureKind::Instantiation, error.to_string(), account));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
                 } else if program.interface == Interface::Eei {
@@ -463,7 +538,8 @@ impl<DB: Database> WasmEvm<DB> {
                 match CodeKind::of_created(&code) {
                     Ok(CodeKind::Eei) if code.len() > limit => {
                         let error = CodeError::TooLong { what: "EEI code", bytes: code.len(), limit };
-                        self.notes.failure = Some(error.to_string());
+                        let account = self.contract_frame();
+                        self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
                     Ok(CodeKind::Program { .. } | CodeKind::Eei) => {
@@ -477,7 +553,8 @@ impl<DB: Database> WasmEvm<DB> {
                     }
                     Ok(_) => action,
                     Err(error @ CodeError::TooLong { .. }) => {
-                        self.notes.failure = Some(error.to_string());
+                        let account = self.contract_frame();
+                        self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
                     Err(error) => self.refuse(error.to_string()),
@@ -575,13 +652,17 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
-        self.notes.take(result.interpreter_result().result);
+        // A frame that ended before it began, such as a precompile's, was never on the stack.
+        let mut ended = self.inner.frame_stack.index().map_or(0, |top| top + 1);
         if self.frame().is_finished() {
+            ended -= 1;
             self.inner.frame_stack.pop();
         }
+        self.notes.take(ended, result.interpreter_result().result);
         let Some(parent) = self.inner.frame_stack.index() else { return Ok(Some(result)) };
         self.forget_from(parent + 1);
         let status = child_status(&result);
+        self.note_caller(parent, ended);
         let frame = self.inner.frame_stack.get();
         frame.return_result::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, result)?;
         if let Some(WasmFrame { index, run: Run::Entered(entered), .. }) = self.wasm.last_mut()

@@ -19,8 +19,10 @@ use revm::{
 };
 
 use super::{
+    console::Console,
     env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
+    failure::Failure,
     program::CodeCache,
     protocol::Protocol,
     world::{BlockHashes, World, WorldError, to_bytecode},
@@ -58,9 +60,11 @@ pub struct Executed {
     /// Logs in order.
     pub logs: Vec<Log>,
     /// Why it failed, for people, where the output does not say it.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub ran_out_of_gas: bool,
+    /// What contracts printed.
+    pub console: Console,
 }
 
 /// Why a transaction was not executed at all.
@@ -106,6 +110,10 @@ impl Runtime {
     /// Returns what the chain decides about transactions.
     pub fn protocol(&self) -> &Protocol {
         self.code.protocol()
+    }
+
+    pub(super) fn code_cache(&self) -> Arc<CodeCache> {
+        self.code.clone()
     }
 
     /// Begins a block on top of a state.
@@ -238,9 +246,9 @@ impl BlockExecutor {
     }
 }
 
-fn executed(result: ExecutionResult, notes: Notes) -> Executed {
+pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
-    let Notes { failure, out_of_gas: ran_out_of_gas } = notes;
+    let Notes { failure, out_of_gas: ran_out_of_gas, console, .. } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
@@ -254,6 +262,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
                 logs,
                 failure: None,
                 ran_out_of_gas,
+                console,
             }
         }
         ExecutionResult::Revert { output, .. } => Executed {
@@ -263,6 +272,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             output,
             logs: Vec::new(),
             ran_out_of_gas,
+            console,
         },
         ExecutionResult::Halt { reason, .. } => Executed {
             status: Status::Halted(halt_words(&reason)),
@@ -271,6 +281,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             logs: Vec::new(),
             failure,
             ran_out_of_gas,
+            console,
         },
     }
 }
@@ -316,7 +327,7 @@ fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
 }
 
 /// Returns geth's words for an invalid transaction: clients match on them.
-fn invalid_words(invalid: &InvalidTransaction) -> String {
+pub(super) fn invalid_words(invalid: &InvalidTransaction) -> String {
     use InvalidTransaction as I;
     match invalid {
         I::NonceTooLow { tx, state } => format!("nonce too low: next nonce {state}, tx nonce {tx}"),

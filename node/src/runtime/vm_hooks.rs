@@ -1,4 +1,4 @@
-//! The `vm_hooks` host functions: what a program can ask of the world.
+//! The `vm_hooks` host functions: what a program can ask of the world. Beside them `console`, which prints for people.
 //!
 //! Pointers are `i32` into the memory of the calling instance; U256 and hashes are 32 big-endian bytes, addresses
 //! 20 bytes. A pointer outside memory traps before anything is done. Each function charges the crossing (its row
@@ -16,6 +16,7 @@ use revm::{
 };
 
 use super::{
+    console::Console,
     gas::{self, Stop},
     guest::{Arguments, Failure, Memory, Outcome, clamp, i32_value, i64_value, length_u32},
     program_state::{ProgramState, Reply},
@@ -49,6 +50,8 @@ pub(super) struct VmHooks<'a> {
     pub functions: &'a [HostFunction],
     /// What the frame keeps.
     pub state: &'a mut ProgramState,
+    /// Takes what the program prints.
+    pub console: &'a mut Console,
 }
 
 impl VmHost for VmHooks<'_> {
@@ -245,6 +248,21 @@ impl VmHooks<'_> {
             }
             // `memory.grow` pays for its pages itself; contracts import this so that the import exists.
             F::PayForMemoryGrow => {}
+            F::LogTxt => {
+                let text = memory.read(a.u32(0), a.u32(1))?;
+                gas::copy(self.host, meter, a.u32(1))?;
+                self.console.print(address, text);
+            }
+            F::LogI32 | F::LogI64 | F::LogF32 | F::LogF64 => self.console.print_number(address, a.value(0)),
+            F::TeeI32 | F::TeeI64 | F::TeeF32 | F::TeeF64 => {
+                self.console.print_number(address, a.value(0));
+                return Ok(Some(a.value(0)));
+            }
+            F::NullHost => {}
+            F::StartBenchmark | F::EndBenchmark => {
+                let text = format!("{}: {} ink left", function.name(), meter.ink_left());
+                self.console.print(address, text.as_bytes());
+            }
             other => unreachable!("linking gives programs no {other}"),
         }
         Ok(None)
