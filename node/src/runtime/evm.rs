@@ -11,11 +11,10 @@ use lathe_gas::Meter;
 use lathe_vm::{FunctionId, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, TrapKind, Value};
 use revm::{
     Database, MainBuilder,
-    context::{BlockEnv, CfgEnv, Context, FrameStack, Journal, TxEnv},
+    context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        MainnetEvm,
+        EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -28,7 +27,10 @@ use revm::{
 };
 
 use super::{
+    arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
+    gas::Stop,
+    precompiles::Precompiles,
     program::{CodeCache, ENTRYPOINT, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
     program_state::{ChildStatus, ProgramState, Reply},
     vm_hooks::VmHooks,
@@ -46,7 +48,7 @@ type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: MainnetEvm<Ctx<DB>>,
+    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -122,8 +124,9 @@ impl<DB: Database> WasmEvm<DB> {
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
         Self {
-            inner: ctx.build_mainnet(),
+            inner: ctx.build_mainnet().with_precompiles(precompiles),
             wasm: Vec::new(),
+        let precompiles = Precompiles::new(ctx.cfg.spec, code.clone());
             accounts: Vec::new(),
             code,
             loaded: HashSet::new(),
@@ -320,6 +323,21 @@ impl<DB: Database> WasmEvm<DB> {
         Ok(paid)
     }
 
+    /// Pays for recording a program as active and does it; a creation that fails later takes it back. Returns the gas
+    /// left.
+    fn record(&mut self, hash: B256) -> Result<Gas, InterpreterAction> {
+        let mut meter = Meter::from_gas(self.frame().interpreter.gas.remaining());
+        let recorded = arb_wasm::record(&mut self.inner.ctx, &mut meter, hash);
+        let gas = &mut self.frame().interpreter.gas;
+        settle(gas, &meter);
+        let halt = |result| InterpreterAction::new_halt(result, *gas);
+        match recorded {
+            Ok(()) => Ok(*gas),
+            Err(Stop::OutOfGas) => Err(halt(InstructionResult::OutOfGas)),
+            Err(Stop::Fatal) => Err(halt(InstructionResult::FatalExternalError)),
+        }
+    }
+
     /// Instantiates a program in the top frame.
     fn instantiate(
         &mut self,
@@ -377,10 +395,10 @@ impl<DB: Database> WasmEvm<DB> {
                 self.frame().interpreter.gas = result.gas;
                 match CodeKind::of_created(&code) {
                     Ok(CodeKind::Program { .. }) => match self.load(keccak256(&code), &code) {
-                        Ok(_) => {
-                            let gas = self.frame().interpreter.gas;
-                            InterpreterAction::new_return(result.result, code, gas)
-                        }
+                        Ok(_) => match self.record(keccak256(&code)) {
+                            Ok(gas) => InterpreterAction::new_return(result.result, code, gas),
+                            Err(halt) => halt,
+                        },
                         Err(halt) => halt,
                     },
                     Ok(_) => action,
@@ -417,16 +435,14 @@ fn settle(gas: &mut Gas, meter: &Meter) {
 impl<DB: Database> EvmTr for WasmEvm<DB> {
     type Context = Ctx<DB>;
     type Instructions = Instructions<DB>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = Frame;
 
-    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &EthPrecompiles, &FrameStack<Frame>) {
+    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &Precompiles, &FrameStack<Frame>) {
         self.inner.all()
     }
 
-    fn all_mut(
-        &mut self,
-    ) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut EthPrecompiles, &mut FrameStack<Frame>) {
+    fn all_mut(&mut self) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut Precompiles, &mut FrameStack<Frame>) {
         self.inner.all_mut()
     }
 
@@ -439,6 +455,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
+            if let Some(failure) = self.inner.precompiles.take_failure() {
+                self.notes.failure = Some(failure);
+            }
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
@@ -460,7 +479,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
-                let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
             }
