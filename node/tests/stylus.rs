@@ -397,3 +397,154 @@ fn multicall_batches_calls_of_contracts_of_both_kinds() {
         assert_eq!((result.success, &result.returnData[..]), (success, &support::word(value)[..]));
     }
 }
+
+/// Returns the trace of the last transaction that [`Devnet::send`] makes of this.
+fn trace(devnet: &Devnet, to: Address, input: impl Into<Bytes>, value: u64) -> Value {
+    devnet.send(TxKind::Call(to), input, value, GAS);
+    let hash = *devnet.0.head().transactions[0].tx_hash();
+    serde_json::from_str(&devnet.0.trace_transaction(hash).unwrap().to_stylus_json()).unwrap()
+}
+
+/// Returns names of steps, those inside them in parentheses.
+fn names(steps: &Value) -> String {
+    let names = steps.as_array().unwrap().iter().map(|step| {
+        let inner = step.get("steps").map(|steps| format!("({})", names(steps))).unwrap_or_default();
+        format!("{}{inner}", step["name"].as_str().unwrap())
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_trace_shows_host_calls_with_what_stood_behind_their_pointers() {
+    let devnet = Devnet::new();
+    let script = devnet.deploy(SCRIPT);
+    let steps =
+        Script::new().cache(1, 2).flush(true).load(1).tstore(3, 4).log(B256::repeat_byte(5)).balance(script);
+    let trace = trace(&devnet, script, steps.0.clone(), 6);
+    let steps_of: BTreeMap<&str, &Value> =
+        trace.as_array().unwrap().iter().map(|step| (step["name"].as_str().unwrap(), step)).collect();
+    let hex_word = |value: u64| hex::encode(support::word(value));
+    for (name, arguments, results) in [
+        ("user_entrypoint", hex::encode(u32::try_from(steps.0.len()).unwrap().to_be_bytes()), String::new()),
+        ("read_args", String::new(), hex::encode(&steps.0)),
+        ("storage_cache_bytes32", hex_word(1) + &hex_word(2), String::new()),
+        ("storage_flush_cache", "01".into(), String::new()),
+        ("storage_load_bytes32", hex_word(1), hex_word(2)),
+        ("transient_store_bytes32", hex_word(3) + &hex_word(4), String::new()),
+        ("emit_log", "00000001".to_owned() + &"05".repeat(32), String::new()),
+        ("account_balance", hex::encode(script), hex_word(6)),
+        ("write_result", hex_word(2) + &hex_word(6), String::new()),
+        ("user_returned", String::new(), "00000000".into()),
+    ] {
+        let step = steps_of[name];
+        assert_eq!(step["args"], format!("0x{arguments}"), "{name}");
+        assert_eq!(step["outs"], format!("0x{results}"), "{name}");
+        assert!(step.get("address").is_none() && step.get("steps").is_none(), "{name}");
+    }
+    // Ink goes down from step to step, and each host call takes some.
+    let inks: Vec<u64> = trace
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|step| [step["startInk"].as_u64().unwrap(), step["endInk"].as_u64().unwrap()])
+        .collect();
+    assert!(inks.is_sorted_by(|earlier, later| earlier >= later), "{inks:?}");
+    let write = steps_of["storage_flush_cache"];
+    let paid = write["startInk"].as_u64().unwrap() - write["endInk"].as_u64().unwrap();
+    assert!(paid > 22_100 * 10_000, "{paid}");
+}
+
+#[test]
+fn a_trace_nests_calls_through_both_kinds_of_contracts() {
+    let devnet = Devnet::new();
+    let [outer, inner] = [devnet.deploy(SCRIPT), devnet.deploy(SCRIPT)];
+    let proxy = devnet.deploy_evm(&relay(evm::DELEGATECALL, inner));
+    let identity = address!("0000000000000000000000000000000000000004");
+    let context = Script::new().code_size(inner);
+    let steps = Script::new()
+        .call(proxy, 0, ALL, &context)
+        .static_call(identity, ALL, [1, 2])
+        .delegate_call(inner, 9_999, Script::new().spin())
+        .create1(0, &envelope(0, &wasm(SCRIPT), &[]))
+        .call(inner, 1_000_000_000, ALL, &context)
+        .trap();
+    let trace = trace(&devnet, outer, steps.0, 0);
+    let call = "return_data_size read_return_data";
+    assert_eq!(
+        names(&trace),
+        format!(
+            "user_entrypoint read_args \
+             call_contract(evm_delegate_call_contract(user_entrypoint read_args account_code_size write_result user_returned)) {call} \
+             static_call_contract() {call} \
+             delegate_call_contract(user_entrypoint read_args) {call} \
+             evm_create1() create1 {call} \
+             call_contract() {call}"
+        )
+    );
+    let calls: Vec<&Value> =
+        trace.as_array().unwrap().iter().filter(|step| step.get("steps").is_some()).collect();
+    let [through_proxy, precompile, starved, creation, too_poor] = calls[..] else { panic!("{calls:?}") };
+    assert_eq!(through_proxy["address"], hex::encode_prefixed(proxy));
+    assert_eq!(through_proxy["steps"][0]["address"], hex::encode_prefixed(inner));
+    assert_eq!(through_proxy["outs"], "0x0000000500");
+    let gas = "ffffffffffffffff";
+    assert_eq!(precompile["args"], format!("0x{}{gas}0102", hex::encode(identity)));
+    assert_eq!(precompile["outs"], "0x0000000200");
+    assert_eq!((&starved["outs"], &too_poor["outs"]), (&"0x0000000002".into(), &"0x0000000002".into()));
+    assert_eq!(creation["address"], hex::encode_prefixed(outer.create(1)));
+    // Of what the child had left over, nothing is missing: the next step starts where the call ended.
+    let steps = trace.as_array().unwrap();
+    for pair in
+        steps.windows(2).filter(|pair| pair[0]["name"] != "evm_create1" && pair[1]["name"] != "evm_create1")
+    {
+        assert!(pair[0]["endInk"].as_u64() >= pair[1]["startInk"].as_u64(), "{pair:?}");
+    }
+}
+
+#[test]
+fn a_traced_transaction_runs_after_those_before_it_in_its_block_and_changes_nothing() {
+    let devnet = Devnet::new();
+    let script = devnet.deploy(SCRIPT);
+    let number = devnet.0.head().header.number;
+    let trace = trace(&devnet, script, Script::new().store(1, 2).0, 0);
+    assert!(names(&trace).contains("storage_flush_cache"));
+    assert_eq!(devnet.0.head().header.number, number + 1);
+    let gas_used = |trace: &Value| {
+        let steps = trace.as_array().unwrap();
+        steps[0]["startInk"].as_u64().unwrap() - steps.last().unwrap()["endInk"].as_u64().unwrap()
+    };
+    // On the state before it the slot was empty, and still is for the trace: a write of the same value is cheaper.
+    let hash = *devnet.0.head().transactions[0].tx_hash();
+    let again: Value =
+        serde_json::from_str(&devnet.0.trace_transaction(hash).unwrap().to_stylus_json()).unwrap();
+    assert_eq!(trace, again);
+    let request =
+        TransactionRequest::default().to(script).input(Bytes::from(Script::new().store(1, 2).0).into());
+    let call = devnet.0.trace_call(request, BlockId::latest(), None, None).unwrap();
+    let call: Value = serde_json::from_str(&call.to_stylus_json()).unwrap();
+    assert!(gas_used(&call) + 19_000 * 10_000 < gas_used(&trace));
+    let error = devnet.0.trace_transaction(B256::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "transaction not found");
+}
+
+#[test]
+fn a_trace_without_programs_is_empty() {
+    let devnet = Devnet::new();
+    assert_eq!(trace(&devnet, Address::repeat_byte(8), [], 1), Value::Array(Vec::new()));
+    assert_eq!(trace(&devnet, ARB_WASM, stylusVersionCall {}.abi_encode(), 0), Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_trace_of_the_deepest_calls_is_written_without_recursion() {
+    let devnet = Devnet::new();
+    let recurse = wasm(include_str!("../../contracts/wat/recurse.wat"));
+    let contract = created(&devnet.try_deploy(envelope(0, &recurse, &[])));
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
+        let request = TransactionRequest::default().to(contract);
+        devnet.0.trace_call(request, BlockId::latest(), None, None).unwrap().to_stylus_json()
+    });
+    let json = thread.unwrap().join().unwrap();
+    let depth = json.matches("\"user_entrypoint\"").count();
+    assert!(depth > 100, "{depth}");
+    assert_eq!(json.matches('[').count(), json.matches(']').count());
+}

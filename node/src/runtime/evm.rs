@@ -33,6 +33,7 @@ use super::{
     precompiles::Precompiles,
     program::{CodeCache, ENTRYPOINT, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
     program_state::{ChildStatus, ProgramState, Reply},
+    trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
 
@@ -56,6 +57,8 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Codes loaded in this transaction: loading them again is cheap.
     loaded: HashSet<B256>,
     notes: Notes,
+    /// Records what happens, if the next transaction is traced.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// What is known of a transaction's frames besides its result. Outside consensus.
@@ -123,15 +126,27 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
+        let precompiles = Precompiles::new(ctx.cfg.spec, code.clone());
         Self {
             inner: ctx.build_mainnet().with_precompiles(precompiles),
             wasm: Vec::new(),
-        let precompiles = Precompiles::new(ctx.cfg.spec, code.clone());
             accounts: Vec::new(),
             code,
             loaded: HashSet::new(),
             notes: Notes::default(),
+            recorder: None,
         }
+    }
+
+    /// Runs one transaction as [`Self::transact`] does, and records it.
+    pub(super) fn trace(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<Result<Recording, RecordingTooLong>, TransactError<DB::Error>> {
+        self.recorder = Some(Box::default());
+        let result = self.transact(tx);
+        let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
+        result.map(|_| recorder.finish())
     }
 
     /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
@@ -187,6 +202,24 @@ impl<DB: Database> WasmEvm<DB> {
             Err(action) => return action,
         };
         let outcome = self.step(&mut entered);
+        if let Some(recorder) = &mut self.recorder {
+            let status = match &outcome {
+                Outcome::Returned(values) => match values[..] {
+                    [Value::I32(status)] => Some(status.cast_unsigned()),
+                    _ => None,
+                },
+                Outcome::Exited => entered.state.exit_status,
+                _ => None,
+            };
+            if let Some(status) = status {
+                recorder.mark(
+                    "user_returned",
+                    Bytes::new(),
+                    status.to_be_bytes().into(),
+                    entered.meter.ink_left(),
+                );
+            }
+        }
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
@@ -244,16 +277,24 @@ impl<DB: Database> WasmEvm<DB> {
             gas: &mut interpreter.gas,
             functions: &program.functions,
             state,
+            recorder: self.recorder.as_deref_mut(),
         };
         match *next {
             Next::Invoke(entrypoint) => {
                 let length = u32::try_from(hooks.calldata.len()).expect("gas bounds data far below 4 GiB");
+                if let Some(recorder) = &mut hooks.recorder {
+                    recorder.mark(ENTRYPOINT, length.to_be_bytes().into(), Bytes::new(), meter.ink_left());
+                }
                 machine.invoke(entrypoint, &[Value::I32(length.cast_signed())], meter, &mut hooks)
             }
             Next::Resume(reply, status) => {
                 // What the child left is back in revm's counter, which stood at the meter's gas before.
                 meter.return_gas(hooks.gas.remaining() - meter.gas_left());
                 let length = u32::try_from(hooks.return_data.len()).expect("gas bounds data far below 4 GiB");
+                if let Some(recorder) = &mut hooks.recorder {
+                    let results = host_call::child_results(reply, status, length);
+                    recorder.end_host_call(Some(results), meter.ink_left());
+                }
                 let result = reply.deliver(status, length, machine.memory_mut(*instance));
                 machine.resume(result, meter, &mut hooks)
             }
@@ -450,6 +491,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_frame(&init.frame_input);
+        }
         let runs_in_caller = matches!(
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
@@ -458,10 +502,21 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             if let Some(failure) = self.inner.precompiles.take_failure() {
                 self.notes.failure = Some(failure);
             }
+            // The result of an inner frame is returned to its caller, where its recording ends.
+            if let Some(recorder) = &mut self.recorder
+                && index == 0
+            {
+                recorder.end_frame();
+            }
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(recorder) = &mut self.recorder
+            && matches!(frame.data, FrameData::Create(_))
+        {
+            recorder.created(target);
+        }
         self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
         let is_wasm = match frame.data {
@@ -498,6 +553,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
         self.notes.take(result.interpreter_result().result);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_frame();
+        }
         if self.frame().is_finished() {
             self.inner.frame_stack.pop();
         }

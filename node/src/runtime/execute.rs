@@ -8,6 +8,7 @@ use lathe_state::{AccountChange, AccountInfo, Changes, StateError, View};
 use lathe_vm::Rules;
 use revm::{
     Context, DatabaseCommit, DatabaseRef, MainContext,
+    context::TxEnv,
     context_interface::{
         ContextTr, JournalTr,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, Output},
@@ -21,6 +22,7 @@ use super::{
     env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
     program::CodeCache,
+    trace::{Recording, RecordingTooLong},
     world::{World, WorldError, to_bytecode},
 };
 
@@ -71,6 +73,9 @@ pub enum ExecuteError {
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// It was to be recorded, but did too much.
+    #[error(transparent)]
+    Recording(#[from] RecordingTooLong),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -116,6 +121,30 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
     ) -> Result<Executed, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
+    /// Records a call on top of a state, without keeping anything.
+    pub fn trace_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<Recording, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        Ok(evm.trace(tx).map_err(execute_error)??)
+    }
+
+    fn prepare_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<(WasmEvm<CacheDB<World>>, TxEnv), ExecuteError> {
         let mut db = CacheDB::new(World { view, code: self.code.clone() });
         for (address, account) in overrides {
             apply_override(&mut db, *address, account)?;
@@ -136,9 +165,7 @@ impl Runtime {
             .with_db(db)
             .with_cfg(config(self.chain_id, Mode::Call))
             .with_block(block_env(block));
-        let mut evm = WasmEvm::new(ctx, self.code.clone());
-        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
-        Ok(executed(result, notes))
+        Ok((WasmEvm::new(ctx, self.code.clone()), tx))
     }
 }
 
@@ -183,6 +210,13 @@ impl BlockExecutor {
         let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
         self.evm.ctx().db_mut().commit(changes);
         Ok(executed(result, notes))
+    }
+
+    /// Records a transaction, whose effects are not kept.
+    pub fn trace(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Recording, ExecuteError> {
+        let recording = self.evm.trace(tx_env(tx));
+        self.evm.ctx().journal_mut().finalize();
+        Ok(recording.map_err(|error| execute_error(error.map_db_err(world_error)))??)
     }
 
     /// Ends the block: returns what it changed.

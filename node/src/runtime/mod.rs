@@ -13,6 +13,7 @@ mod guest;
 mod precompiles;
 mod program;
 mod program_state;
+pub mod trace;
 mod vm_hooks;
 mod world;
 
