@@ -18,6 +18,7 @@ mod output;
 mod run;
 mod scale;
 mod send;
+mod upload;
 mod value;
 
 use clap::{Parser, Subcommand};
