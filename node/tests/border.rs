@@ -79,7 +79,8 @@ fn frames_of_both_kinds_nest_to_the_evm_s_depth_in_any_mix_on_a_small_stack() {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             seed as usize >> 16
         };
-        let mixes: [(&str, Box<dyn FnMut(usize) -> usize>); 6] = [
+        type Mix = Box<dyn FnMut(usize) -> usize>;
+        let mixes: [(&str, Mix); 6] = [
             ("programs", Box::new(|_| 0)),
             ("EVM code", Box::new(|_| 1)),
             ("in turn", Box::new(|index| index % 2)),
