@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup asan valgrind fuzz devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test test-stylus quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -18,6 +18,9 @@ demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the rece
 
 test: setup clients ## everything that CI wants
 	@scripts/test.sh all
+
+test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
+	@scripts/stylus.sh $(LATHE) $(if $(RECORD),--record)
 
 torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2

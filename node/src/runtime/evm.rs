@@ -14,11 +14,10 @@ use lathe_vm::{
 };
 use revm::{
     Database, MainBuilder,
-    context::{BlockEnv, CfgEnv, Context, FrameStack, Journal, TxEnv},
+    context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        MainnetEvm,
+        EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -32,14 +31,17 @@ use revm::{
 };
 
 use super::{
+    arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
-    precompile::precompiles,
+    gas::Stop,
+    precompiles::Precompiles,
     program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
+    trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
 
@@ -59,7 +61,7 @@ type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: MainnetEvm<Ctx<DB>>,
+    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -71,6 +73,8 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
+    /// Records what happens, if the next transaction is traced.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// What is known of a transaction's frames besides its result. Outside consensus.
@@ -163,10 +167,9 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
-        let mut inner = ctx.build_mainnet();
-        inner.precompiles.precompiles = precompiles(code.protocol());
+        let precompiles = Precompiles::new(code.clone());
         Self {
-            inner,
+            inner: ctx.build_mainnet().with_precompiles(precompiles),
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -174,7 +177,19 @@ impl<DB: Database> WasmEvm<DB> {
             loaded: HashSet::new(),
             steps_left: None,
             notes: Notes::default(),
+            recorder: None,
         }
+    }
+
+    /// Runs one transaction as [`Self::transact`] does, and records it.
+    pub(super) fn trace(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<Result<Recording, RecordingTooLong>, TransactError<DB::Error>> {
+        self.recorder = Some(Box::default());
+        let result = self.transact(tx);
+        let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
+        result.map(|_| recorder.finish())
     }
 
     /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
@@ -266,6 +281,24 @@ impl<DB: Database> WasmEvm<DB> {
         };
         let outcome = self.step(&mut entered);
         self.steps_left = entered.meter.steps_left();
+        if let Some(recorder) = &mut self.recorder {
+            let status = match &outcome {
+                Outcome::Returned(values) => match values[..] {
+                    [Value::I32(status)] => Some(status.cast_unsigned()),
+                    _ => None,
+                },
+                Outcome::Exited => entered.state.exit_status,
+                _ => None,
+            };
+            if let Some(status) = status {
+                recorder.mark(
+                    "user_returned",
+                    Bytes::new(),
+                    status.to_be_bytes().into(),
+                    entered.meter.ink_left(),
+                );
+            }
+        }
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
@@ -341,6 +374,22 @@ impl<DB: Database> WasmEvm<DB> {
         let gas_left = interpreter.gas.remaining();
         let return_data = &interpreter.return_data.0;
         let is_static = interpreter.runtime_flag.is_static;
+        let return_bytes = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
+        if let Next::Resume(..) = next {
+            // What the child left is back in revm's counter, which stood at the meter's gas before.
+            meter.return_gas(gas_left - meter.gas_left());
+        }
+        if let (Some(recorder), Interface::VmHooks) = (&mut self.recorder, program.interface) {
+            let ink = meter.ink_left();
+            match *next {
+                Next::Invoke(_) => {
+                    recorder.mark(ENTRYPOINT, calldata_bytes.to_be_bytes().into(), Bytes::new(), ink);
+                }
+                Next::Resume(reply, status) => {
+                    recorder.end_host_call(Some(host_call::child_results(reply, status, return_bytes)), ink);
+                }
+            }
+        }
         let (mut hooks, mut eei, code);
         let (host, arguments): (&mut dyn VmHost, &[Value]) = match program.interface {
             Interface::VmHooks => {
@@ -354,6 +403,7 @@ impl<DB: Database> WasmEvm<DB> {
                     functions: &program.functions,
                     state,
                     console: &mut self.notes.console,
+                    recorder: self.recorder.as_deref_mut(),
                 };
                 (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
@@ -382,10 +432,7 @@ impl<DB: Database> WasmEvm<DB> {
         match *next {
             Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
             Next::Resume(reply, status) => {
-                // What the child left is back in revm's counter, which stood at the meter's gas before.
-                meter.return_gas(gas_left - meter.gas_left());
-                let length = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
-                match reply.deliver(status, length, machine.memory_mut(*instance)) {
+                match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
                     Ok(result) => machine.resume(result, meter, host),
                     Err(trap) => machine.abort(trap),
                 }
@@ -472,6 +519,21 @@ impl<DB: Database> WasmEvm<DB> {
         Ok(paid)
     }
 
+    /// Pays for recording a program as active and does it; a creation that fails later takes it back. Returns the gas
+    /// left.
+    fn record(&mut self, hash: B256) -> Result<Gas, InterpreterAction> {
+        let mut meter = Meter::from_gas(self.frame().interpreter.gas.remaining());
+        let recorded = arb_wasm::record(&mut self.inner.ctx, &mut meter, hash);
+        let gas = &mut self.frame().interpreter.gas;
+        settle(gas, &meter);
+        let halt = |result| InterpreterAction::new_halt(result, *gas);
+        match recorded {
+            Ok(()) => Ok(*gas),
+            Err(Stop::OutOfGas) => Err(halt(InstructionResult::OutOfGas)),
+            Err(Stop::Fatal) => Err(halt(InstructionResult::FatalExternalError)),
+        }
+    }
+
     /// Instantiates a program in the top frame.
     fn instantiate(
         &mut self,
@@ -542,12 +604,14 @@ impl<DB: Database> WasmEvm<DB> {
                         self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
-                    Ok(CodeKind::Program { .. } | CodeKind::Eei) => {
-                        match self.load(keccak256(&code), &code) {
-                            Ok(_) => {
-                                let gas = self.frame().interpreter.gas;
-                                InterpreterAction::new_return(result.result, code, gas)
-                            }
+                    Ok(kind @ (CodeKind::Program { .. } | CodeKind::Eei)) => {
+                        let hash = keccak256(&code);
+                        let paid = self.load(hash, &code).and_then(|_| match kind {
+                            CodeKind::Program { .. } => self.record(hash),
+                            _ => Ok(self.frame().interpreter.gas),
+                        });
+                        match paid {
+                            Ok(gas) => InterpreterAction::new_return(result.result, code, gas),
                             Err(halt) => halt,
                         }
                     }
@@ -586,16 +650,14 @@ fn settle(gas: &mut Gas, meter: &Meter) {
 impl<DB: Database> EvmTr for WasmEvm<DB> {
     type Context = Ctx<DB>;
     type Instructions = Instructions<DB>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = Frame;
 
-    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &EthPrecompiles, &FrameStack<Frame>) {
+    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &Precompiles, &FrameStack<Frame>) {
         self.inner.all()
     }
 
-    fn all_mut(
-        &mut self,
-    ) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut EthPrecompiles, &mut FrameStack<Frame>) {
+    fn all_mut(&mut self) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut Precompiles, &mut FrameStack<Frame>) {
         self.inner.all_mut()
     }
 
@@ -603,15 +665,37 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_frame(&init.frame_input);
+        }
         let runs_in_caller = matches!(
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
+        let called = match &init.frame_input {
+            FrameInput::Call(call) => call.bytecode_address,
+            _ => Address::ZERO,
+        };
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
+            if let Some(reason) = self.inner.precompiles.take_failure() {
+                let frame = ContractFrame { contract: called, ..Default::default() };
+                self.notes.fail(index, Failure::early(FailureKind::Refused, reason, frame));
+            }
+            // The result of an inner frame is returned to its caller, where its recording ends.
+            if let Some(recorder) = &mut self.recorder
+                && index == 0
+            {
+                recorder.end_frame();
+            }
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(recorder) = &mut self.recorder
+            && matches!(frame.data, FrameData::Create(_))
+        {
+            recorder.created(target);
+        }
         self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
         let runs_evm = self.code.protocol().interfaces.evm || code.is_empty();
@@ -634,7 +718,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
-                let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
             }
@@ -652,6 +736,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_frame();
+        }
         // A frame that ended before it began, such as a precompile's, was never on the stack.
         let mut ended = self.inner.frame_stack.index().map_or(0, |top| top + 1);
         if self.frame().is_finished() {
