@@ -6,10 +6,11 @@
 use lathe_tests::generate::{self, Random};
 use lathe_tests::measure::print_json;
 use lathe_vm::{
-    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules,
-    TrapKind, Value, ValueType,
+    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Observer, Outcome,
+    Rules, Step, TrapKind, Value, ValueType,
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// How many modules a test run looks at.
 const MODULES: u64 = 200;
@@ -18,10 +19,8 @@ const SEED: u64 = 1;
 /// How much a function may use up in the run that tells how much it uses.
 const GAS: u64 = 400;
 const INK_PER_GAS: u64 = 10_000;
-/// All prices are multiples of this, so limits in between tell nothing new, but for being off by one.
-const PRICE_STEP: u64 = 50;
-/// The most limits that one function is run with. Longer functions get that many limits at random.
-const LIMITS_MAX: u64 = 300;
+/// The most limits that one function is run with. Longer functions get that many of theirs at random.
+const LIMITS_MAX: usize = 400;
 /// The beginning of memory that the host reads at each call and writes to. Most addresses are there.
 const WATCHED_BYTES: usize = 512;
 /// The most pages of a memory.
@@ -46,6 +45,21 @@ struct Record {
     host: Vec<(u32, Vec<Value>, u64, u64)>,
     memory: Vec<u8>,
     globals: Vec<Value>,
+}
+
+/// The ink that a run has used at each charge: limits in between end it as the one below does.
+struct Charges {
+    ink: u64,
+    used: BTreeSet<u64>,
+}
+
+impl Observer for Charges {
+    fn instruction(&mut self, step: &Step) {
+        let used = self.ink - step.ink_left;
+        self.used.insert(used);
+        // What its operands decide, and the function that it enters, are charged behind its own price.
+        self.used.insert(used + u64::from(Rules::DEVNET.schedule.instruction(step.instruction)));
+    }
 }
 
 /// A host whose answers follow from what it was asked. It writes to memory, charges, suspends and traps.
@@ -126,6 +140,16 @@ impl Subject {
 
     /// Calls these functions one after the other, each with this much ink.
     fn run(&self, functions: &[(String, FuncType)], ink: u64) -> Record {
+        self.run_watched(functions, ink, None)
+    }
+
+    /// Does what [`Subject::run`] does, and notes the charges, if the engine is the plain one.
+    fn run_watched(
+        &self,
+        functions: &[(String, FuncType)],
+        ink: u64,
+        mut charges: Option<&mut Charges>,
+    ) -> Record {
         let imports: Vec<Extern> = (0..)
             .zip(self.module.imports())
             .filter_map(|(number, import)| match &import.ty {
@@ -148,13 +172,19 @@ impl Subject {
             let mut random = Random::new(self.seed ^ (place as u64) << 32);
             let arguments: Vec<Value> = ty.params().iter().map(|&ty| value(&mut random, ty)).collect();
             let mut meter = ink_meter(ink);
-            let mut outcome = machine.invoke(function, &arguments, &mut meter, &mut host);
+            let mut outcome = match charges.as_deref_mut() {
+                None => machine.invoke(function, &arguments, &mut meter, &mut host),
+                Some(charges) => machine.invoke_traced(function, &arguments, &mut meter, &mut host, charges),
+            };
             while outcome == Outcome::Suspended {
                 outcome = if random.one_in(50) {
                     machine.abort(TrapKind::Host)
                 } else {
                     let result = host.pending;
-                    machine.resume(result, &mut meter, &mut host)
+                    match charges.as_deref_mut() {
+                        None => machine.resume(result, &mut meter, &mut host),
+                        Some(charges) => machine.resume_traced(result, &mut meter, &mut host, charges),
+                    }
                 };
             }
             calls.push((outcome, meter.ink_left()));
@@ -231,12 +261,16 @@ fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Option<Box<Mismatch>>
             Ok(record) => most - record.calls[0].1,
             Err(mismatch) => return Some(mismatch),
         };
-        let steps = used / PRICE_STEP + 2;
-        for limit in 0..steps.min(LIMITS_MAX) {
-            let step = if steps <= LIMITS_MAX { limit } else { random.number() % steps };
-            let ink = step * PRICE_STEP;
-            // A third of the limits is one short.
-            let ink = if random.one_in(3) { ink.saturating_sub(1) } else { ink };
+        let mut charges = Charges { ink: most, used: BTreeSet::from([0, 1, used, used + 1]) };
+        plain.run_watched(function, most, Some(&mut charges));
+        let limits: BTreeSet<u64> =
+            charges.used.iter().flat_map(|&ink| [ink.saturating_sub(1), ink]).chain([used + 1]).collect();
+        let part = limits.len().div_ceil(LIMITS_MAX);
+        for ink in limits {
+            // All of a short function's limits, some of a long one's.
+            if !random.one_in(part) {
+                continue;
+            }
             report.gas_limits += 1;
             if let Err(mismatch) = check(function, ink) {
                 return Some(mismatch);

@@ -15,6 +15,5 @@ mod vm_hooks;
 mod world;
 
 pub use env::{BlockContext, Request};
-pub use evm::PAGES_OPEN_MAX;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use program::{Program, ProgramError};

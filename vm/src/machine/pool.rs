@@ -137,10 +137,10 @@ fn bytes_of(class: usize) -> usize {
     CLASSES[class] as usize * PAGE_BYTES as usize
 }
 
-/// Returns a value stack of `slots` slots, whose contents are what the last user left.
+/// Returns a value stack of `slots` slots or more, whose contents are what the last user left.
 pub(crate) fn take_stack(slots: usize) -> Vec<u64> {
     let kept = with_pool(|pool| {
-        let index = pool.stacks.iter().position(|stack| stack.len() == slots)?;
+        let index = pool.stacks.iter().position(|stack| stack.len() >= slots)?;
         Some(pool.stacks.swap_remove(index))
     });
     // Zeroed memory of this size is given by the operating system when it is first written.
