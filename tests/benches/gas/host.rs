@@ -47,8 +47,8 @@ impl World {
     fn new() -> Result<Self, String> {
         let spec = ChainSpec::default();
         let store = Arc::new(MemoryStore::new());
-        let block = |root| lathe_state::Block { header: spec.genesis_header(root), ..Default::default() };
-        let database = Database::open(store, Default::default(), &spec.genesis(&[], U256::ZERO), block)
+        let genesis = spec.genesis(&[], U256::ZERO);
+        let database = Database::open(store, Default::default(), &genesis, |_| lathe_state::Block::default())
             .map_err(|error| error.to_string())?;
         let view = Arc::new(database.view().map_err(|error| error.to_string())?);
         let block = BlockContext {
