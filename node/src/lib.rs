@@ -5,3 +5,4 @@ pub mod chain;
 pub mod cli;
 pub mod rpc;
 pub mod runtime;
+pub mod statetest;

@@ -65,7 +65,7 @@ pub use inspect::{
     DeclaredItem, FunctionReport, InstructionPrice, LimitUse, ProposalUse, Report, SectionReport, Violation,
     inspect, prices,
 };
-pub use lathe_gas::{Instruction, Meter, OutOfGas, ValueType};
+pub use lathe_gas::{Instruction, Meter, OutOfGas, Schedule, ValueType};
 pub use machine::{
     Extern, GlobalId, Held, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId,
 };

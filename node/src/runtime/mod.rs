@@ -4,16 +4,22 @@
 //! chain spec. revm's types stay inside this folder.
 
 pub mod code;
+mod eei;
 mod env;
 mod evm;
 mod execute;
 mod gas;
 mod guest;
+mod precompile;
 mod program;
 mod program_state;
+mod protocol;
 mod vm_hooks;
 mod world;
 
+pub use eei::link::EeiError;
 pub use env::{BlockContext, Request};
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
-pub use program::{Program, ProgramError};
+pub use program::{Interface, Program, ProgramError};
+pub use protocol::{Fork, Interfaces, Protocol};
+pub use world::BlockHashes;

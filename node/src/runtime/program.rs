@@ -1,4 +1,4 @@
-//! Programs: validated modules whose imports are `vm_hooks` functions, and the cache that keeps them.
+//! Programs: validated modules linked to the host functions of their interface, and the cache that keeps them.
 //!
 //! The cache is invisible to consensus: what a first use costs is charged by size, warm or cold.
 
@@ -10,7 +10,11 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, primitives::B256};
 
-use super::code::{self, CodeError};
+use super::{
+    code::{self, CodeError, WASM_MAGIC},
+    eei::link::{EeiError, link},
+    protocol::Protocol,
+};
 
 /// The function that a program is entered at: `(calldata length: i32) -> status: i32`.
 pub(super) const ENTRYPOINT: &str = "user_entrypoint";
@@ -32,6 +36,12 @@ pub enum ProgramError {
     /// The module is invalid or uses what the chain refuses.
     #[error("module refused: {0}")]
     Module(#[from] ModuleError),
+    /// The module is no EEI contract.
+    #[error(transparent)]
+    Eei(#[from] EeiError),
+    /// The chain has no programs.
+    #[error("this chain runs no contracts of the `vm_hooks` interface")]
+    Unavailable,
     /// There is no such host function.
     #[error(
         "unknown import `{module}.{name}`: programs import functions of `vm_hooks` only{}",
@@ -93,9 +103,20 @@ fn hint(module: &str, name: &str) -> String {
     String::new()
 }
 
+/// How a contract is entered and what it can ask of the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// `user_entrypoint`, and functions of `vm_hooks`.
+    VmHooks,
+    /// `main`, and functions of `ethereum`.
+    Eei,
+}
+
 /// A module that the chain runs as a contract.
 #[derive(Debug)]
 pub struct Program {
+    /// How it is entered.
+    pub interface: Interface,
     /// The validated module.
     pub module: Module,
     /// The host function of each import, in the order of imports.
@@ -108,7 +129,19 @@ const ENTRYPOINT_TYPE: &str = "a function of type [i32] -> [i32] under this name
 const MEMORY_TYPE: &str = "its memory under this name";
 
 impl Program {
-    /// Validates a module and links it to the host functions.
+    /// Validates the module in an account's code and links it to the host functions of its interface.
+    pub fn of_code(code: &[u8], protocol: &Protocol) -> Result<Self, ProgramError> {
+        let module = code::module_of(code, protocol.rules.limits.module_bytes as usize)?;
+        if code.starts_with(&WASM_MAGIC) {
+            return Ok(link(&module, protocol)?);
+        }
+        if !protocol.interfaces.vm_hooks {
+            return Err(ProgramError::Unavailable);
+        }
+        Self::new(&module, &protocol.rules)
+    }
+
+    /// Validates a module and links it to the functions of `vm_hooks`.
     pub fn new(module: &[u8], rules: &Rules) -> Result<Self, ProgramError> {
         let module = Module::new(module, rules)?;
         let mut functions = Vec::with_capacity(module.imports().len());
@@ -118,7 +151,8 @@ impl Program {
                 let kind = describe(&import.ty);
                 return Err(ProgramError::ImportKind { module: module_name, name, kind });
             };
-            let Some(function) = HostFunction::find(&module_name, &name) else {
+            let found = HostFunction::find(&module_name, &name).filter(|f| f.module() == "vm_hooks");
+            let Some(function) = found else {
                 return Err(ProgramError::UnknownImport { module: module_name, name });
             };
             let expected = host_type(function);
@@ -150,11 +184,11 @@ impl Program {
             None => return Err(ProgramError::MissingExport { name: MEMORY, expected: MEMORY_TYPE }),
         }
         let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
-        Ok(Self { imports: imports.collect(), module, functions })
+        Ok(Self { imports: imports.collect(), interface: Interface::VmHooks, module, functions })
     }
 }
 
-fn describe(ty: &ExternType) -> String {
+pub(super) fn describe(ty: &ExternType) -> String {
     match ty {
         ExternType::Function(ty) => format!("function of type {ty}"),
         ExternType::Table(_) => "table".into(),
@@ -163,33 +197,38 @@ fn describe(ty: &ExternType) -> String {
     }
 }
 
-fn host_type(function: HostFunction) -> FuncType {
+pub(super) fn host_type(function: HostFunction) -> FuncType {
     FuncType::new(function.params(), function.result().as_slice())
 }
 
 /// Programs and analysed EVM code by code hash, shared by all executions.
 #[derive(Debug)]
 pub(super) struct CodeCache {
-    rules: Rules,
+    protocol: Protocol,
     programs: Mutex<LruCache<B256, Arc<Program>>>,
     module_bytes: Mutex<LruCache<B256, u32>>,
     bytecode: Mutex<LruCache<B256, Bytecode>>,
 }
 
 impl CodeCache {
-    /// Makes an empty cache for a chain with these rules.
-    pub(super) fn new(rules: Rules) -> Self {
+    /// Makes an empty cache for a chain.
+    pub(super) fn new(protocol: Protocol) -> Self {
         Self {
-            rules,
+            protocol,
             programs: Mutex::new(LruCache::new(CODES_CACHED)),
             module_bytes: Mutex::new(LruCache::new(LENGTHS_CACHED)),
             bytecode: Mutex::new(LruCache::new(CODES_CACHED)),
         }
     }
 
+    /// Returns what the chain decides about transactions.
+    pub(super) fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
     /// Returns what the chain decides about the VM.
     pub(super) fn rules(&self) -> &Rules {
-        &self.rules
+        &self.protocol.rules
     }
 
     /// Returns the program of a code that hashes to `hash`, from the cache or validated now.
@@ -197,8 +236,7 @@ impl CodeCache {
         if let Some(program) = self.programs.lock().get(&hash) {
             return Ok(program.clone());
         }
-        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
-        let program = Arc::new(Program::new(&module, &self.rules)?);
+        let program = Arc::new(Program::of_code(code, &self.protocol)?);
         self.programs.lock().put(hash, program.clone());
         Ok(program)
     }
@@ -208,7 +246,7 @@ impl CodeCache {
         if let Some(&bytes) = self.module_bytes.lock().get(&hash) {
             return Ok(bytes);
         }
-        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
+        let module = code::module_of(code, self.rules().limits.module_bytes as usize)?;
         let bytes = u32::try_from(module.len()).expect("the limit of modules is a u32");
         self.module_bytes.lock().put(hash, bytes);
         Ok(bytes)

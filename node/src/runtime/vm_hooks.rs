@@ -245,6 +245,7 @@ impl VmHooks<'_> {
             }
             // `memory.grow` pays for its pages itself; contracts import this so that the import exists.
             F::PayForMemoryGrow => {}
+            other => unreachable!("linking gives programs no {other}"),
         }
         Ok(None)
     }
