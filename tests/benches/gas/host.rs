@@ -48,8 +48,12 @@ impl World {
         let spec = ChainSpec::default();
         let store = Arc::new(MemoryStore::new());
         let genesis = spec.genesis(&[], U256::ZERO);
-        let database = Database::open(store, Default::default(), &genesis, |_| lathe_state::Block::default())
-            .map_err(|error| error.to_string())?;
+        let block = |state_root| lathe_state::Block {
+            header: lathe_state::Header { state_root, ..Default::default() },
+            ..Default::default()
+        };
+        let database =
+            Database::open(store, Default::default(), &genesis, block).map_err(|error| error.to_string())?;
         let view = Arc::new(database.view().map_err(|error| error.to_string())?);
         let block = BlockContext {
             number: 1,

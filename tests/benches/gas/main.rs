@@ -29,6 +29,9 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Runs of a row in a round. The least of a few short ones is steadier than one that is as long.
+const RUNS: u32 = 3;
+
 /// What one run of a row took, and what it was charged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
@@ -120,7 +123,8 @@ fn measure(options: &Options) -> Result<(), String> {
     for round in 0..options.rounds {
         let mut failures = 0;
         for (place, row) in rows.iter_mut().enumerate() {
-            if let Err(error) = (row.run)().and_then(|sample| table.add(place, sample)) {
+            let mut run = || (row.run)().and_then(|sample| table.add(place, sample));
+            if let Err(error) = (0..RUNS).try_for_each(|_| run()) {
                 eprintln!("{}: {error}", row.name);
                 failures += 1;
             }

@@ -24,8 +24,9 @@ const CLASSES: [u32; 3] = [1, 2, 4];
 /// Bytes of a slab: large enough that the allocator maps it for itself.
 const SLAB_BYTES: usize = 16 << 20;
 
-/// Value stacks that are kept. A node runs as many computations as it has workers, times the depth of nested calls.
-const STACKS_MAX: usize = 64;
+/// Value stacks that are kept: as many as the calls of one transaction nest. Without one, a frame waits for half a MiB of
+/// zeros, many times what it pays for. Of a stack, only what was ever written takes room.
+const STACKS_MAX: usize = 1_024;
 
 /// Room for a small linear memory, zero throughout.
 #[derive(Debug)]
