@@ -228,9 +228,11 @@ fn arb_wasm_answers_what_tools_ask() {
     let devnet = Devnet::new();
     let program = devnet.deploy(SCRIPT);
     let codehash = keccak256(devnet.code(program));
-    let module_words = u64::try_from(wasm(SCRIPT).len()).unwrap().div_ceil(32);
+    // The module is stored as it is, behind a prefix of 3 bytes.
+    let (schedule, bytes) = (&lathe_vm::Schedule::V2, u64::try_from(wasm(SCRIPT).len()).unwrap());
+    let load = [schedule.code_ink(bytes + 3), schedule.load_ink(bytes)].map(|ink| ink.div_ceil(10_000));
     let gas = ask(&devnet, ARB_WASM, programInitGasCall { program });
-    assert_eq!((gas.gas, gas.gasWhenCached), (module_words * 8, 100));
+    assert_eq!((gas.gas, gas.gasWhenCached), (load[0] + load[1], 100));
     assert_eq!(ask(&devnet, ARB_WASM, programMemoryFootprintCall { program }), 8);
     assert_eq!(ask(&devnet, ARB_WASM, programTimeLeftCall { program }), u64::MAX);
     assert_eq!(ask(&devnet, ARB_WASM, codehashAsmSizeCall { codehash }), 0);

@@ -9,7 +9,7 @@ use lathe_vm::{Features, Limit, Limits, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
 
 use super::predeploys;
-use crate::runtime::{Fork, Interfaces, PAGES_OPEN_MAX, Protocol};
+use crate::runtime::{Fork, Interfaces, Protocol};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -58,7 +58,7 @@ impl ChainSpec {
         keccak_precompile: true,
         rules: Rules {
             features: Features::WASM_1,
-            limits: Limits { memory_pages: PAGES_OPEN_MAX, ..Limits::DEVNET },
+            limits: Limits { memory_pages: Limits::DEVNET.open_pages, ..Limits::DEVNET },
             schedule: &Schedule::ZERO_INSTRUCTION,
             ..Rules::DEVNET
         },

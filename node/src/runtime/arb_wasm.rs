@@ -18,7 +18,7 @@ use super::{
     code::{CodeKind, module_of},
     evm::Ctx,
     gas::{self, Stop},
-    program::{CodeCache, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD},
+    program::CodeCache,
 };
 
 /// Where `ArbWasm` is.
@@ -219,7 +219,7 @@ impl<DB: Database> Call<'_, DB> {
                 let gas = self.pay_for_module(hash, &code)?;
                 A::programInitGasCall::abi_encode_returns(&A::programInitGasReturn {
                     gas,
-                    gasWhenCached: LOAD_AGAIN_GAS,
+                    gasWhenCached: self.load_again_gas(),
                 })
             }
             C::programMemoryFootprint(call) => {
@@ -240,12 +240,12 @@ impl<DB: Database> Call<'_, DB> {
             C::maxStackDepth(_) => A::maxStackDepthCall::abi_encode_returns(&stack_slots),
             C::freePages(_) => A::freePagesCall::abi_encode_returns(&FREE_PAGES),
             C::pageGas(_) => A::pageGasCall::abi_encode_returns(&u16::try_from(page_gas).unwrap_or(u16::MAX)),
-            // Pages cost the same, however many there are.
-            C::pageRamp(_) => A::pageRampCall::abi_encode_returns(&0),
+            // What each page that is held adds to the price of the next, in ink.
+            C::pageRamp(_) => A::pageRampCall::abi_encode_returns(&rules.schedule.memory_page_rise.into()),
             C::pageLimit(_) => A::pageLimitCall::abi_encode_returns(&pages_max),
             C::minInitGas(_) => A::minInitGasCall::abi_encode_returns(&A::minInitGasReturn {
-                gas: LOAD_GAS_PER_WORD,
-                cached: LOAD_AGAIN_GAS,
+                gas: gas_of(rules.schedule.load_ink(1)),
+                cached: self.load_again_gas(),
             }),
             C::initCostScalar(_) => A::initCostScalarCall::abi_encode_returns(&INIT_COST_PERCENT),
             C::expiryDays(_) => A::expiryDaysCall::abi_encode_returns(&NEVER_DAYS),
@@ -334,16 +334,29 @@ impl<DB: Database> Call<'_, DB> {
 
     /// Pays for a look into a module as for loading it first, and returns that price.
     fn pay_for_module(&mut self, hash: B256, code: &[u8]) -> Result<u64, End> {
+        let schedule = self.code.rules().schedule;
+        // How long the module is, only decompression tells, which must be paid for before.
+        let code_gas = gas_of(schedule.code_ink(code.len() as u64));
+        self.meter.charge_gas(code_gas)?;
         let module_bytes = self.code.module_bytes(hash, code).map_err(refused)?;
-        let cost = u64::from(module_bytes).div_ceil(32) * LOAD_GAS_PER_WORD;
-        self.meter.charge_gas(cost)?;
-        Ok(cost)
+        let module_gas = gas_of(schedule.load_ink(module_bytes.into()));
+        self.meter.charge_gas(module_gas)?;
+        Ok(code_gas + module_gas)
+    }
+
+    fn load_again_gas(&self) -> u64 {
+        gas_of(self.code.rules().schedule.load_again.into())
     }
 
     /// Reverts if value came along, which only methods that are `payable` take.
     fn refuse_value(&self) -> Result<(), End> {
         if self.inputs.transfers_value() { Err(End::Revert(Vec::new())) } else { Ok(()) }
     }
+}
+
+/// Returns the gas for so much ink, a part of a gas as a whole one.
+fn gas_of(ink: u64) -> u64 {
+    ink.div_ceil(INK_PER_GAS)
 }
 
 /// Returns the end of a call that finds bytes in the place of a program.

@@ -7,9 +7,9 @@
 
 use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
 
-use lathe_gas::Meter;
+use lathe_gas::{INK_PER_GAS, Meter};
 use lathe_vm::{
-    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules,
+    FunctionId, Held, Host as VmHost, InstanceId, InstantiationError, Limits, Machine, Outcome, Rules,
     TrapKind, Value,
 };
 use revm::{
@@ -38,15 +38,12 @@ use super::{
     failure::{ContractFrame, Failure, FailureKind},
     gas::Stop,
     precompiles::Precompiles,
-    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
+    program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
     trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
-
-/// Memory pages that all open frames of a transaction together may hold: 256 MiB.
-pub const PAGES_OPEN_MAX: u32 = 4_096;
 
 /// Why EVM code does not run on a chain without it.
 const NO_EVM: &str =
@@ -336,7 +333,12 @@ impl<DB: Database> WasmEvm<DB> {
                 _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
             },
             Outcome::Trapped(trap) => {
-                let (kind, detail) = (trap.kind, state.trap_reason.take());
+                let (kind, mut detail) = (trap.kind, state.trap_reason.take());
+                if kind == TrapKind::StackOverflow {
+                    let held = self.wasm.iter().map(WasmFrame::held).sum();
+                    let beside = beside(held, &self.code.rules().limits);
+                    detail = Some(detail.unwrap_or_default() + &beside).filter(|detail| !detail.is_empty());
+                }
                 let account = self.contract_frame();
                 let printed = self.notes.console.last_words(account.contract);
                 let failure = Failure::trap(&trap, detail, printed, account);
@@ -504,15 +506,19 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Charges the top frame for loading a program; false if it cannot pay.
     fn pay_for_load(&mut self, hash: B256, code: &[u8]) -> Result<bool, CodeError> {
-        let cost = if !self.code.protocol().prices_work() {
-            0
-        } else if self.loaded.contains(&hash) {
-            LOAD_AGAIN_GAS
-        } else {
-            let module_bytes = self.code.module_bytes(hash, code)?;
-            u64::from(module_bytes).div_ceil(32) * LOAD_GAS_PER_WORD
-        };
-        let paid = self.frame().interpreter.gas.record_regular_cost(cost);
+        if !self.code.protocol().prices_work() {
+            return Ok(true);
+        }
+        let schedule = self.code.rules().schedule;
+        if self.loaded.contains(&hash) {
+            return Ok(self.pay(schedule.load_again.into()));
+        }
+        // How long the module is, only decompression tells, which must be paid for before.
+        if !self.pay(schedule.code_ink(code.len() as u64)) {
+            return Ok(false);
+        }
+        let module_bytes = self.code.module_bytes(hash, code)?;
+        let paid = self.pay(schedule.load_ink(module_bytes.into()));
         if paid {
             self.loaded.insert(hash);
         }
@@ -534,6 +540,11 @@ impl<DB: Database> WasmEvm<DB> {
         }
     }
 
+    /// Charges the top frame, a part of a gas as a whole one; false if it cannot pay.
+    fn pay(&mut self, ink: u64) -> bool {
+        self.frame().interpreter.gas.record_regular_cost(ink.div_ceil(INK_PER_GAS))
+    }
+
     /// Instantiates a program in the top frame.
     fn instantiate(
         &mut self,
@@ -541,10 +552,10 @@ impl<DB: Database> WasmEvm<DB> {
         calldata: CallInput,
         install: Option<Bytes>,
     ) -> Result<Box<Entered>, InterpreterAction> {
-        let pages_open: u32 = self.wasm.iter().map(WasmFrame::pages).sum();
+        let held: Held = self.wasm.iter().map(WasmFrame::held).sum();
         let target = self.frame().interpreter.input.target_address;
         let reentrant = self.accounts.iter().filter(|account| **account == Some(target)).count() > 1;
-        let mut machine = Machine::new(self.code.rules(), PAGES_OPEN_MAX.saturating_sub(pages_open));
+        let mut machine = Machine::beside(self.code.rules(), held);
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = self.code.rules().schedule.meter(gas.remaining());
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
@@ -564,7 +575,8 @@ impl<DB: Database> WasmEvm<DB> {
             }
             Err(error) => {
                 let account = self.contract_frame();
-                self.fail(Failure::early(FailureKind::Instantiation, error.to_string(), account));
+                let beside = beside(held, &self.code.rules().limits);
+                self.fail(Failure::early(FailureKind::Instantiation, format!("{error}{beside}"), account));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
                 } else if program.interface == Interface::Eei {
@@ -630,16 +642,24 @@ impl<DB: Database> WasmEvm<DB> {
 }
 
 impl WasmFrame {
-    /// Returns the memory pages the frame holds while it is suspended.
-    fn pages(&self) -> u32 {
+    /// Returns what the frame holds while it is suspended.
+    fn held(&self) -> Held {
         match &self.run {
-            Run::Fresh => 0,
-            Run::Entered(entered) => {
-                let bytes = entered.machine.memory(entered.instance).len();
-                u32::try_from(bytes / PAGE_BYTES as usize).expect("limits keep memories far below 4 GiB")
-            }
+            Run::Fresh => Held::default(),
+            Run::Entered(entered) => entered.machine.held(),
         }
     }
+}
+
+/// Says what other frames hold, for the reason of a failure, if they hold anything.
+fn beside(held: Held, limits: &Limits) -> String {
+    if held == Held::default() {
+        return String::new();
+    }
+    format!(
+        " (the callers hold {} of {} pages and {} of {} value slots that a transaction may hold)",
+        held.pages, limits.open_pages, held.slots, limits.open_slots
+    )
 }
 
 /// Brings revm's counter to what the meter has left.

@@ -27,7 +27,6 @@ pub use arb_wasm::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION};
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use eei::link::EeiError;
 pub use env::{BlockContext, Request};
-pub use evm::PAGES_OPEN_MAX;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,

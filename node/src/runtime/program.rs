@@ -28,12 +28,6 @@ const CODES_CACHED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// with too little gas to load it.
 const LENGTHS_CACHED: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
-/// Gas for loading a code the first time in a transaction, per 32 bytes of module: validation and translation are
-/// linear in it.
-pub(super) const LOAD_GAS_PER_WORD: u64 = 8;
-/// Gas for loading a code again in the same transaction.
-pub(super) const LOAD_AGAIN_GAS: u64 = 100;
-
 /// Why bytes are no program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
