@@ -1,7 +1,7 @@
 //! What a traced execution did: its frames, and what programs asked of the host, in order.
 //!
 //! An execution is recorded once and shown in the shape that a tracer asks for ([`stylus`]). Whoever runs frames
-//! tells the [`Recorder`] when one begins and ends, EVM and Wasm alike; whoever answers host calls tells it those.
+//! tells the `Recorder` when one begins and ends, EVM and Wasm alike; whoever answers host calls tells it those.
 //! Without a recorder that is one untaken branch each.
 //!
 //! Entries nest, but are kept flat: each says where those inside it end. Nothing here recurses, however deep
