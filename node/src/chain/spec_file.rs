@@ -1,6 +1,6 @@
 //! A chain's rules as a file: TOML, of which every key has a default, that of the devnet.
 //!
-//! [`print`] writes a specification with what each key means; [`parse`] reads it back. Mistakes name the key, its value,
+//! [`print()`] writes a specification with what each key means; [`parse`] reads it back. Mistakes name the key, its value,
 //! and what it may be.
 
 use std::{collections::BTreeMap, fmt::Write as _};

@@ -76,6 +76,8 @@ pub(crate) struct Notes {
     pub(crate) failure: Option<String>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// Whether the frame that ran last is an EEI contract's that trapped.
+    pub(crate) trapped: bool,
 }
 
 /// What stands beside revm's frame of the same index when its code is not EVM code.
@@ -242,6 +244,7 @@ impl<DB: Database> WasmEvm<DB> {
             Outcome::Trapped(trap) => {
                 let detail = state.trap_reason.take().map(|reason| format!(": {reason}")).unwrap_or_default();
                 self.notes.failure = Some(format!("wasm trap: {trap}{detail}"));
+                self.notes.trapped = program.interface == Interface::Eei;
                 return match trap.kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
@@ -557,6 +560,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
+                self.notes.trapped = false;
                 let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
