@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test test-stylus quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -18,6 +18,9 @@ demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the rece
 
 test: setup clients ## everything that CI wants
 	@scripts/test.sh all
+
+test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
+	@scripts/stylus.sh $(LATHE) $(if $(RECORD),--record)
 
 torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2
@@ -38,6 +41,15 @@ spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
 		cargo test --locked --release -p lathe-tests --test oracle every_engine -- --nocapture --test-threads=2
+
+asan: ## the tests of the VM under AddressSanitizer
+	@scripts/asan.sh
+
+valgrind: ## a suite of the Wasm test suite under valgrind (SUITE=bulk_memory)
+	@scripts/valgrind.sh $(or $(SUITE),bulk_memory)
+
+fuzz: ## fuzz each target (SECONDS=600, TARGETS="module execute engines peers")
+	@scripts/fuzz.sh $(or $(SECONDS),600) $(or $(TARGETS),module execute engines peers)
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh

@@ -43,6 +43,7 @@ quick() {
     tests "the Wasm spec suite, and the engines against each other" -p lathe-tests --no-default-features --lib --test spec --test kernels --test oracle
     check "kernels are what their sources build" scripts/kernels.sh --check
     tests "node: in memory" -p lathe-node --no-default-features
+    tests "contracts: the built modules, in the sandbox" -p lathe-contracts-tests
 }
 
 all() {
@@ -54,8 +55,8 @@ all() {
     check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     tests "state: RocksDB" -p lathe-state
     check "lathe builds" cargo build --locked -p lathe-node
-    check "20 kills and 4 defects" make --no-print-directory torture KILLS=20
-    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors
+    check "20 kills and 5 defects" make --no-print-directory torture KILLS=20
+    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors --test stylus
 }
 
 case "${1:-}" in

@@ -450,5 +450,5 @@ fn a_contract_exports_main_and_memory_and_imports_functions_of_the_interface() {
     // Calling what the pre-state holds of such is an exceptional halt.
     let ran = World::new(wasm("(module)")).call();
     assert!(ran.burned());
-    assert!(ran.executed.failure.unwrap().contains("export `main` is missing"));
+    assert!(ran.executed.failure.unwrap().to_string().contains("export `main` is missing"));
 }

@@ -294,7 +294,7 @@ fn steps_are_counted_across_frames_and_the_limit_ends_the_transaction() {
     for turns in [1_250, u32::MAX] {
         let ran = world(turns);
         assert!(ran.burned(), "{turns}");
-        assert!(ran.executed.failure.unwrap().contains("step limit reached"));
+        assert!(ran.executed.failure.unwrap().to_string().contains("step limit reached"));
     }
 }
 

@@ -169,9 +169,136 @@ fn a_trap_says_where_it_happened() {
     let receipt = node.rpc("eth_getTransactionReceipt", json!([hash]));
     let contract = &receipt["contractAddress"];
     let (code, message, data) = node.rpc_error("eth_call", json!([{"to": contract}, "latest"]));
-    assert_eq!((code, data), (3, json!("0x")), "{message}");
+    assert_eq!(code, 3, "{message}");
+    // As hardhat has it: clients look for output and message there.
+    assert_eq!((&data["data"], &data["message"]), (&json!("0x"), &json!(message)));
+    assert_eq!(data["kind"], "wasm trap: integer divide by zero");
+    assert_eq!(data["stack"][0]["contract"], *contract);
+    assert_eq!(data["stack"][0]["functions"][0]["name"], "divide");
     for words in ["execution reverted", "integer divide by zero", "divide", "0x"] {
         assert!(message.contains(words), "expected {words:?} in {message:?}");
+    }
+}
+
+/// Calls the address in calldata with nothing; traps after a word to the console if that fails.
+const CALLER: &str = r#"(module
+    (import "vm_hooks" "read_args" (func $read_args (param i32)))
+    (import "vm_hooks" "call_contract" (func $call (param i32 i32 i32 i32 i64 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func $forward (result i32)
+        (call $call (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 64) (i64.const -1) (i32.const 32)))
+    (func (export "user_entrypoint") (param i32) (result i32)
+        (call $read_args (i32.const 0))
+        (call $forward)))"#;
+
+/// Panics as a contract does whose panic handler prints.
+const PANICS: &str = r#"(module
+    (import "console" "log_txt" (func $log (param i32 i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "panicked at src/lib.rs:7:9: out of tea")
+    (func $rust_panic (call $log (i32.const 0) (i32.const 38)) unreachable)
+    (func (export "user_entrypoint") (param i32) (result i32) (call $rust_panic) (i32.const 0)))"#;
+
+fn deploy(node: &Node, text: &str) -> String {
+    let module = wat::parse_str(text).expect("valid text");
+    let hash = node.rpc("eth_sendTransaction", json!([{"from": FIRST_ADDRESS, "input": envelope(&module)}]));
+    let receipt = node.rpc("eth_getTransactionReceipt", json!([hash]));
+    receipt["contractAddress"].as_str().expect("a contract").to_owned()
+}
+
+#[test]
+fn a_panic_is_told_with_its_words_and_every_contract_on_the_way() {
+    let node = Node::start(&[]);
+    let [caller, panics] = [CALLER, PANICS].map(|text| deploy(&node, text));
+    let request = json!({"from": FIRST_ADDRESS, "to": caller, "input": panics});
+    for method in ["eth_call", "eth_estimateGas", "eth_sendTransaction"] {
+        let (code, message, data) = node.rpc_error(method, json!([request]));
+        assert_eq!(code, 3, "{method}: {message}");
+        for words in ["unreachable", "panicked at src/lib.rs:7:9: out of tea", "`rust_panic`", "`forward`"] {
+            assert!(message.contains(words), "{method}: expected {words:?} in {message:?}");
+        }
+        assert_eq!(data["printed"], "panicked at src/lib.rs:7:9: out of tea");
+        let stack = data["stack"].as_array().expect("a stack");
+        let contracts: Vec<String> = stack
+            .iter()
+            .map(|frame| frame["contract"].as_str().expect("an address").to_lowercase())
+            .collect();
+        assert_eq!(contracts, [panics.to_lowercase(), caller.to_lowercase()]);
+        assert_eq!(stack[1]["functions"][1]["name"], "user_entrypoint");
+    }
+}
+
+#[test]
+fn the_log_shows_what_contracts_print_and_why_calls_fail() {
+    let node = Node::try_start_with(&lathe_binary(), &[], &[("LATHE_LOG", "info"), ("NO_COLOR", "1")]);
+    let node = node.unwrap_or_else(|error| panic!("{error}"));
+    let panics = deploy(&node, PANICS);
+    node.rpc_error("eth_call", json!([{"to": panics}]));
+    let refused = Bytes::from_static(b"\0asm\x01\0\0\0");
+    node.rpc_error("eth_estimateGas", json!([{"from": FIRST_ADDRESS, "input": refused}]));
+    // With its gas given it is mined, and fails there.
+    let failing = json!([{"from": FIRST_ADDRESS, "to": panics, "gas": "0x30d40"}]);
+    node.rpc("eth_sendTransaction", failing);
+    let log = node.into_log();
+    for (words, times) in [
+        (" call failed: execution reverted: wasm trap: unreachable after printing", 1),
+        (" call failed: invalid code: ", 1),
+        ("missing export `memory`", 1),
+        ("transaction failed: execution reverted: wasm trap: unreachable after printing", 1),
+    ] {
+        assert_eq!(log.matches(words).count(), times, "{words}: {log}");
+    }
+    let printed = format!(" console: {panics}: panicked at src/lib.rs:7:9: out of tea").to_lowercase();
+    assert!(log.to_lowercase().contains(&printed), "{log}");
+}
+
+#[test]
+fn running_out_of_gas_says_where() {
+    let node = Node::start(&[]);
+    let spin = deploy(
+        &node,
+        r#"(module (memory (export "memory") 1) (func $dig (loop $on (br $on)))
+            (func (export "user_entrypoint") (param i32) (result i32) (call $dig) (i32.const 0)))"#,
+    );
+    let request = json!({"to": spin, "gas": "0x30d40"});
+    let (code, message, data) = node.rpc_error("eth_call", json!([request]));
+    assert_eq!(code, -32000);
+    assert!(
+        message.starts_with("out of gas: wasm trap: out of gas in function") && message.contains("`dig`"),
+        "{message}"
+    );
+    assert_eq!(data["stack"][0]["functions"][0]["name"], "dig");
+}
+
+#[test]
+fn a_refused_module_lists_everything_that_is_wrong() {
+    let node = Node::start(&[]);
+    let module = wat::parse_str(
+        r#"(module
+            (import "vm_hooks" "launch" (func))
+            (import "vm_hooks" "read_args" (func (param i64)))
+            (memory 300)
+            (func $first (result v128) (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0)))
+            (func $second (param f32) (result i32) (i32.atomic.load (i32.const 0))))"#,
+    )
+    .expect("valid text");
+    for method in ["eth_estimateGas", "eth_call", "eth_sendTransaction"] {
+        let request = json!([{"from": FIRST_ADDRESS, "input": envelope(&module)}]);
+        let (_, message, data) = node.rpc_error(method, request);
+        for words in [
+            "launch",
+            "vm_hooks.read_args",
+            "300 pages of memory, the limit is 256",
+            "i8x16.relaxed_swizzle at 0x",
+            "`first`",
+            "i32.atomic.load",
+            "`second`",
+            "missing export `user_entrypoint`",
+            "missing export `memory`",
+        ] {
+            assert!(message.contains(words), "{method}: expected {words:?} in {message}");
+        }
+        assert_eq!(data["violations"].as_array().map(Vec::len), Some(7), "{data}");
     }
 }
 

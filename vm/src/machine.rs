@@ -17,8 +17,8 @@ use crate::module::Definition;
 use crate::observer::Unobserved;
 use crate::plain::Exit;
 use crate::{
-    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapKind,
-    Value, plain, threaded,
+    Engine, FuncType, FunctionId, GlobalType, Host, HostOutcome, Module, Observer, Rules, Trap, TrapFrame,
+    TrapKind, Value, plain, threaded,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -95,10 +95,23 @@ pub(crate) struct Instance {
 /// What stands behind an imported function.
 #[derive(Clone, Debug)]
 pub(crate) enum ImportedFunction {
-    /// A function of the host's, and the slots of its parameters.
-    Host(u32, FuncType, u32),
+    Host(HostFunction),
     /// A function that is defined where it says, never an import again.
     Defined(FunctionId),
+}
+
+/// A function of the host's.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFunction {
+    /// What the host knows it by.
+    pub(crate) number: u32,
+    pub(crate) ty: FuncType,
+    /// The slots of its parameters.
+    pub(crate) slots: u32,
+    /// Whether all parameters are `i32`: addresses and lengths, as those of most host functions.
+    pub(crate) takes_i32s: bool,
+    /// The type of its result.
+    pub(crate) result: Option<ValueType>,
 }
 
 #[derive(Debug)]
@@ -128,7 +141,7 @@ impl Store {
 pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
     let instance = &instances[id.instance as usize];
     match instance.functions.get(id.function as usize) {
-        Some(ImportedFunction::Host(number, ty, _)) => Callee::Host(*number, ty),
+        Some(ImportedFunction::Host(function)) => Callee::Host(function.number, &function.ty),
         Some(ImportedFunction::Defined(target)) => {
             let imports = instances[target.instance as usize].module.definition().imported_functions;
             Callee::Defined(target.instance, target.function - imports)
@@ -354,6 +367,15 @@ impl Machine {
 
     fn is_suspended(&self) -> bool {
         self.suspended_instance().is_some()
+    }
+
+    /// Returns where a suspended computation stands: the innermost frame first, at most 16. Empty if none is suspended.
+    pub fn backtrace(&self) -> Vec<TrapFrame> {
+        match &self.computation {
+            Computation::None => Vec::new(),
+            Computation::Plain(computation) => computation.backtrace(&self.store),
+            Computation::Threaded(computation) => computation.backtrace(&self.store),
+        }
     }
 
     /// Ends a suspended computation as if its host call had trapped. Returns where it stood.

@@ -11,8 +11,10 @@ use lathe_state::{
     Account, BlockRecords, Column, ColumnSize, Database, DatabaseOptions, Genesis, Head, Loader, Progress,
     Repair, Report, StateError, Store, View,
 };
+#[cfg(feature = "rocksdb")]
+use lathe_state::{RocksOptions, RocksStore, StoreError};
 
-use super::{Block, ChainError, ChainSpec, Result, record};
+use super::{Block, ChainError, ChainSpec, Result, predeploys, record};
 use crate::runtime::{Program, code::CodeKind};
 
 /// An opened data directory.
@@ -53,6 +55,25 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), store, database })
     }
 
+    /// Cuts the log of a directory where it is damaged, and returns the latest block before that, with what was wrong if
+    /// anything was. The blocks from there on are lost.
+    #[cfg(feature = "rocksdb")]
+    pub fn cut_log(path: &Path) -> Result<(Head, Option<StoreError>)> {
+        if !path.is_dir() {
+            return Err(ChainError::NoDataDir(path.to_owned()));
+        }
+        let damage = match RocksStore::open(path, RocksOptions::default()) {
+            Ok(_) => None,
+            Err(damage @ StoreError::Damaged { is_log: true, .. }) => {
+                let options = RocksOptions { cut_damaged_log: true, ..RocksOptions::default() };
+                drop(RocksStore::open(path, options)?);
+                Some(damage)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok((Self::open(path)?.view()?.head(), damage))
+    }
+
     /// Makes a chain of one block in a directory that is empty or not there: its rules and accounts are given. Returns that
     /// block.
     pub fn load_genesis(path: &Path, spec: &ChainSpec, genesis: &Genesis) -> Result<Head> {
@@ -60,11 +81,13 @@ impl DataDir {
             let wrong = |why: String| ChainError::GenesisCode { address: account.address, why };
             check_code(&account.code, spec).map_err(wrong)?;
         }
+        let mut genesis = genesis.clone();
+        predeploys::activate(&mut genesis.accounts);
         let store = super::open_directory(path)?;
         if store.snapshot().scan(Column::Meta, &[], &[]).next().is_some() {
             return Err(StateError::NotEmpty.into());
         }
-        let database = Database::open(store, DatabaseOptions::default(), genesis, |state_root| {
+        let database = Database::open(store, DatabaseOptions::default(), &genesis, |state_root| {
             record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
         })?;
         database.set_imported()?;

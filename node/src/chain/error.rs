@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use alloy_primitives::{Address, Bytes};
-use alloy_sol_types::{GenericContractError, SolInterface};
 use lathe_state::{Foreign, NotKept, StateError, StoreError};
 
 use super::{
     read::{LOG_BLOCKS_MAX, LOGS_MAX},
     rewind::SNAPSHOTS_MAX,
 };
-use crate::runtime::ExecuteError;
+use crate::runtime::{ExecuteError, Failure, halt_text, revert_text};
 
 /// Why a transaction was not accepted. The texts are geth's where clients match on them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,16 +38,23 @@ pub enum SubmitError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The contract reverted with this output.
-    #[error("{}", revert_words(.reason.as_deref()))]
+    #[error("{}", revert_text(.reason.as_deref(), .failure.as_deref()))]
     Reverted {
         /// What the contract returned.
         output: Bytes,
-        /// What the output says, or, where it says nothing, the trap behind it.
+        /// What the output says.
         reason: Option<String>,
+        /// What is behind it where the output says nothing: a trap.
+        failure: Option<Box<Failure>>,
     },
     /// Execution halted exceptionally.
-    #[error("{0}")]
-    Halted(String),
+    #[error("{}", halt_text(.words, .failure.as_deref()))]
+    Halted {
+        /// What happened, in geth's words.
+        words: String,
+        /// What is behind it.
+        failure: Option<Box<Failure>>,
+    },
     /// The request is no valid transaction.
     #[error("{0}")]
     Rejected(String),
@@ -170,39 +176,8 @@ impl From<ExecuteError> for CallError {
         match error {
             ExecuteError::Invalid(reason) => Self::Rejected(reason),
             ExecuteError::State(error) => Self::Chain(error.into()),
+            ExecuteError::Recording(error) => Self::Rejected(error.to_string()),
             ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
-        }
-    }
-}
-
-/// Returns geth's words for a revert.
-pub(super) fn revert_words(reason: Option<&str>) -> String {
-    reason.map_or_else(|| "execution reverted".into(), |reason| format!("execution reverted: {reason}"))
-}
-
-/// Returns the reason in the output of a revert, if it is a Solidity `Error(string)` or `Panic(uint256)`.
-pub(super) fn revert_reason(output: &[u8]) -> Option<String> {
-    match GenericContractError::abi_decode(output).ok()? {
-        GenericContractError::Revert(revert) => Some(revert.reason),
-        GenericContractError::Panic(panic) => Some(panic.to_string()),
-        GenericContractError::CustomError(never) => match never {},
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloy_primitives::{U256, hex};
-    use alloy_sol_types::{Panic, Revert, SolError};
-
-    use super::*;
-
-    #[test]
-    fn reverts_say_their_reason() {
-        assert_eq!(revert_reason(&Revert::from("too late").abi_encode()).as_deref(), Some("too late"));
-        let panic = revert_reason(&Panic { code: U256::from(0x11) }.abi_encode()).unwrap();
-        assert!(panic.contains("overflow"), "{panic}");
-        for opaque in [&[][..], &hex!("08c379a0"), &hex!("deadbeef00")] {
-            assert_eq!(revert_reason(opaque), None);
         }
     }
 }

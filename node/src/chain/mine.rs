@@ -15,12 +15,12 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use lathe_state::{StateError, View};
 use parking_lot::MutexGuard;
 
-use crate::runtime::{BlockContext, ExecuteError, Executed, Status};
+use crate::runtime::{
+    BlockContext, Console, ExecuteError, Executed, Status, halt_text, revert_reason, revert_text,
+};
 
 use super::{
-    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError,
-    error::{revert_reason, revert_words},
-    record::write_block,
+    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, record::write_block,
     spec::empty_header,
 };
 
@@ -183,6 +183,7 @@ impl Chain {
             match executor.execute(&tx) {
                 Ok(executed) => {
                     gas_used += executed.gas_used;
+                    log_console(&executed.console);
                     receipts.push(receipt(&tx, executed, gas_used, context.base_fee));
                     transactions.push(tx);
                 }
@@ -191,9 +192,9 @@ impl Chain {
                     rejected.push((*tx.tx_hash(), reason));
                 }
                 Err(ExecuteError::State(error)) => return Err(error.into()),
-                Err(ExecuteError::Internal(reason)) => {
+                Err(error @ (ExecuteError::Internal(_) | ExecuteError::Recording(_))) => {
                     self.pool.lock().remove(tx.tx_hash());
-                    return Err(ChainError::Internal(reason));
+                    return Err(ChainError::Internal(error.to_string()));
                 }
             }
         }
@@ -259,6 +260,16 @@ fn decode(raw: &[u8]) -> Result<Recovered<TxEnvelope>, SubmitError> {
     tx.try_into_recovered().map_err(|error| SubmitError::Sender(error.to_string()))
 }
 
+/// Shows what contracts printed. A text of several lines is indented, so that it passes for no line of the log.
+pub(super) fn log_console(console: &Console) {
+    for line in &console.lines {
+        tracing::info!("console: {}", line.to_string().replace('\n', "\n    "));
+    }
+    if console.omitted > 0 {
+        tracing::info!("console: and {} more lines", console.omitted);
+    }
+}
+
 fn receipt(
     tx: &Recovered<TxEnvelope>,
     executed: Executed,
@@ -268,11 +279,14 @@ fn receipt(
     let Executed { status, gas_used, output, logs, failure, .. } = executed;
     let (success, contract_address, failure) = match status {
         Status::Success { created } => (true, created, None),
-        Status::Reverted => (false, None, Some(revert_words(revert_reason(&output).or(failure).as_deref()))),
-        Status::Halted(words) => {
-            (false, None, Some(failure.map_or(words.clone(), |failure| format!("{words}: {failure}"))))
+        Status::Reverted => {
+            (false, None, Some(revert_text(revert_reason(&output).as_deref(), failure.as_ref())))
         }
+        Status::Halted(words) => (false, None, Some(halt_text(&words, failure.as_ref()))),
     };
+    if let Some(failure) = &failure {
+        tracing::info!(hash = %tx.tx_hash(), "transaction failed: {failure}");
+    }
     Receipt {
         tx_type: tx.ty(),
         success,

@@ -3,7 +3,10 @@
 use alloy_primitives::Bytes;
 use serde::Serialize;
 
-use crate::chain::{CallError, ChainError, SubmitError};
+use crate::{
+    chain::{CallError, ChainError, SubmitError},
+    runtime::Failure,
+};
 
 /// Code of a body that is no JSON.
 pub const PARSE_ERROR: i32 = -32700;
@@ -28,9 +31,29 @@ pub struct RpcError {
     pub code: i32,
     /// What went wrong, for people and for the clients that match on words.
     pub message: String,
-    /// Output of a call that reverted, a plain hex string on the wire.
+    /// What clients and people can read beside the message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Bytes>,
+    pub data: Option<Box<ErrorData>>,
+}
+
+/// What an error carries beside its message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ErrorData {
+    /// Output of a call that reverted, a plain hex string on the wire.
+    Output(Bytes),
+    /// Why a call failed whose output does not say it. Message and output are in it, too, as hardhat has them: clients
+    /// look for them there.
+    Failure {
+        /// The error's message.
+        message: String,
+        /// The output of a call that reverted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Bytes>,
+        /// What happened, and where.
+        #[serde(flatten)]
+        failure: Box<Failure>,
+    },
 }
 
 impl RpcError {
@@ -93,8 +116,19 @@ impl From<CallError> for RpcError {
     fn from(error: CallError) -> Self {
         let message = error.to_string();
         match error {
-            CallError::Reverted { output, .. } => {
-                Self { code: EXECUTION_REVERTED, message, data: Some(output) }
+            CallError::Reverted { output, failure, .. } => {
+                let data = Some(Box::new(match failure {
+                    Some(failure) => {
+                        ErrorData::Failure { message: message.clone(), data: Some(output), failure }
+                    }
+                    None => ErrorData::Output(output),
+                }));
+                Self { code: EXECUTION_REVERTED, message, data }
+            }
+            CallError::Halted { failure: Some(failure), .. } => {
+                let data =
+                    Some(Box::new(ErrorData::Failure { message: message.clone(), data: None, failure }));
+                Self { code: SERVER_ERROR, message, data }
             }
             CallError::Chain(error) => error.into(),
             _ => Self::refused(message),
@@ -111,7 +145,9 @@ mod tests {
         let reverted = |reason: Option<&str>| CallError::Reverted {
             output: Bytes::from_static(&[0x08, 0xc3]),
             reason: reason.map(str::to_owned),
+            failure: None,
         };
+        let halted = |words: &str| CallError::Halted { words: words.into(), failure: None };
         let database = ChainError::Database("gone".into());
         let table: [(RpcError, &str); 8] = [
             (
@@ -119,7 +155,7 @@ mod tests {
                 r#"{"code":3,"message":"execution reverted: nope","data":"0x08c3"}"#,
             ),
             (reverted(None).into(), r#"{"code":3,"message":"execution reverted","data":"0x08c3"}"#),
-            (CallError::Halted("out of gas".into()).into(), r#"{"code":-32000,"message":"out of gas"}"#),
+            (halted("out of gas").into(), r#"{"code":-32000,"message":"out of gas"}"#),
             (SubmitError::AlreadyKnown.into(), r#"{"code":-32000,"message":"already known"}"#),
             (
                 SubmitError::Rejected("nonce too low".into()).into(),

@@ -9,15 +9,15 @@ use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
 
 use lathe_gas::Meter;
 use lathe_vm::{
-    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, TrapKind, Value,
+    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules,
+    TrapKind, Value,
 };
 use revm::{
     Database, MainBuilder,
-    context::{BlockEnv, CfgEnv, Context, FrameStack, Journal, TxEnv},
+    context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        MainnetEvm,
+        EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -25,17 +25,23 @@ use revm::{
         CallInput, CallScheme, Gas, InstructionResult, InterpreterAction,
         interpreter::EthInterpreter,
         interpreter_action::{FrameInit, FrameInput},
+        interpreter_types::Jumps,
     },
     primitives::{Address, B256, Bytes, keccak256},
 };
 
 use super::{
+    arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
+    console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
-    precompile::precompiles,
-    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program},
+    failure::{ContractFrame, Failure, FailureKind},
+    gas::Stop,
+    precompiles::Precompiles,
+    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
+    trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
 
@@ -55,7 +61,7 @@ type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: MainnetEvm<Ctx<DB>>,
+    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -67,17 +73,25 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
+    /// Records what happens, if the next transaction is traced.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// What is known of a transaction's frames besides its result. Outside consensus.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     /// Why the frame that failed last did so, for people.
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<Failure>,
+    /// The index of the outermost frame in the failure's stack.
+    failed_frame: usize,
+    /// The code that was refused, if the failure is about that.
+    refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
     /// Whether the frame that ran last is an EEI contract's that trapped.
     pub(crate) trapped: bool,
+    /// What contracts printed.
+    pub(crate) console: Console,
 }
 
 /// What stands beside revm's frame of the same index when its code is not EVM code.
@@ -115,12 +129,19 @@ enum Next {
 }
 
 impl Notes {
-    /// Takes note of how a frame ended.
-    fn take(&mut self, result: InstructionResult) {
+    /// Takes note of why the frame with this index fails.
+    fn fail(&mut self, index: usize, failure: Failure) {
+        self.failure = Some(failure);
+        self.failed_frame = index;
+        self.refused = None;
+    }
+
+    /// Takes note of how the frame with this index ended.
+    fn take(&mut self, index: usize, result: InstructionResult) {
         use InstructionResult as R;
         match result {
             // Whatever failed inside, the frame has dealt with it.
-            ok if ok.is_ok() => self.failure = None,
+            ok if ok.is_ok() && index <= self.failed_frame => self.failure = None,
             R::OutOfGas
             | R::MemoryOOG
             | R::MemoryLimitOOG
@@ -129,6 +150,18 @@ impl Notes {
             | R::ReentrancySentryOOG => self.out_of_gas = true,
             _ => {}
         }
+        // A frame below the failed one that fails, too, is another story: its output tells it.
+        if !result.is_ok() && index > self.failed_frame {
+            self.failure = None;
+        }
+    }
+
+    /// Completes what is known once the transaction has ended: lists all that is wrong with a module that was refused.
+    fn complete(mut self, rules: &Rules) -> Self {
+        if let (Some(failure), Some(code)) = (&mut self.failure, self.refused.take()) {
+            failure.violations = violations(&code, rules);
+        }
+        self
     }
 }
 
@@ -136,10 +169,9 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
-        let mut inner = ctx.build_mainnet();
-        inner.precompiles.precompiles = precompiles(code.protocol());
+        let precompiles = Precompiles::new(code.clone());
         Self {
-            inner,
+            inner: ctx.build_mainnet().with_precompiles(precompiles),
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -147,7 +179,19 @@ impl<DB: Database> WasmEvm<DB> {
             loaded: HashSet::new(),
             steps_left: None,
             notes: Notes::default(),
+            recorder: None,
         }
+    }
+
+    /// Runs one transaction as [`Self::transact`] does, and records it.
+    pub(super) fn trace(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<Result<Recording, RecordingTooLong>, TransactError<DB::Error>> {
+        self.recorder = Some(Box::default());
+        let result = self.transact(tx);
+        let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
+        result.map(|_| recorder.finish())
     }
 
     /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
@@ -162,7 +206,8 @@ impl<DB: Database> WasmEvm<DB> {
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
         let result = LatheHandler(PhantomData).run(self)?;
-        Ok((result, mem::take(&mut self.notes)))
+        let notes = mem::take(&mut self.notes);
+        Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
     }
 
     /// Returns the context.
@@ -183,9 +228,42 @@ impl<DB: Database> WasmEvm<DB> {
         }
     }
 
+    /// Returns what a failure's stack shows of the top frame.
+    fn contract_frame(&mut self) -> ContractFrame {
+        let input = &self.frame().interpreter.input;
+        let contract = input.target_address;
+        let code = input.bytecode_address.filter(|code| *code != contract);
+        ContractFrame { contract, label: None, code, functions: Vec::new(), pc: None }
+    }
+
+    /// Takes note of why the top frame fails.
+    fn fail(&mut self, failure: Failure) {
+        let index = self.inner.frame_stack.index().unwrap_or_default();
+        self.notes.fail(index, failure);
+    }
+
+    /// Adds the top frame to the stack of a failure that came from the frame with the index `ended`, which it called.
+    fn note_caller(&mut self, index: usize, ended: usize) {
+        if self.notes.failure.is_none() || self.notes.failed_frame != ended {
+            return;
+        }
+        let mut caller = self.contract_frame();
+        match self.wasm.last() {
+            Some(WasmFrame { index: at, run: Run::Entered(entered) }) if *at == index => {
+                caller.functions = entered.machine.backtrace().iter().map(Into::into).collect();
+            }
+            _ => caller.pc = Some(self.frame().interpreter.bytecode.pc() as u64),
+        }
+        self.notes.failed_frame = index;
+        if let Some(failure) = &mut self.notes.failure {
+            failure.called_from(|| caller);
+        }
+    }
+
     /// Ends the top frame as an exceptional halt whose reason travels outside consensus.
     fn refuse(&mut self, reason: String) -> InterpreterAction {
-        self.notes.failure = Some(reason);
+        let account = self.contract_frame();
+        self.fail(Failure::early(FailureKind::Refused, reason, account));
         InterpreterAction::new_halt(
             InstructionResult::CreateContractStartingWithEF,
             self.frame().interpreter.gas,
@@ -205,6 +283,24 @@ impl<DB: Database> WasmEvm<DB> {
         };
         let outcome = self.step(&mut entered);
         self.steps_left = entered.meter.steps_left();
+        if let Some(recorder) = &mut self.recorder {
+            let status = match &outcome {
+                Outcome::Returned(values) => match values[..] {
+                    [Value::I32(status)] => Some(status.cast_unsigned()),
+                    _ => None,
+                },
+                Outcome::Exited => entered.state.exit_status,
+                _ => None,
+            };
+            if let Some(status) = status {
+                recorder.mark(
+                    "user_returned",
+                    Bytes::new(),
+                    status.to_be_bytes().into(),
+                    entered.meter.ink_left(),
+                );
+            }
+        }
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
@@ -242,10 +338,13 @@ impl<DB: Database> WasmEvm<DB> {
                 _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
             },
             Outcome::Trapped(trap) => {
-                let detail = state.trap_reason.take().map(|reason| format!(": {reason}")).unwrap_or_default();
-                self.notes.failure = Some(format!("wasm trap: {trap}{detail}"));
+                let (kind, detail) = (trap.kind, state.trap_reason.take());
+                let account = self.contract_frame();
+                let printed = self.notes.console.last_words(account.contract);
+                let failure = Failure::trap(&trap, detail, printed, account);
+                self.notes.fail(index, failure);
                 self.notes.trapped = program.interface == Interface::Eei;
-                return match trap.kind {
+                return match kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
                         InterpreterAction::new_halt(InstructionResult::StackOverflow, gas)
@@ -278,6 +377,22 @@ impl<DB: Database> WasmEvm<DB> {
         let gas_left = interpreter.gas.remaining();
         let return_data = &interpreter.return_data.0;
         let is_static = interpreter.runtime_flag.is_static;
+        let return_bytes = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
+        if let Next::Resume(..) = next {
+            // What the child left is back in revm's counter, which stood at the meter's gas before.
+            meter.return_gas(gas_left - meter.gas_left());
+        }
+        if let (Some(recorder), Interface::VmHooks) = (&mut self.recorder, program.interface) {
+            let ink = meter.ink_left();
+            match *next {
+                Next::Invoke(_) => {
+                    recorder.mark(ENTRYPOINT, calldata_bytes.to_be_bytes().into(), Bytes::new(), ink);
+                }
+                Next::Resume(reply, status) => {
+                    recorder.end_host_call(Some(host_call::child_results(reply, status, return_bytes)), ink);
+                }
+            }
+        }
         let (mut hooks, mut eei, code);
         let (host, arguments): (&mut dyn VmHost, &[Value]) = match program.interface {
             Interface::VmHooks => {
@@ -290,6 +405,8 @@ impl<DB: Database> WasmEvm<DB> {
                     gas: &mut interpreter.gas,
                     functions: &program.functions,
                     state,
+                    console: &mut self.notes.console,
+                    recorder: self.recorder.as_deref_mut(),
                 };
                 (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
@@ -318,10 +435,7 @@ impl<DB: Database> WasmEvm<DB> {
         match *next {
             Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
             Next::Resume(reply, status) => {
-                // What the child left is back in revm's counter, which stood at the meter's gas before.
-                meter.return_gas(gas_left - meter.gas_left());
-                let length = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
-                match reply.deliver(status, length, machine.memory_mut(*instance)) {
+                match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
                     Ok(result) => machine.resume(result, meter, host),
                     Err(trap) => machine.abort(trap),
                 }
@@ -376,12 +490,19 @@ impl<DB: Database> WasmEvm<DB> {
             Ok(true) => {}
             Ok(false) => {
                 let gas = self.frame().interpreter.gas;
+                let account = self.contract_frame();
+                let detail = format!("it costs more than the {} gas left", gas.remaining());
+                self.fail(Failure::early(FailureKind::Load, detail, account));
                 return Err(InterpreterAction::new_halt(InstructionResult::OutOfGas, gas));
             }
             Err(error) => return Err(self.refuse(error.to_string())),
         }
         let program = self.code.program(hash, code);
-        program.map_err(|error| self.refuse(error.to_string()))
+        program.map_err(|error| {
+            let action = self.refuse(error.to_string());
+            self.notes.refused = Some(Bytes::copy_from_slice(code));
+            action
+        })
     }
 
     /// Charges the top frame for loading a program; false if it cannot pay.
@@ -399,6 +520,21 @@ impl<DB: Database> WasmEvm<DB> {
             self.loaded.insert(hash);
         }
         Ok(paid)
+    }
+
+    /// Pays for recording a program as active and does it; a creation that fails later takes it back. Returns the gas
+    /// left.
+    fn record(&mut self, hash: B256) -> Result<Gas, InterpreterAction> {
+        let mut meter = Meter::from_gas(self.frame().interpreter.gas.remaining());
+        let recorded = arb_wasm::record(&mut self.inner.ctx, &mut meter, hash);
+        let gas = &mut self.frame().interpreter.gas;
+        settle(gas, &meter);
+        let halt = |result| InterpreterAction::new_halt(result, *gas);
+        match recorded {
+            Ok(()) => Ok(*gas),
+            Err(Stop::OutOfGas) => Err(halt(InstructionResult::OutOfGas)),
+            Err(Stop::Fatal) => Err(halt(InstructionResult::FatalExternalError)),
+        }
     }
 
     /// Instantiates a program in the top frame.
@@ -430,7 +566,8 @@ impl<DB: Database> WasmEvm<DB> {
                 Ok(Box::new(Entered { machine, instance, meter, program, state, install, next }))
             }
             Err(error) => {
-                self.notes.failure = Some(format!("instantiation: {error}"));
+                let account = self.contract_frame();
+                self.fail(Failure::early(FailureKind::Instantiation, error.to_string(), account));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
                 } else if program.interface == Interface::Eei {
@@ -466,21 +603,25 @@ impl<DB: Database> WasmEvm<DB> {
                 match CodeKind::of_created(&code) {
                     Ok(CodeKind::Eei) if code.len() > limit => {
                         let error = CodeError::TooLong { what: "EEI code", bytes: code.len(), limit };
-                        self.notes.failure = Some(error.to_string());
+                        let account = self.contract_frame();
+                        self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
-                    Ok(CodeKind::Program { .. } | CodeKind::Eei) => {
-                        match self.load(keccak256(&code), &code) {
-                            Ok(_) => {
-                                let gas = self.frame().interpreter.gas;
-                                InterpreterAction::new_return(result.result, code, gas)
-                            }
+                    Ok(kind @ (CodeKind::Program { .. } | CodeKind::Eei)) => {
+                        let hash = keccak256(&code);
+                        let paid = self.load(hash, &code).and_then(|_| match kind {
+                            CodeKind::Program { .. } => self.record(hash),
+                            _ => Ok(self.frame().interpreter.gas),
+                        });
+                        match paid {
+                            Ok(gas) => InterpreterAction::new_return(result.result, code, gas),
                             Err(halt) => halt,
                         }
                     }
                     Ok(_) => action,
                     Err(error @ CodeError::TooLong { .. }) => {
-                        self.notes.failure = Some(error.to_string());
+                        let account = self.contract_frame();
+                        self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
                     Err(error) => self.refuse(error.to_string()),
@@ -512,16 +653,14 @@ fn settle(gas: &mut Gas, meter: &Meter) {
 impl<DB: Database> EvmTr for WasmEvm<DB> {
     type Context = Ctx<DB>;
     type Instructions = Instructions<DB>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = Frame;
 
-    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &EthPrecompiles, &FrameStack<Frame>) {
+    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &Precompiles, &FrameStack<Frame>) {
         self.inner.all()
     }
 
-    fn all_mut(
-        &mut self,
-    ) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut EthPrecompiles, &mut FrameStack<Frame>) {
+    fn all_mut(&mut self) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut Precompiles, &mut FrameStack<Frame>) {
         self.inner.all_mut()
     }
 
@@ -529,15 +668,37 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_frame(&init.frame_input);
+        }
         let runs_in_caller = matches!(
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
+        let called = match &init.frame_input {
+            FrameInput::Call(call) => call.bytecode_address,
+            _ => Address::ZERO,
+        };
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
+            if let Some(reason) = self.inner.precompiles.take_failure() {
+                let frame = ContractFrame { contract: called, ..Default::default() };
+                self.notes.fail(index, Failure::early(FailureKind::Refused, reason, frame));
+            }
+            // The result of an inner frame is returned to its caller, where its recording ends.
+            if let Some(recorder) = &mut self.recorder
+                && index == 0
+            {
+                recorder.end_frame();
+            }
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(recorder) = &mut self.recorder
+            && matches!(frame.data, FrameData::Create(_))
+        {
+            recorder.created(target);
+        }
         self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
         let runs_evm = self.code.protocol().interfaces.evm || code.is_empty();
@@ -561,7 +722,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             Some(top) => self.run_wasm(top),
             None => {
                 self.notes.trapped = false;
-                let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
             }
@@ -579,13 +740,20 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
-        self.notes.take(result.interpreter_result().result);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_frame();
+        }
+        // A frame that ended before it began, such as a precompile's, was never on the stack.
+        let mut ended = self.inner.frame_stack.index().map_or(0, |top| top + 1);
         if self.frame().is_finished() {
+            ended -= 1;
             self.inner.frame_stack.pop();
         }
+        self.notes.take(ended, result.interpreter_result().result);
         let Some(parent) = self.inner.frame_stack.index() else { return Ok(Some(result)) };
         self.forget_from(parent + 1);
         let status = child_status(&result);
+        self.note_caller(parent, ended);
         let frame = self.inner.frame_stack.get();
         frame.return_result::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, result)?;
         if let Some(WasmFrame { index, run: Run::Entered(entered), .. }) = self.wasm.last_mut()

@@ -19,10 +19,13 @@ use revm::{
 };
 
 use super::{
+    console::Console,
     env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
+    failure::Failure,
     program::CodeCache,
     protocol::Protocol,
+    trace::{Recording, RecordingTooLong},
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
@@ -58,9 +61,11 @@ pub struct Executed {
     /// Logs in order.
     pub logs: Vec<Log>,
     /// Why it failed, for people, where the output does not say it.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub ran_out_of_gas: bool,
+    /// What contracts printed.
+    pub console: Console,
 }
 
 /// Why a transaction was not executed at all.
@@ -72,6 +77,9 @@ pub enum ExecuteError {
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// It was to be recorded, but did too much.
+    #[error(transparent)]
+    Recording(#[from] RecordingTooLong),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -108,6 +116,10 @@ impl Runtime {
         self.code.protocol()
     }
 
+    pub(super) fn code_cache(&self) -> Arc<CodeCache> {
+        self.code.clone()
+    }
+
     /// Begins a block on top of a state.
     pub fn block(&self, view: Arc<View>, block: &BlockContext) -> BlockExecutor {
         self.block_with(view, block, BlockHashes::OfBlocks)
@@ -137,8 +149,32 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
     ) -> Result<Executed, ExecuteError> {
-        let world = World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() };
-        let mut db = CacheDB::new(world);
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
+    /// Records a call on top of a state, without keeping anything.
+    pub fn trace_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<Recording, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        Ok(evm.trace(tx).map_err(execute_error)??)
+    }
+
+    fn prepare_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<(WasmEvm<CacheDB<World>>, TxEnv), ExecuteError> {
+        let mut db =
+            CacheDB::new(World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() });
         for (address, account) in overrides {
             apply_override(&mut db, *address, account)?;
         }
@@ -158,9 +194,7 @@ impl Runtime {
             .with_db(db)
             .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
-        let mut evm = WasmEvm::new(ctx, self.code.clone());
-        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
-        Ok(executed(result, notes))
+        Ok((WasmEvm::new(ctx, self.code.clone()), tx))
     }
 }
 
@@ -217,6 +251,13 @@ impl BlockExecutor {
         Ok(executed(result, notes))
     }
 
+    /// Records a transaction, whose effects are not kept.
+    pub fn trace(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Recording, ExecuteError> {
+        let recording = self.evm.trace(tx_env(tx));
+        self.evm.ctx().journal_mut().finalize();
+        Ok(recording.map_err(|error| execute_error(error.map_db_err(world_error)))??)
+    }
+
     /// Ends the block: returns what it changed.
     pub fn finish(mut self) -> Changes {
         let state = self.evm.ctx().db_mut();
@@ -238,9 +279,9 @@ impl BlockExecutor {
     }
 }
 
-fn executed(result: ExecutionResult, notes: Notes) -> Executed {
+pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
-    let Notes { failure, out_of_gas: ran_out_of_gas, trapped } = notes;
+    let Notes { failure, out_of_gas: ran_out_of_gas, trapped, console, .. } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
@@ -254,6 +295,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
                 logs,
                 failure: None,
                 ran_out_of_gas,
+                console,
             }
         }
         ExecutionResult::Revert { output, .. } => Executed {
@@ -263,6 +305,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             output,
             logs: Vec::new(),
             ran_out_of_gas,
+            console,
         },
         ExecutionResult::Halt { reason, .. } => Executed {
             status: Status::Halted(halt_words(&reason, trapped)),
@@ -271,6 +314,7 @@ fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             logs: Vec::new(),
             failure,
             ran_out_of_gas,
+            console,
         },
     }
 }
@@ -317,7 +361,7 @@ fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
 }
 
 /// Returns geth's words for an invalid transaction: clients match on them.
-fn invalid_words(invalid: &InvalidTransaction) -> String {
+pub(super) fn invalid_words(invalid: &InvalidTransaction) -> String {
     use InvalidTransaction as I;
     match invalid {
         I::NonceTooLow { tx, state } => format!("nonce too low: next nonce {state}, tx nonce {tx}"),

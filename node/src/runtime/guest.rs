@@ -47,6 +47,11 @@ impl Arguments<'_> {
             ref other => unreachable!("linking checked that argument {index} is an i64, not {other:?}"),
         }
     }
+
+    /// Returns an argument of any type.
+    pub(super) fn value(&self, index: usize) -> Value {
+        self.0[index]
+    }
 }
 
 /// Guest memory with checked access.

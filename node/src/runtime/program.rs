@@ -13,6 +13,7 @@ use revm::{bytecode::Bytecode, primitives::B256};
 use super::{
     code::{self, CodeError, WASM_MAGIC},
     eei::link::{EeiError, link},
+    failure::VIOLATIONS_MAX,
     protocol::Protocol,
 };
 
@@ -50,7 +51,7 @@ pub enum ProgramError {
     Unavailable,
     /// There is no such host function.
     #[error(
-        "unknown import `{module}.{name}`: programs import functions of `vm_hooks` only{}",
+        "unknown import `{module}.{name}`: programs import functions of `vm_hooks`, `console` and `debug` only{}",
         hint(module, name)
     )]
     UnknownImport {
@@ -60,7 +61,9 @@ pub enum ProgramError {
         name: String,
     },
     /// An import is not a function.
-    #[error("import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks` only")]
+    #[error(
+        "import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks`, `console` and `debug` only"
+    )]
     ImportKind {
         /// Module part of the import.
         module: String,
@@ -157,8 +160,7 @@ impl Program {
                 let kind = describe(&import.ty);
                 return Err(ProgramError::ImportKind { module: module_name, name, kind });
             };
-            let found = HostFunction::find(&module_name, &name).filter(|f| f.module() == "vm_hooks");
-            let Some(function) = found else {
+            let Some(function) = find_for_program(&module_name, &name) else {
                 return Err(ProgramError::UnknownImport { module: module_name, name });
             };
             let expected = host_type(function);
@@ -192,6 +194,52 @@ impl Program {
         let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
         Ok(Self { imports: imports.collect(), interface: Interface::VmHooks, module, functions })
     }
+}
+
+/// Returns the host function that a program imports by this name.
+fn find_for_program(module: &str, name: &str) -> Option<HostFunction> {
+    HostFunction::find(module, name).filter(|function| match function.module() {
+        "vm_hooks" | "console" => true,
+        // EEI contracts have functions of this module, too.
+        "debug" => !function.name().starts_with("print"),
+        _ => false,
+    })
+}
+
+/// Lists everything that is wrong with the module in a code, at most [`VIOLATIONS_MAX`] things. For people: it takes
+/// longer than refusing the code does.
+pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
+    let Ok(module) = code::module_of(code, rules.limits.module_bytes as usize) else { return Vec::new() };
+    let report = lathe_vm::inspect(&module, rules);
+    let mut found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    let is_program = !code.starts_with(&WASM_MAGIC);
+    for import in report.imports.iter().filter(|_| is_program) {
+        let (module, name) = (import.module.as_deref().unwrap_or_default(), import.name.as_str());
+        match find_for_program(module, name) {
+            Some(function) => {
+                let expected = describe(&ExternType::Function(host_type(function)));
+                if import.ty != expected {
+                    found.push(format!(
+                        "import `{module}.{name}` is a {}, but the host's is a {expected}",
+                        import.ty
+                    ));
+                }
+            }
+            None => found
+                .push(ProgramError::UnknownImport { module: module.into(), name: name.into() }.to_string()),
+        }
+    }
+    for (name, expected) in [(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)] {
+        if is_program && !report.exports.iter().any(|export| export.name == name) {
+            found.push(ProgramError::MissingExport { name, expected }.to_string());
+        }
+    }
+    let omitted = found.len().saturating_sub(VIOLATIONS_MAX) as u64 + report.violations_omitted;
+    found.truncate(VIOLATIONS_MAX);
+    if omitted > 0 {
+        found.push(format!("and {omitted} more"));
+    }
+    found
 }
 
 pub(super) fn describe(ty: &ExternType) -> String {
