@@ -117,6 +117,7 @@ impl Meter {
 
     /// Returns what executing instructions takes from, below 2^63: the ink that can be charged before the reserve is
     /// needed, or the steps left. For engines that keep it in a register while they run.
+    #[inline]
     pub const fn counter(&self) -> i64 {
         match self.steps {
             None => self.ink.cast_signed(),
@@ -125,6 +126,7 @@ impl Meter {
     }
 
     /// Sets what [`Meter::counter`] returns. `left` must not be negative.
+    #[inline]
     pub const fn set_counter(&mut self, left: i64) {
         debug_assert!(left >= 0, "an engine hands back what is left, never a debt");
         match &mut self.steps {

@@ -52,7 +52,8 @@ fn a_trap_burns_the_gas_and_says_where() {
     assert!(!receipt.success);
     assert_eq!(receipt.gas_used, 100_000);
     let error = devnet.call(address, vec![]).unwrap_err().to_string();
-    assert!(error.contains("useGas: gas of -1 is negative"), "{error}");
+    let begin = "execution trapped: wasm trap: host function failed: useGas: gas of -1 is negative in function 33 `main` at ";
+    assert!(error.starts_with(begin), "{error}");
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub(crate) struct Notes {
     refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// Whether the frame that ran last is an EEI contract's that trapped.
+    pub(crate) trapped: bool,
     /// What contracts printed.
     pub(crate) console: Console,
 }
@@ -343,6 +345,7 @@ impl<DB: Database> WasmEvm<DB> {
                 let printed = self.notes.console.last_words(account.contract);
                 let failure = Failure::trap(&trap, detail, printed, account);
                 self.notes.fail(index, failure);
+                self.notes.trapped = program.interface == Interface::Eei;
                 return match kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
@@ -738,6 +741,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
+                self.notes.trapped = false;
                 let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)

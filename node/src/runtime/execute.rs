@@ -281,7 +281,7 @@ impl BlockExecutor {
 
 pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
-    let Notes { failure, out_of_gas: ran_out_of_gas, console, .. } = notes;
+    let Notes { failure, out_of_gas: ran_out_of_gas, trapped, console, .. } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
@@ -308,7 +308,7 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             console,
         },
         ExecutionResult::Halt { reason, .. } => Executed {
-            status: Status::Halted(halt_words(&reason)),
+            status: Status::Halted(halt_words(&reason, trapped)),
             gas_used,
             output: Bytes::new(),
             logs: Vec::new(),
@@ -319,9 +319,10 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     }
 }
 
-/// Returns geth's words for an exceptional halt.
-fn halt_words(reason: &HaltReason) -> String {
+/// Returns geth's words for an exceptional halt; `trapped` if it is an EEI contract's trap, which geth has none for.
+fn halt_words(reason: &HaltReason, trapped: bool) -> String {
     match reason {
+        HaltReason::InvalidFEOpcode if trapped => "execution trapped".into(),
         HaltReason::OutOfGas(OutOfGasError::MemoryLimit) => "out of gas: memory limit reached".into(),
         HaltReason::OutOfGas(_) => "out of gas".into(),
         HaltReason::OpcodeNotFound | HaltReason::NotActivated => "invalid opcode".into(),

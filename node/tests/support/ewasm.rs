@@ -11,7 +11,7 @@ use lathe_state::{
     AccountChange, Block, Changes, Database, DatabaseOptions, Genesis, GenesisAccount, Header, MemoryStore,
 };
 
-use super::wasm;
+use super::{wasm, word};
 
 /// Who sends transactions.
 pub(crate) const SENDER: Address = address!("a94f5374fce5edbc8e2a8697c15331677e6ebf0b");
@@ -84,6 +84,49 @@ pub(crate) fn contract_with(body: &str, definitions: &str) -> Vec<u8> {
 /// Returns a data segment.
 pub(crate) fn data(at: usize, bytes: &[u8]) -> String {
     format!("(data (i32.const {at}) \"{}\")", super::wat_string(bytes))
+}
+
+/// A second contract.
+pub(crate) const OTHER: Address = address!("00000000000000000000000000000000000000d0");
+/// An account that nobody has heard of.
+pub(crate) const NOBODY: Address = address!("00000000000000000000000000000000000000e0");
+/// Where tests keep the address of [`OTHER`] in memory.
+pub(crate) const OTHER_AT: usize = 100;
+/// Where they keep the address of [`NOBODY`].
+pub(crate) const NOBODY_AT: usize = 120;
+/// Where they keep 1, as 32 bytes little-endian.
+pub(crate) const ONE_AT: usize = 160;
+/// Where they keep 1, as a slot.
+pub(crate) const SLOT_ONE_AT: usize = 224;
+
+/// Definitions that most contracts here share.
+pub(crate) fn constants() -> String {
+    [
+        data(OTHER_AT, OTHER.as_slice()),
+        data(NOBODY_AT, NOBODY.as_slice()),
+        data(ONE_AT, &U256::from(1).to_le_bytes::<32>()),
+        data(SLOT_ONE_AT, &word(1)),
+    ]
+    .concat()
+}
+
+pub(crate) fn with_constants(body: &str) -> Vec<u8> {
+    contract_with(body, &constants())
+}
+
+/// Runs a body that has the constants.
+pub(crate) fn run(body: &str) -> Ran {
+    World::new(with_constants(body)).call()
+}
+
+/// Runs a body that returns memory from 0.
+pub(crate) fn output(world: World) -> Vec<u8> {
+    world.call().output().to_vec()
+}
+
+/// A contract that returns `bytes` bytes from 0 after `body`.
+pub(crate) fn returning(body: &str, bytes: u32) -> Vec<u8> {
+    with_constants(&format!("{body} (call $finish (i32.const 0) (i32.const {bytes}))"))
 }
 
 /// A state, and the chain whose rules hold.
