@@ -85,7 +85,7 @@ define_schedule! {
         /// One-cycle integer work, comparisons, bit moves between types.
         Arithmetic = 300;
         /// Bit counts, which have no single instruction on a baseline x86-64.
-        BitCount = 500;
+        BitCount = 1_000;
         /// Integer products.
         Multiply = 400;
         /// 32-bit quotients and remainders.

@@ -459,7 +459,7 @@ fn pages_pay_for_those_that_other_machines_of_the_transaction_hold() {
     let module = support::module(
         r#"(module (memory 2 9) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
     );
-    let rules = lathe_vm::Rules::DEVNET;
+    let rules = Rules::DEVNET;
     let held = lathe_vm::Held { pages: 100, slots: 0 };
     let mut machine = lathe_vm::Machine::beside(&rules, held);
     let price = 1_000_000 + 2 * PAGE + (100 + 101) * RISE;
@@ -483,7 +483,7 @@ fn a_machine_holds_no_more_than_others_of_the_transaction_leave() {
     let module = support::module(
         r#"(module (memory 1) (func (export "f") (result i32) (memory.grow (i32.const 1))))"#,
     );
-    let rules = lathe_vm::Rules::DEVNET;
+    let rules = Rules::DEVNET;
     let machine = |pages| {
         let mut machine = lathe_vm::Machine::beside(&rules, lathe_vm::Held { pages, slots: 0 });
         let instance = machine.instantiate(&module, &[], &mut Meter::from_gas(PLENTY));
