@@ -1,6 +1,6 @@
 //! Builds the VM as its own build script does, and with one thing left out.
 
-#[path = "../../../vm/build.rs"]
+#[path = "../../vm/build.rs"]
 mod vm;
 
 fn main() {
