@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -38,6 +38,15 @@ spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
 		cargo test --locked --release -p lathe-tests --test oracle every_engine -- --nocapture --test-threads=2
+
+asan: ## the tests of the VM under AddressSanitizer
+	@scripts/asan.sh
+
+valgrind: ## a suite of the Wasm test suite under valgrind (SUITE=bulk_memory)
+	@scripts/valgrind.sh $(or $(SUITE),bulk_memory)
+
+fuzz: ## fuzz each target (SECONDS=600, TARGETS="module execute engines peers")
+	@scripts/fuzz.sh $(or $(SECONDS),600) $(or $(TARGETS),module execute engines peers)
 
 kernels: ## build the kernels of the benches again
 	@scripts/kernels.sh

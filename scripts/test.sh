@@ -55,7 +55,7 @@ all() {
     check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     tests "state: RocksDB" -p lathe-state
     check "lathe builds" cargo build --locked -p lathe-node
-    check "20 kills and 4 defects" make --no-print-directory torture KILLS=20
+    check "20 kills and 5 defects" make --no-print-directory torture KILLS=20
     tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors
 }
 

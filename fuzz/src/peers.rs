@@ -223,6 +223,6 @@ fn ending(kind: TrapKind) -> Ending {
         TrapKind::IntegerOverflow => Kind::Overflow,
         TrapKind::InvalidConversion => Kind::Conversion,
         TrapKind::Host => Kind::Other,
-        TrapKind::StackOverflow | TrapKind::OutOfGas => return Ending::Stopped,
+        TrapKind::StackOverflow | TrapKind::OutOfGas | TrapKind::StepLimit => return Ending::Stopped,
     })
 }

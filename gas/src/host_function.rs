@@ -6,6 +6,10 @@
 //!
 //! Names and types of `vm_hooks`, `console` and `debug` are those of the `stylus-sdk` crate. All pointers are `i32` addresses of linear
 //! memory; integers of 256 bits and hashes are 32 bytes, big-endian; addresses are 20 bytes.
+//!
+//! Names and types of `ethereum` and `debug` are those of EEI, the Ethereum environment interface of ewasm, with
+//! `create2` and `getChainId` as WasmEdge's EVMC plug-in has them. There, integers of 128 and 256 bits are
+//! little-endian, and the base price is charged only on chains that price instructions.
 
 use crate::ValueType;
 
@@ -21,6 +25,8 @@ const REDUCE: u32 = 24_000;
 const KECCAK: u32 = 120_000;
 /// Ink for an exponentiation of 256-bit integers, besides what the host charges by the bits of the exponent.
 const POWER: u32 = 20_000;
+/// Ink for writing a line to the node's log.
+const LOG_LINE: u32 = 1_000_000;
 /// Ink for looking a slot up in the frame's cache of storage.
 const CACHE: u32 = 18_000;
 
@@ -158,6 +164,98 @@ macro_rules! for_each_host_function {
             StartBenchmark "debug" "start_benchmark" [ => ] CROSSING;
             /// Marks where a measurement ends; prints the ink left.
             EndBenchmark "debug" "end_benchmark" [ => ] CROSSING;
+
+            // EEI: gas, calldata, output, control
+            /// Takes `gas` gas; traps if it is negative.
+            EeiUseGas "ethereum" "useGas" [I64 => ] CROSSING;
+            /// Returns the gas left.
+            EeiGetGasLeft "ethereum" "getGasLeft" [ => I64] CROSSING;
+            /// Returns the length of the calldata.
+            EeiGetCallDataSize "ethereum" "getCallDataSize" [ => I32] CROSSING;
+            /// Copies `len` bytes of calldata from `offset` to `result`; traps beyond its end.
+            EeiCallDataCopy "ethereum" "callDataCopy" [I32 I32 I32 => ] CROSSING + POINTER;
+            /// Ends the frame with `len` bytes at `data` as its output.
+            EeiFinish "ethereum" "finish" [I32 I32 => ] CROSSING + POINTER;
+            /// Reverts the frame with `len` bytes at `data` as its output.
+            EeiRevert "ethereum" "revert" [I32 I32 => ] CROSSING + POINTER;
+            /// Ends the frame and destroys the account; its balance goes to `address`.
+            EeiSelfDestruct "ethereum" "selfDestruct" [I32 => ] CROSSING + POINTER;
+
+            // EEI: accounts and storage
+            /// Writes the address whose storage this frame uses.
+            EeiGetAddress "ethereum" "getAddress" [I32 => ] CROSSING + POINTER;
+            /// Writes the balance of an account, 128 bits.
+            EeiGetExternalBalance "ethereum" "getExternalBalance" [I32 I32 => ] CROSSING + 2 * POINTER;
+            /// Returns the length of the code that runs.
+            EeiGetCodeSize "ethereum" "getCodeSize" [ => I32] CROSSING;
+            /// Copies `len` bytes of the code that runs from `offset` to `result`; traps beyond its end.
+            EeiCodeCopy "ethereum" "codeCopy" [I32 I32 I32 => ] CROSSING + POINTER;
+            /// Returns the length of an account's code.
+            EeiGetExternalCodeSize "ethereum" "getExternalCodeSize" [I32 => I32] CROSSING + POINTER;
+            /// Copies `len` bytes of an account's code from `offset` to `result`; traps beyond its end.
+            EeiExternalCodeCopy "ethereum" "externalCodeCopy" [I32 I32 I32 I32 => ] CROSSING + 2 * POINTER;
+            /// Reads the slot `key` to `result`.
+            EeiStorageLoad "ethereum" "storageLoad" [I32 I32 => ] CROSSING + 2 * POINTER;
+            /// Writes `value` to the slot `key`.
+            EeiStorageStore "ethereum" "storageStore" [I32 I32 => ] CROSSING + 2 * POINTER;
+            /// Emits a log with `topics` topics, each behind a pointer of its own.
+            EeiLog "ethereum" "log" [I32 I32 I32 I32 I32 I32 I32 => ] CROSSING + 5 * POINTER;
+
+            // EEI: calls and creation
+            /// Calls `address` with value and data; returns 0 for success, 1 for a failure, 2 for a revert.
+            EeiCall "ethereum" "call" [I64 I32 I32 I32 I32 => I32] CROSSING + 3 * POINTER;
+            /// Runs the code of `address` in this account, with value.
+            EeiCallCode "ethereum" "callCode" [I64 I32 I32 I32 I32 => I32] CROSSING + 3 * POINTER;
+            /// Runs the code of `address` in this frame's context.
+            EeiCallDelegate "ethereum" "callDelegate" [I64 I32 I32 I32 => I32] CROSSING + 2 * POINTER;
+            /// Calls `address` without the right to change state.
+            EeiCallStatic "ethereum" "callStatic" [I64 I32 I32 I32 => I32] CROSSING + 2 * POINTER;
+            /// Creates a contract at the address that `CREATE` gives; returns what `call` does.
+            EeiCreate "ethereum" "create" [I32 I32 I32 I32 => I32] CROSSING + 3 * POINTER;
+            /// Creates a contract at the address that `CREATE2` gives.
+            EeiCreate2 "ethereum" "create2" [I32 I32 I32 I32 I32 => I32] CROSSING + 4 * POINTER;
+            /// Returns the length of the last call's output.
+            EeiGetReturnDataSize "ethereum" "getReturnDataSize" [ => I32] CROSSING;
+            /// Copies `len` bytes of the last call's output from `offset` to `result`; traps beyond its end.
+            EeiReturnDataCopy "ethereum" "returnDataCopy" [I32 I32 I32 => ] CROSSING + POINTER;
+
+            // EEI: call, transaction, block, chain
+            /// Writes the address of the caller.
+            EeiGetCaller "ethereum" "getCaller" [I32 => ] CROSSING + POINTER;
+            /// Writes the value sent with the call, 128 bits.
+            EeiGetCallValue "ethereum" "getCallValue" [I32 => ] CROSSING + POINTER;
+            /// Writes the address that signed the transaction.
+            EeiGetTxOrigin "ethereum" "getTxOrigin" [I32 => ] CROSSING + POINTER;
+            /// Writes the gas price of the transaction, 128 bits.
+            EeiGetTxGasPrice "ethereum" "getTxGasPrice" [I32 => ] CROSSING + POINTER;
+            /// Writes the address that the block's fees go to.
+            EeiGetBlockCoinbase "ethereum" "getBlockCoinbase" [I32 => ] CROSSING + POINTER;
+            /// Writes the difficulty of the block, 256 bits.
+            EeiGetBlockDifficulty "ethereum" "getBlockDifficulty" [I32 => ] CROSSING + POINTER;
+            /// Returns the gas limit of the block.
+            EeiGetBlockGasLimit "ethereum" "getBlockGasLimit" [ => I64] CROSSING;
+            /// Writes the hash of one of the last 256 blocks and returns 0, or 1 where there is none.
+            EeiGetBlockHash "ethereum" "getBlockHash" [I64 I32 => I32] CROSSING + POINTER;
+            /// Returns the number of the block.
+            EeiGetBlockNumber "ethereum" "getBlockNumber" [ => I64] CROSSING;
+            /// Returns the timestamp of the block in seconds.
+            EeiGetBlockTimestamp "ethereum" "getBlockTimestamp" [ => I64] CROSSING;
+            /// Writes the chain id, 128 bits.
+            EeiGetChainId "ethereum" "getChainId" [I32 => ] CROSSING + POINTER;
+
+            // EEI: messages to whoever debugs
+            /// Logs a 32-bit number.
+            EeiPrint32 "debug" "print32" [I32 => ] CROSSING + LOG_LINE;
+            /// Logs a 64-bit number.
+            EeiPrint64 "debug" "print64" [I64 => ] CROSSING + LOG_LINE;
+            /// Logs memory as text.
+            EeiPrintMem "debug" "printMem" [I32 I32 => ] CROSSING + POINTER + LOG_LINE;
+            /// Logs memory as hex.
+            EeiPrintMemHex "debug" "printMemHex" [I32 I32 => ] CROSSING + POINTER + LOG_LINE;
+            /// Logs a slot as text.
+            EeiPrintStorage "debug" "printStorage" [I32 => ] CROSSING + POINTER + LOG_LINE;
+            /// Logs a slot as hex.
+            EeiPrintStorageHex "debug" "printStorageHex" [I32 => ] CROSSING + POINTER + LOG_LINE;
         }
     };
 }
@@ -251,6 +349,11 @@ mod tests {
         }
         assert_eq!(HostFunction::find("vm_hooks", "memory"), None);
         assert_eq!(HostFunction::from_number(u32::MAX), None);
+    }
+
+    #[test]
+    fn eei_has_33_functions_and_two_of_later_forks() {
+        assert_eq!(HostFunction::ALL.iter().filter(|f| f.module() == "ethereum").count(), 33 + 2);
     }
 
     #[test]

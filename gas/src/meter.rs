@@ -2,6 +2,8 @@
 //!
 //! The **reserve** is gas that does not fit the ink counter. Only meters made from more than [`INK_GAS_MAX`] gas
 //! have one. Together they behave as one counter of 128 bits: the split between them shows nowhere.
+//!
+//! Under a schedule that counts instructions instead of pricing them, instructions take **steps**, which are no gas.
 
 use crate::INK_PER_GAS;
 
@@ -21,6 +23,15 @@ impl core::fmt::Display for OutOfGas {
 
 impl core::error::Error for OutOfGas {}
 
+/// What executing instructions cost could not be paid. The meter was left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// Instructions cost ink, and there was too little.
+    Gas,
+    /// Instructions are counted, and there were as many as may be.
+    Steps,
+}
+
 /// The gas of one frame. A charge is taken whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
@@ -28,13 +39,43 @@ pub struct Meter {
     ink: u64,
     /// Gas that refills the ink before a charge fails.
     reserve: u64,
+    /// Instructions that may still execute, if they are counted and take no ink.
+    steps: Option<u64>,
 }
 
 impl Meter {
     /// Returns a meter with this much gas.
     pub const fn from_gas(gas: u64) -> Self {
         let counted = if gas < INK_GAS_MAX { gas } else { INK_GAS_MAX };
-        Self { ink: counted * INK_PER_GAS, reserve: gas - counted }
+        Self { ink: counted * INK_PER_GAS, reserve: gas - counted, steps: None }
+    }
+
+    /// Returns the same meter for code whose instructions are counted: `steps` of them may execute, and take no ink.
+    ///
+    /// # Panics
+    /// If `steps` is 2^63 or more, which an engine's counter does not hold.
+    #[must_use]
+    pub const fn counting_steps(self, steps: u64) -> Self {
+        assert!(steps <= i64::MAX.cast_unsigned(), "an engine counts in a signed register");
+        Self { steps: Some(steps), ..self }
+    }
+
+    /// Returns how many instructions may still execute, `None` if they cost ink instead.
+    pub const fn steps_left(&self) -> Option<u64> {
+        self.steps
+    }
+
+    /// Takes what executing instructions costs: ink, or steps where those are counted. Fails, and takes nothing, if
+    /// less than that is left.
+    #[inline]
+    pub fn charge_execution(&mut self, cost: u64) -> Result<(), Exhausted> {
+        match &mut self.steps {
+            None => self.charge(cost).map_err(|OutOfGas| Exhausted::Gas),
+            Some(steps) => {
+                *steps = steps.checked_sub(cost).ok_or(Exhausted::Steps)?;
+                Ok(())
+            }
+        }
     }
 
     /// Takes `ink`. Fails, and takes nothing, if less than that is left.
@@ -74,16 +115,22 @@ impl Meter {
         self.reserve + self.ink / INK_PER_GAS
     }
 
-    /// Returns the ink that can be charged before the reserve is needed: below 2^63. For engines that keep it in a
-    /// register while they run.
+    /// Returns what executing instructions takes from, below 2^63: the ink that can be charged before the reserve is
+    /// needed, or the steps left. For engines that keep it in a register while they run.
     pub const fn counter(&self) -> i64 {
-        self.ink.cast_signed()
+        match self.steps {
+            None => self.ink.cast_signed(),
+            Some(steps) => steps.cast_signed(),
+        }
     }
 
-    /// Sets what [`Meter::counter`] returns. `ink` must not be negative.
-    pub const fn set_counter(&mut self, ink: i64) {
-        debug_assert!(ink >= 0, "an engine hands back what is left, never a debt");
-        self.ink = ink.cast_unsigned();
+    /// Sets what [`Meter::counter`] returns. `left` must not be negative.
+    pub const fn set_counter(&mut self, left: i64) {
+        debug_assert!(left >= 0, "an engine hands back what is left, never a debt");
+        match &mut self.steps {
+            None => self.ink = left.cast_unsigned(),
+            Some(steps) => *steps = left.cast_unsigned(),
+        }
     }
 
     fn total(&self) -> u128 {
@@ -99,7 +146,7 @@ impl Meter {
         let gas = (total / u128::from(INK_PER_GAS)) as u64;
         let part = (total % u128::from(INK_PER_GAS)) as u64;
         let counted = gas.min(INK_GAS_MAX);
-        *self = Self { ink: counted * INK_PER_GAS + part, reserve: gas - counted };
+        (self.ink, self.reserve) = (counted * INK_PER_GAS + part, gas - counted);
     }
 
     #[cold]
@@ -150,6 +197,21 @@ mod tests {
         assert_eq!((meter.gas_left(), meter.ink_left()), (1, 19_999));
         meter.return_gas(3);
         assert_eq!((meter.gas_left(), meter.ink_left()), (4, 49_999));
+    }
+
+    #[test]
+    fn steps_and_gas_are_spent_apart() {
+        let mut meter = Meter::from_gas(2).counting_steps(3);
+        assert_eq!(meter.counter(), 3);
+        assert_eq!(meter.charge_execution(2), Ok(()));
+        assert_eq!(meter.charge_execution(2), Err(Exhausted::Steps));
+        assert_eq!((meter.steps_left(), meter.ink_left()), (Some(1), 20_000));
+        assert_eq!(meter.charge_gas(2), Ok(()));
+        assert_eq!(meter.charge(1), Err(OutOfGas));
+        meter.return_gas(5);
+        meter.set_counter(0);
+        assert_eq!((meter.steps_left(), meter.ink_left()), (Some(0), 50_000));
+        assert_eq!(Meter::from_gas(0).charge_execution(1), Err(Exhausted::Gas));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! Scale: 1 ns is 1,000 ink, where a plain instruction takes about 0.3 ns in a fast interpreter. These prices are
 //! estimates on that scale, not yet a calibration; a change of one is a new [`Schedule::version`].
 
-use crate::Instruction;
+use crate::{Instruction, Meter};
 use alloc::vec::Vec;
+
+/// Instructions that a transaction may execute where they cost no gas: it ends within seconds on a fast engine.
+pub const STEPS_MAX: u64 = 1 << 32;
 
 macro_rules! define_schedule {
     (
@@ -37,17 +40,25 @@ macro_rules! define_schedule {
         pub struct Schedule {
             /// The number of the schedule. Every change of a price takes a new one.
             pub version: u32,
+            /// Instructions that a transaction may execute, if they are counted and cost no gas: each class is 1 step
+            /// then, and units are nothing.
+            pub steps_max: Option<u64>,
             classes: [u32; CostClass::ALL.len()],
             $( #[doc = $unit_doc] pub $unit: u32, )*
         }
 
         impl Schedule {
             /// The schedule of the devnet.
-            pub const V1: Self = Self { version: 1, classes: [$($class_ink),*], $( $unit: $unit_ink, )* };
+            pub const V1: Self =
+                Self { version: 1, steps_max: None, classes: [$($class_ink),*], $( $unit: $unit_ink, )* };
 
-            /// Nothing in the VM costs anything: for chains that price host functions only and bound steps instead.
-            pub const ZERO_INSTRUCTION: Self =
-                Self { version: 0, classes: [0; CostClass::ALL.len()], $( $unit: 0, )* };
+            /// Only host functions cost gas; instructions are counted, and a transaction has [`STEPS_MAX`] of them.
+            pub const ZERO_INSTRUCTION: Self = Self {
+                version: 0,
+                steps_max: Some(STEPS_MAX),
+                classes: [1; CostClass::ALL.len()],
+                $( $unit: 0, )*
+            };
 
             /// Returns the prices that are not an instruction's: name, ink, and what they buy.
             pub fn units(&self) -> Vec<(&'static str, u32, &'static str)> {
@@ -163,12 +174,20 @@ define_schedule! {
 }
 
 impl Schedule {
-    /// Returns the ink that executing `instruction` costs, besides units.
+    /// Returns the meter of a transaction with this much gas.
+    pub const fn meter(&self, gas: u64) -> Meter {
+        match self.steps_max {
+            None => Meter::from_gas(gas),
+            Some(steps) => Meter::from_gas(gas).counting_steps(steps),
+        }
+    }
+
+    /// Returns the ink that executing `instruction` costs, besides units; 1 where instructions are counted.
     pub const fn instruction(&self, instruction: Instruction) -> u32 {
         self.class(instruction.class())
     }
 
-    /// Returns the ink that an instruction of `class` costs, besides units.
+    /// Returns the ink that an instruction of `class` costs, besides units; 1 where instructions are counted.
     pub const fn class(&self, class: CostClass) -> u32 {
         self.classes[class as usize]
     }
@@ -177,6 +196,7 @@ impl Schedule {
     ///
     /// They are `u32` little-endian: the version, the number of instructions, for each in the order of
     /// [`Instruction::ALL`] its prefix times 256 plus its number and its ink, the number of units, the ink of each.
+    /// Where instructions are counted, the most of them follows, `u64` little-endian.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut put = |word: u32| bytes.extend_from_slice(&word.to_le_bytes());
@@ -192,6 +212,7 @@ impl Schedule {
         for (_, ink, _) in units {
             put(ink);
         }
+        bytes.extend(self.steps_max.iter().flat_map(|steps| steps.to_le_bytes()));
         bytes
     }
 }
@@ -206,6 +227,17 @@ mod tests {
         dearer.segment_applied += 1;
         assert_ne!(Schedule::V1.encode(), dearer.encode());
         assert_ne!(Schedule::V1.encode(), Schedule::ZERO_INSTRUCTION.encode());
+        let fewer = Schedule { steps_max: Some(STEPS_MAX - 1), ..Schedule::ZERO_INSTRUCTION };
+        assert_ne!(fewer.encode(), Schedule::ZERO_INSTRUCTION.encode());
+    }
+
+    #[test]
+    fn counted_instructions_are_one_step_each_and_units_none() {
+        let schedule = Schedule::ZERO_INSTRUCTION;
+        assert!(Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == 1));
+        assert!(schedule.units().iter().all(|&(_, ink, _)| ink == 0));
+        assert_eq!(schedule.meter(7).steps_left(), Some(STEPS_MAX));
+        assert_eq!(Schedule::V1.meter(7).steps_left(), None);
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub mod cli;
 pub mod rpc;
 pub mod runtime;
 pub mod sandbox;
+pub mod statetest;

@@ -54,6 +54,21 @@ fn a_run_prints_results_and_what_they_cost() {
     assert_eq!(json(&output)["results"], serde_json::json!(["0x00000000000000000000000000000001", "-0.5"]));
 }
 
+#[test]
+fn the_zero_instruction_profile_counts_instructions_and_charges_none() {
+    let files = Files::new();
+    let path = files.module(MODULE);
+    for engine in lathe_vm::Engine::ALL {
+        let profile = ["--profile", "zero-instruction", "--engine", engine.name(), "--gas", "0"];
+        let run = [&["run", &path][..], &profile, &["--invoke", "grow", "--json"]].concat();
+        let report = json(&lathe(&run));
+        let found = (&report["results"], &report["gasUsed"], &report["inkUsed"], &report["steps"]);
+        assert_eq!(found, (&serde_json::json!(["1"]), &0.into(), &0.into(), &3.into()), "{engine}");
+    }
+    let output = lathe(&["run", &path, "--profile", "zero-instruction", "--invoke", "grow"]);
+    assert_eq!(stderr(&output), "gas used 0  ink used 0  steps 3\n");
+}
+
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Version of the layout of columns, keys and records. A store of another version is refused.
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
 pub(crate) const META_SCHEMA_VERSION: &[u8] = b"schema_version";
 pub(crate) const META_CHAIN_ID: &[u8] = b"chain_id";
@@ -275,16 +275,18 @@ impl Database {
         Ok(self.window.tail())
     }
 
-    /// Makes the trie's records anew from accounts and slots, in one batch: all of it or, on any error, nothing.
+    /// Makes the trie's records anew from accounts and slots, in one batch: all of it or, on any error, nothing. Then checks
+    /// the history, which cannot be made anew; where it is broken, [`prune`](Self::prune) gives it up.
     ///
     /// Fails with [`StateError::Trie`] if accounts and slots are not those that the head's header promises.
     pub fn repair_trie(&self, progress: &mut dyn FnMut(Progress)) -> Result<Repair, StateError> {
         let head = self.head.lock();
-        let (repair, batch) = Repair::new(&self.view()?, progress)?;
+        let (mut repair, batch) = Repair::new(&self.view()?, progress)?;
         if !batch.is_empty() {
             self.store.write(batch)?;
         }
         *self.cache.lock() = (head.hash, NodeCache::default());
+        repair.history = self.view()?.history_faults(progress)?;
         Ok(repair)
     }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::{
     codec::{Record, RecordError},
-    record::{Account, BlockChanges, BodyTx, Head, Header, Receipt, SlotValue, TxPosition},
+    record::{Account, BlockChanges, BodyTx, Head, Header, LeafKey, Receipt, SlotValue, TxPosition},
     trie::Node,
 };
 
@@ -121,6 +121,7 @@ fn encodings_are_those_of_the_checked_in_file() {
         storage_nodes: keys(33),
     };
     line(&mut out, "block changes", changes);
+    line(&mut out, "leaf key", LeafKey { key: B256::repeat_byte(1) });
     line(&mut out, "hash", B256::repeat_byte(1));
     line(&mut out, "number", 31_337_u64);
 

@@ -17,6 +17,8 @@ pub enum Sabotage {
     AnswerBeforeWrite,
     /// Nothing is written to the log.
     WalOff,
+    /// A transaction is answered before it is on the disk, where it should be.
+    AnswerBeforeSync,
 }
 
 impl Sabotage {
@@ -26,6 +28,7 @@ impl Sabotage {
         (Self::SkipTrieDelete, "skip-trie-delete"),
         (Self::AnswerBeforeWrite, "answer-before-write"),
         (Self::WalOff, "wal-off"),
+        (Self::AnswerBeforeSync, "answer-before-sync"),
     ];
 
     /// Returns whether this process has the defect.

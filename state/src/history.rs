@@ -4,6 +4,10 @@
 //! value from before, empty if there was none. So the value after block B is that of the first row beyond B, or the present
 //! one if there is no such row; one seek finds it. The same rows undo blocks. Genesis has no rows, there is nothing before.
 //!
+//! Leaves of the trie have no records. A block that takes a leaf from its path, because it is deleted, because another one
+//! comes under that path, or because a branch collapses, leaves a row under the path all the same, with the leaf's key. So
+//! which leaf stood at a path is one seek, too, whatever came and went there since.
+//!
 //! The **tail** is the first block whose state can be told. Rows with numbers up to the tail tell of blocks before it; the
 //! store may drop them, and nobody looks at them again. Keys are block numbers, never roots: a root can come back.
 
@@ -15,14 +19,11 @@ use crate::{
     error::StateError,
     leaf::decode,
     record::BlockChanges,
-    store::{Column, Entry, Snapshot, Store, trailing_number},
+    store::{Column, Snapshot, Store},
 };
 
 /// Name of the tail's record in the meta column. Without it, history begins at block 0.
 pub(crate) const META_HISTORY_TAIL: &[u8] = b"history_tail";
-
-/// Length of the number that a row's key ends with.
-const NUMBER_LEN: usize = size_of::<u64>();
 
 /// Ends a path in a row's key, so that no path's rows lie between those of a longer one. Nibbles are smaller.
 const PATH_END: u8 = 0xff;
@@ -64,61 +65,6 @@ pub(crate) fn first_after(
     let from = [prefix.as_slice(), &next.to_be_bytes()].concat();
     let row = snapshot.scan(rows, &prefix, &from).next().transpose()?;
     Ok(row.map(|(_, value)| before(value)))
-}
-
-/// Returns the first entry after block `past` whose key begins with `prefix`, is not below `from`, and is one of those that
-/// `wanted` says yes to, which must stand together at the beginning.
-pub(crate) fn first_entry(
-    snapshot: &dyn Snapshot,
-    column: Column,
-    prefix: &[u8],
-    from: &[u8],
-    past: u64,
-    wanted: impl Fn(&[u8]) -> bool,
-) -> Result<Option<Entry>, StateError> {
-    let tag = rows_of(column, &[]).1;
-    let tagged = |key: &[u8]| [tag.as_slice(), key].concat();
-    let mut present = snapshot.scan(column, prefix, from).peekable();
-    let mut rows = snapshot.scan(Column::Hist, &tagged(prefix), &tagged(from)).peekable();
-    loop {
-        // The lower of the next present key and the next key that has rows.
-        let present_key = match present.peek() {
-            Some(Ok((key, _))) => Some(key.clone()),
-            Some(Err(error)) => return Err(error.clone().into()),
-            None => None,
-        };
-        let changed_key = match rows.peek() {
-            Some(Ok((row, _))) => {
-                row.get(tag.len()..row.len().saturating_sub(NUMBER_LEN)).map(<[u8]>::to_vec)
-            }
-            Some(Err(error)) => return Err(error.clone().into()),
-            None => None,
-        };
-        let Some(key) = [present_key.clone(), changed_key.clone()].into_iter().flatten().min() else {
-            return Ok(None);
-        };
-        if !wanted(&key) {
-            return Ok(None);
-        }
-        let mut value = match present_key {
-            Some(present_key) if present_key == key => present.next().transpose()?.map(|(_, value)| value),
-            _ => None,
-        };
-        if changed_key.as_ref() == Some(&key) {
-            let mut found = false;
-            let of_key = |row: &[u8]| row.get(tag.len()..row.len().saturating_sub(NUMBER_LEN)) == Some(&key);
-            while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(row, _)| of_key(row))) {
-                let (row, old) = row?;
-                if !found && trailing_number(&row).is_some_and(|number| number > past) {
-                    value = before(old);
-                    found = true;
-                }
-            }
-        }
-        if let Some(value) = value {
-            return Ok(Some((key, value)));
-        }
-    }
 }
 
 /// Returns what a block changed.

@@ -4,7 +4,7 @@
 //! present state is left out, so a slot that a block sets and resets costs neither a write nor a hash. Every value and every
 //! record of a trie that changes leaves the one before it in the history.
 
-use std::{collections::BTreeMap, sync::Arc, thread};
+use std::{collections::BTreeMap, thread};
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
@@ -16,9 +16,9 @@ use crate::{
     history,
     leaf::{self, TrieLeaf},
     reader::Reader,
-    record::{Account, BlockChanges, Head, SlotValue},
+    record::{Account, BlockChanges, Head, LeafKey, SlotValue},
     store::{Batch, Column},
-    trie::{Change, NodeCache, RecordChange, Trie, Update, node_key},
+    trie::{Before, Change, NodeCache, RecordChange, Trie, Update, node_key},
     view::{hashed_slot, slot_key},
 };
 
@@ -240,22 +240,36 @@ impl Writer {
     }
 
     fn set(&mut self, column: Column, key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {
-        if let Some(number) = self.number {
-            let (rows, row) = history::row(column, &key, number);
-            self.batch.put(rows, row, before.unwrap_or_default());
-            self.changes.list_mut(column).push(Bytes::copy_from_slice(&key));
-        }
+        self.note(column, &key, before);
         match after {
             Some(value) => self.batch.put(column, key, value),
             None => self.batch.delete(column, key),
         }
     }
 
+    /// Leaves in the history what a key had before the block.
+    fn note(&mut self, column: Column, key: &[u8], before: Option<Vec<u8>>) {
+        if let Some(number) = self.number {
+            let (rows, row) = history::row(column, key, number);
+            self.batch.put(rows, row, before.unwrap_or_default());
+            self.changes.list_mut(column).push(Bytes::copy_from_slice(key));
+        }
+    }
+
     fn set_records(&mut self, owner: Option<B256>, records: &[RecordChange]) {
         for RecordChange { path, before, after } in records {
             let (column, key) = node_key(owner, path);
-            let bytes = |node: &Option<Arc<_>>| node.as_deref().map(Record::to_bytes);
-            self.set(column, key, bytes(before), bytes(after));
+            let after = after.as_deref().map(Record::to_bytes);
+            match before {
+                Before::Nothing => self.set(column, key, None, after),
+                Before::Record(node) => self.set(column, key, Some(node.to_bytes()), after),
+                Before::Leaf(leaf) => {
+                    self.note(column, &key, Some(LeafKey { key: B256::from_slice(&leaf.pack()) }.to_bytes()));
+                    if let Some(after) = after {
+                        self.batch.put(column, key, after);
+                    }
+                }
+            }
         }
     }
 

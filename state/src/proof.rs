@@ -81,7 +81,7 @@ impl<T: TrieLeaf> Trie<'_, T> {
         // Each round goes at least one nibble further down.
         loop {
             if is_leaf {
-                let (leaf, value) = self.leaf_under(&path)?;
+                let (leaf, value) = self.leaf_at(&path)?;
                 let rlp = leaf_rlp(&leaf.slice(path.len()..), &value);
                 self.check(&path, &reference, &rlp)?;
                 list(&mut proof, rlp);

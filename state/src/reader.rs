@@ -12,8 +12,8 @@ use crate::{
     codec::Record,
     error::StateError,
     history,
-    leaf::{HASH_LEN, TrieLeaf, decode},
-    record::{Account, SlotValue},
+    leaf::{HASH_LEN, TrieLeaf, bad_key, decode},
+    record::{Account, LeafKey, SlotValue},
     store::{Column, Snapshot},
     trie::{Node, node_key},
     view::slot_key,
@@ -45,7 +45,11 @@ impl Reader {
     /// Reads a trie's record.
     pub(crate) fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Node>, StateError> {
         let (column, key) = node_key(owner, path);
-        self.read(column, &key)
+        let Some(value) = self.value(column, &key)? else { return Ok(None) };
+        if self.past.is_some() && LeafKey::is_in(&value) {
+            return Ok(None);
+        }
+        Ok(Some(decode(column, &key, &value)?))
     }
 
     /// Reads a record of one of the columns that have history.
@@ -64,8 +68,36 @@ impl Reader {
         Ok(self.snapshot.get(column, key)?)
     }
 
-    /// Returns the first leaf of a trie whose path begins with `prefix`.
-    pub(crate) fn leaf_under<T: TrieLeaf>(
+    /// Returns the leaf that stands at a path of a trie, of which it is known that a leaf stands there.
+    pub(crate) fn leaf_at<T: TrieLeaf>(
+        &self,
+        owner: Option<B256>,
+        path: &Nibbles,
+    ) -> Result<Option<(Nibbles, T)>, StateError> {
+        let Some(past) = self.past else { return self.present_leaf(owner, path) };
+        let (column, key) = node_key(owner, path);
+        let leaf = match history::first_after(&*self.snapshot, column, &key, past)? {
+            Some(Some(row)) if LeafKey::is_in(&row) => {
+                let LeafKey { key: leaf } = decode(column, &key, &row)?;
+                Nibbles::unpack(leaf)
+            }
+            Some(_) => return Ok(None),
+            // It has stood here ever since, if not with the same value.
+            None => match self.present_leaf::<T>(owner, path)? {
+                Some((leaf, _)) => leaf,
+                None => return Ok(None),
+            },
+        };
+        let owner = owner.as_ref().map_or(&[][..], |owner| owner.as_slice());
+        let key = [owner, &leaf.pack()].concat();
+        let Some(value) = self.value(T::COLUMN, &key)?.filter(|_| leaf.starts_with(path)) else {
+            return Ok(None);
+        };
+        Ok(Some((leaf, T::decode_record(&key, &value)?)))
+    }
+
+    /// Returns the head's first leaf whose path begins with `prefix`.
+    fn present_leaf<T: TrieLeaf>(
         &self,
         owner: Option<B256>,
         prefix: &Nibbles,
@@ -75,18 +107,10 @@ impl Reader {
         let from = [owner, &packed].concat();
         // Half a byte narrows no scan: it begins at the nibble, and what comes after is told from its first key.
         let whole = [owner, &packed[..prefix.len() / 2]].concat();
-        let found = match self.past {
-            None => self.snapshot.scan(T::COLUMN, &whole, &from).next().transpose()?,
-            Some(past) => {
-                let under = |key: &[u8]| {
-                    key.get(owner.len()..).is_some_and(|path| Nibbles::unpack(path).starts_with(prefix))
-                };
-                history::first_entry(&*self.snapshot, T::COLUMN, &whole, &from, past, under)?
-            }
-        };
+        let found = self.snapshot.scan(T::COLUMN, &whole, &from).next().transpose()?;
         let Some((key, value)) = found else { return Ok(None) };
         if key.len() != owner.len() + HASH_LEN {
-            return Err(crate::leaf::bad_key(T::COLUMN, &key, owner.len() + HASH_LEN).into());
+            return Err(bad_key(T::COLUMN, &key, owner.len() + HASH_LEN).into());
         }
         let path = Nibbles::unpack(&key[owner.len()..]);
         if !path.starts_with(prefix) {

@@ -31,6 +31,8 @@ versions! {
     u64 = 1,
     Node = 1,
     BlockChanges = 1,
+    // Stands where a Node may, and is told from it by this byte: no Node has it.
+    LeafKey = 0x80,
 }
 
 /// An account as the state keeps it.
@@ -214,6 +216,22 @@ fields! {
         pub number: u64,
         /// Its index in the block, from 0.
         pub index: u32,
+    }
+}
+
+fields! {
+    /// In a trie's history, instead of the record from before a block: the key of the leaf that stood at the path.
+    #[derive(Copy)]
+    pub(crate) struct LeafKey {
+        /// keccak256 of the address or slot.
+        pub key: B256,
+    }
+}
+
+impl LeafKey {
+    /// Returns whether a row of a trie's history has a leaf's key and not a record.
+    pub(crate) fn is_in(row: &[u8]) -> bool {
+        row.first() == Some(&Self::VERSION)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Making the trie's records anew from the flat state: `lathe db repair-trie`.
 //!
 //! The flat state is what decides: if its root is the one that the head's header promises, the records follow from it, and
-//! whatever is stored instead is replaced. If it is not, nothing is changed. History is not touched; what it has of wrong
-//! records is found by `verify`, and given up by pruning.
+//! whatever is stored instead is replaced. If it is not, nothing is changed. History cannot be made anew. It is checked against
+//! the repaired trie, and the one who repairs is told: what is broken of it can only be given up.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,12 +16,12 @@ use crate::{
     record::Account,
     store::{Batch, Column, Snapshot},
     trie::{Node, TrieFault, Update, node_key, rebuild},
-    verify::{PROGRESS_EVERY, Progress, key_progress},
+    verify::{Fault, PROGRESS_EVERY, Progress, key_progress},
     view::View,
 };
 
 /// What a repair found and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
     /// Records that the tries have.
     pub records: u64,
@@ -29,6 +29,8 @@ pub struct Repair {
     pub written: u64,
     /// Records that nobody referred to.
     pub deleted: u64,
+    /// What is wrong with the history, which a repair leaves as it is: the first faults, and how many there are.
+    pub history: (Vec<Fault>, u64),
 }
 
 /// Records by their keys.

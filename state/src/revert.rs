@@ -9,7 +9,7 @@ use crate::{
     error::{BlockMismatch, StateError},
     history::{self, row},
     leaf::decode,
-    record::Head,
+    record::{Head, LeafKey},
     store::{Batch, Column},
     trie::{Hasher, Node},
     view::{META_HEAD, View, block_key},
@@ -61,7 +61,9 @@ fn restore(
 ) -> Result<(), StateError> {
     let value = view.snapshot().get(*rows, row)?;
     let value = value.ok_or_else(|| StateError::Missing { column: *rows, key: row.to_vec() })?;
-    if value.is_empty() {
+    let is_trie = matches!(column, Column::TrieAccount | Column::TrieStorage);
+    // Where a leaf stood, there was no record.
+    if value.is_empty() || (is_trie && LeafKey::is_in(&value)) {
         batch.delete(column, key);
         return Ok(());
     }

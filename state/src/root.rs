@@ -9,7 +9,7 @@ use crate::{
     error::StateError,
     record::Account,
     store::Column,
-    trie::{Change, RecordChange, Trie, node_key},
+    trie::{Before, Change, RecordChange, Trie, node_key},
 };
 
 /// What becomes of one account in a [`Database::root_of`].
@@ -59,11 +59,13 @@ impl Database {
             })
             .collect();
         let update = trie.update(view.head().state_root, &changes)?;
-        let record = |RecordChange { path, after, .. }: RecordChange| {
+        let record = |RecordChange { path, before, after }: RecordChange| {
+            // Where there was and is no record, only history has something to note.
+            let changes = after.is_some() || matches!(before, Before::Record(_));
             let (column, key) = node_key(None, &path);
-            (column, key, after.map(|node| node.to_bytes()))
+            changes.then(|| (column, key, after.map(|node| node.to_bytes())))
         };
-        let records = update.records.into_iter().map(record).collect();
+        let records = update.records.into_iter().filter_map(record).collect();
         Ok(Root { root: update.root, records, hashed: update.hashed })
     }
 }

@@ -185,6 +185,26 @@ pub enum StoreError {
         /// The columns found there.
         columns: String,
     },
+    /// The directory has files of a database without the one that names the others.
+    #[error(
+        "open database {path}: {file} is there, but CURRENT is not: the database is not whole; restore a copy, or give another directory"
+    )]
+    Remains {
+        /// The directory.
+        path: String,
+        /// One of the files.
+        file: String,
+    },
+    /// The database's log or manifest has bytes that nobody wrote.
+    #[error("database file {file} is damaged at byte {at}: {}", damage_advice(*.is_log))]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where the first record begins that is not what its checksum says.
+        at: u64,
+        /// Whether it is a log, which can be cut there.
+        is_log: bool,
+    },
     /// A read failed.
     #[error("read column {column}: {reason}")]
     Read {
@@ -213,6 +233,13 @@ pub enum StoreError {
         /// What the database said at the earlier write.
         reason: String,
     },
+}
+
+fn damage_advice(is_log: bool) -> &'static str {
+    match is_log {
+        true => "restore a copy, or let `lathe db cut-log` give up the blocks from there on",
+        false => "restore a copy",
+    }
 }
 
 /// Returns the first key after all those that begin with `prefix`, or none if there is no such key.

@@ -1,10 +1,10 @@
 // Verifies eth_getProof with a trie that is not ours, at every block, for what is there and what is not.
-//   node proof.mjs URL ADDRESS ABSENT_ADDRESS SLOT...
+//   node proof.mjs URL CONTRACT ACCOUNT ABSENT_ACCOUNT SLOT...
 import { verifyMerkleProof } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { bytesToHex, hexToBytes, setLengthLeft } from '@ethereumjs/util'
 
-const [url, address, absent, ...slots] = process.argv.slice(2)
+const [url, contract, account, absent, ...slots] = process.argv.slice(2)
 const rpc = async (method, params) => {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
   const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
@@ -31,13 +31,16 @@ const wrong = []
 for (let number = 0; number <= head; number++) {
   const at = `0x${number.toString(16)}`
   const { stateRoot } = await rpc('eth_getBlockByNumber', [at, false])
-  for (const who of [address, absent]) {
-    const code = await rpc('eth_getCode', [who, at])
+  for (const who of [contract, account, absent]) {
+    const [code, balance, nonce] = await Promise.all(
+      ['eth_getCode', 'eth_getBalance', 'eth_getTransactionCount'].map((method) => rpc(method, [who, at])),
+    )
+    const isThere = code !== '0x' || BigInt(balance) !== 0n || BigInt(nonce) !== 0n
     const answer = await rpc('eth_getProof', [who, slots, at])
-    const fields = [answer.nonce, answer.balance].map(integer).concat([answer.storageHash, answer.codeHash].map(hexToBytes))
-    const account = code === '0x' ? null : RLP.encode(fields)
+    const fields = [nonce, balance].map(integer).concat([answer.storageHash, answer.codeHash].map(hexToBytes))
+    const leaf = isThere ? RLP.encode(fields) : null
     proofs++
-    if (!(await prove(stateRoot, hexToBytes(who), account, answer.accountProof))) wrong.push([number, who])
+    if (!(await prove(stateRoot, hexToBytes(who), leaf, answer.accountProof))) wrong.push([number, who])
     for (const [index, slot] of slots.entries()) {
       const { value, proof, key } = answer.storageProof[index]
       if (key !== slot) wrong.push([number, slot, 'key', key])

@@ -246,7 +246,8 @@ fn ethereumjs_verifies_the_proofs_of_every_block() {
     let script = root().join("tests/clients/proof.mjs");
     let absent = "0x00000000000000000000000000000000000000ff";
     let slots = ["0x0", "0x1", "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"];
-    let text = run(Command::new("node").arg(script).args([&node.url, &counter, absent]).args(slots));
+    let text =
+        run(Command::new("node").arg(script).args([&node.url, &counter, FIRST_ADDRESS, absent]).args(slots));
     let result: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    assert_eq!(result, json!({"blocks": 5, "proofs": 40, "wrong": []}));
+    assert_eq!(result, json!({"blocks": 5, "proofs": 60, "wrong": []}));
 }

@@ -206,10 +206,97 @@ fn a_directory_is_counted_pruned_copied_and_repaired() {
 
     let repair = db_json(&["repair-trie"], &dir);
     assert_eq!((&repair["written"], &repair["deleted"]), (&json!(0), &json!(0)));
-    for command in ["verify", "stats", "repair-trie"] {
+    for command in ["verify", "stats", "repair-trie", "cut-log"] {
         let output = db(&[command], &dir);
         assert!(output.status.success() && !output.stdout.is_empty(), "{command} prints for people");
         let error = db_error(&[command], &files.path().join("nowhere"));
         assert!(error.contains("no such directory"), "{error}");
     }
+}
+
+/// Flips a bit of the directory's newest log; returns which file it is.
+fn damage_log(dir: &Path, at: usize) -> PathBuf {
+    let logs = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("lists").path());
+    let log = logs.filter(|path| path.extension().is_some_and(|found| found == "log")).max();
+    let log = log.expect("there is a log");
+    let mut bytes = fs::read(&log).expect("reads");
+    bytes[at] ^= 1;
+    fs::write(&log, bytes).expect("writes");
+    log
+}
+
+#[test]
+fn a_damaged_log_is_refused_until_it_is_cut() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let dir = chain(&files);
+    assert_eq!(
+        db_json(&["cut-log"], &dir),
+        json!({"block": 9, "damage": null, "hash": db_json(&["stats"], &dir)["hash"]})
+    );
+    // Opening the directory has moved the blocks into tables, so that the log has only new ones.
+    let node = Node::start(&["--data-dir", text(&dir)]);
+    for _ in 0..4 {
+        let transfer = json!([{"from": FIRST_ADDRESS, "to": FIRST_ADDRESS, "value": "0x1"}]);
+        node.rpc("eth_sendTransaction", transfer);
+    }
+    node.kill();
+    let len = fs::metadata(damage_log(&dir, 0)).expect("is there").len();
+    let log = damage_log(&dir, 0);
+    damage_log(&dir, usize::try_from(len / 2).expect("small"));
+
+    let refused = |error: String| {
+        assert!(error.contains(text(&log)) && error.contains("is damaged at byte"), "{error}");
+        assert!(error.contains("`lathe db cut-log`"), "{error}");
+    };
+    refused(db_error(&["verify"], &dir));
+    let node = Command::new(lathe_binary()).args(["node", "--port", "0", "--data-dir", text(&dir)]).output();
+    refused(String::from_utf8_lossy(&node.expect("lathe runs").stderr).into_owned());
+    let cut = db_json(&["cut-log"], &dir);
+    refused(cut["damage"].as_str().expect("there is damage").to_owned());
+    let block = cut["block"].as_u64().expect("a number");
+    assert!((9..13).contains(&block), "{cut}");
+    let report = db_json(&["verify"], &dir);
+    assert_eq!((&report["ok"], &report["block"]), (&json!(true), &json!(block)));
+}
+
+/// Directories that nobody should give, and what a node says to each.
+#[test]
+fn a_node_refuses_a_directory_that_is_not_a_whole_database_of_its_own() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let start = |dir: &Path| {
+        let output = Command::new(lathe_binary())
+            .args(["node", "--port", "0", "--data-dir", text(dir)])
+            .output()
+            .expect("lathe runs");
+        assert_eq!(output.status.code(), Some(1), "{}", dir.display());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(text(dir)), "the directory is named: {error}");
+        error
+    };
+    let file = files.path().join("file");
+    fs::write(&file, "text").expect("writes");
+    assert!(start(&file).contains("Not a directory"));
+    assert_eq!(fs::read_to_string(&file).expect("is there"), "text");
+
+    let below = file.join("below");
+    assert!(start(&below).contains("Not a directory"));
+
+    let dir = chain(&files);
+    for (name, what) in [("CURRENT", "CURRENT is not"), ("MANIFEST", "MANIFEST")] {
+        let copy = files.path().join(format!("without-{name}"));
+        fs::create_dir(&copy).expect("makes");
+        for entry in fs::read_dir(&dir).expect("lists") {
+            let entry = entry.expect("lists");
+            if !entry.file_name().to_string_lossy().starts_with(name) {
+                fs::copy(entry.path(), copy.join(entry.file_name())).expect("copies");
+            }
+        }
+        let count = || fs::read_dir(&copy).expect("lists").count();
+        let before = count();
+        let error = start(&copy);
+        assert!(error.contains(what), "{error}");
+        assert!(count() >= before, "nothing was deleted");
+    }
+    // The one they were copied from is whole.
+    assert_eq!(db_json(&["verify"], &dir)["ok"], true);
 }

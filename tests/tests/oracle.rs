@@ -1,4 +1,4 @@
-//! Every engine against the plain one, over generated modules and gas limits.
+//! Every engine against the plain one, over generated modules, gas limits and step limits.
 //!
 //! `LATHE_ORACLE_MODULES` says how many modules, `LATHE_ORACLE_SEED` where to begin. A failure names its seed and
 //! size and leaves the module in the temporary directory; `LATHE_ORACLE_MODULES=1` with that seed repeats it.
@@ -7,7 +7,7 @@ use lathe_tests::generate::{self, Random};
 use lathe_tests::measure::print_json;
 use lathe_vm::{
     Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules,
-    TrapKind, Value, ValueType,
+    Schedule, TrapKind, Value, ValueType,
 };
 use serde::Serialize;
 
@@ -22,6 +22,10 @@ const INK_PER_GAS: u64 = 10_000;
 const PRICE_STEP: u64 = 50;
 /// The most limits that one function is run with. Longer functions get that many limits at random.
 const LIMITS_MAX: u64 = 300;
+/// How many steps a function may take, where they are counted, in the run that tells how many it takes.
+const STEPS: u64 = 10_000;
+/// The most step limits that one function is run with.
+const STEP_LIMITS_MAX: u64 = 60;
 /// The beginning of memory that the host reads at each call and writes to. Most addresses are there.
 const WATCHED_BYTES: usize = 512;
 /// The most pages of a memory.
@@ -34,6 +38,7 @@ struct Report {
     modules: u64,
     runs: u64,
     gas_limits: u64,
+    step_limits: u64,
     mismatches: u64,
     seed: u64,
 }
@@ -41,17 +46,41 @@ struct Report {
 /// Everything that a run may not differ in.
 #[derive(Debug, PartialEq)]
 struct Record {
-    calls: Vec<(Outcome, u64)>,
-    /// Each call of the host: which function, with what, the ink left, and a sum over the memory.
-    host: Vec<(u32, Vec<Value>, u64, u64)>,
+    calls: Vec<(Outcome, Left)>,
+    /// Each call of the host: which function, with what, what is left, and a sum over the memory.
+    host: Vec<(u32, Vec<Value>, Left, u64)>,
     memory: Vec<u8>,
     globals: Vec<Value>,
+}
+
+/// What a meter has left: ink, and steps where they are counted.
+type Left = (u64, Option<u64>);
+
+fn left(meter: &Meter) -> Left {
+    (meter.ink_left(), meter.steps_left())
+}
+
+/// What a function may use up.
+#[derive(Debug, Clone, Copy)]
+enum Budget {
+    Ink(u64),
+    /// And plenty of ink, which only the host takes from.
+    Steps(u64),
+}
+
+impl Budget {
+    fn meter(self) -> Meter {
+        match self {
+            Self::Ink(ink) => ink_meter(ink),
+            Self::Steps(steps) => Meter::from_gas(GAS).counting_steps(steps),
+        }
+    }
 }
 
 /// A host whose answers follow from what it was asked. It writes to memory, charges, suspends and traps.
 struct Recorder {
     results: Vec<Option<ValueType>>,
-    calls: Vec<(u32, Vec<Value>, u64, u64)>,
+    calls: Vec<(u32, Vec<Value>, Left, u64)>,
     pending: Option<Value>,
 }
 
@@ -65,7 +94,7 @@ impl Host for Recorder {
     ) -> HostOutcome {
         let watched = memory.len().min(WATCHED_BYTES);
         let sum = memory[..watched].iter().fold(0u64, |sum, &byte| sum.rotate_left(5) ^ u64::from(byte));
-        self.calls.push((function, arguments.to_vec(), meter.ink_left(), sum));
+        self.calls.push((function, arguments.to_vec(), left(meter), sum));
         let mut random = Random::new(sum ^ u64::from(function) << 40 ^ self.calls.len() as u64);
         if let Err(error) = meter.charge(random.number() % 3_000) {
             return error.into();
@@ -124,8 +153,8 @@ impl Subject {
         Self { module, rules, functions, seed }
     }
 
-    /// Calls these functions one after the other, each with this much ink.
-    fn run(&self, functions: &[(String, FuncType)], ink: u64) -> Record {
+    /// Calls these functions one after the other, each with this budget.
+    fn run(&self, functions: &[(String, FuncType)], budget: Budget) -> Record {
         let imports: Vec<Extern> = (0..)
             .zip(self.module.imports())
             .filter_map(|(number, import)| match &import.ty {
@@ -140,14 +169,14 @@ impl Subject {
         let mut host = Recorder { results: results.collect(), calls: Vec::new(), pending: None };
         let mut machine = Machine::new(&self.rules, PAGES_MAX);
         let instance = machine
-            .instantiate(&self.module, &imports, &mut Meter::from_gas(1 << 40))
+            .instantiate(&self.module, &imports, &mut self.rules.schedule.meter(1 << 40))
             .expect("the segments of generated modules fit");
         let mut calls = Vec::new();
         for (place, (name, ty)) in functions.iter().enumerate() {
             let function = machine.exported_function(instance, name).expect("the module exports it");
             let mut random = Random::new(self.seed ^ (place as u64) << 32);
             let arguments: Vec<Value> = ty.params().iter().map(|&ty| value(&mut random, ty)).collect();
-            let mut meter = ink_meter(ink);
+            let mut meter = budget.meter();
             let mut outcome = machine.invoke(function, &arguments, &mut meter, &mut host);
             while outcome == Outcome::Suspended {
                 outcome = if random.one_in(50) {
@@ -157,7 +186,7 @@ impl Subject {
                     machine.resume(result, &mut meter, &mut host)
                 };
             }
-            calls.push((outcome, meter.ink_left()));
+            calls.push((outcome, left(&meter)));
         }
         let names = self.module.exports().iter().map(|export| &*export.name);
         let globals = names.filter_map(|name| match machine.export(instance, name)? {
@@ -184,53 +213,78 @@ fn ink_meter(ink: u64) -> Meter {
 /// Where an engine differed.
 struct Mismatch {
     engine: Engine,
-    ink: u64,
+    budget: Budget,
     expected: Record,
     found: Record,
 }
 
+/// A module on all engines.
+struct Subjects {
+    plain: Subject,
+    others: Vec<(Engine, Subject)>,
+}
+
+impl Subjects {
+    fn new(wasm: &[u8], rules: Rules, seed: u64) -> Self {
+        let others = Engine::ALL
+            .iter()
+            // Where there is no other engine, the plain one must at least agree with itself.
+            .filter(|&&engine| engine != Engine::Plain || Engine::ALL.len() == 1)
+            .map(|&engine| (engine, Subject::new(wasm, engine, rules, seed)));
+        Self { others: others.collect(), plain: Subject::new(wasm, Engine::Plain, rules, seed) }
+    }
+
+    /// Runs functions on all engines. Returns what they agree on.
+    fn check(
+        &self,
+        functions: &[(String, FuncType)],
+        budget: Budget,
+        report: &mut Report,
+    ) -> Result<Record, Box<Mismatch>> {
+        let expected = self.plain.run(functions, budget);
+        for (engine, subject) in &self.others {
+            report.runs += 1;
+            let found = subject.run(functions, budget);
+            if found != expected {
+                return Err(Box::new(Mismatch { engine: *engine, budget, expected, found }));
+            }
+        }
+        Ok(expected)
+    }
+}
+
 /// Compares all engines on one module. Returns the first difference.
-fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Option<Box<Mismatch>> {
+fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Result<(), Box<Mismatch>> {
     let mut random = Random::new(!seed);
     let mut rules = Rules::DEVNET;
     rules.limits.call_depth = *random.pick(&[4_096, 4_096, 50, 7]);
     rules.limits.value_slots = *random.pick(&[65_536, 65_536, 1_500, 400]);
-    let plain = Subject::new(wasm, Engine::Plain, rules, seed);
-    let others: Vec<(Engine, Subject)> = Engine::ALL
-        .iter()
-        // Where there is no other engine, the plain one must at least agree with itself.
-        .filter(|&&engine| engine != Engine::Plain || Engine::ALL.len() == 1)
-        .map(|&engine| (engine, Subject::new(wasm, engine, rules, seed)))
-        .collect();
-    let mut check = |functions: &[(String, FuncType)], ink: u64| {
-        let expected = plain.run(functions, ink);
-        for (engine, subject) in &others {
-            report.runs += 1;
-            let found = subject.run(functions, ink);
-            if found != expected {
-                return Err(Box::new(Mismatch { engine: *engine, ink, expected, found }));
-            }
-        }
-        Ok(expected)
-    };
+    compare_priced(&Subjects::new(wasm, rules, seed), seed, &mut random, report)?;
+    rules.schedule = &Schedule::ZERO_INSTRUCTION;
+    compare_counted(&Subjects::new(wasm, rules, seed), &mut random, report)
+}
+
+/// Compares under many limits of gas.
+fn compare_priced(
+    subjects: &Subjects,
+    seed: u64,
+    random: &mut Random,
+    report: &mut Report,
+) -> Result<(), Box<Mismatch>> {
+    let functions = &subjects.plain.functions;
     // All functions in a row on one instance, with plenty and with less.
     for ink in [GAS * INK_PER_GAS, 20 * INK_PER_GAS, 20_000 * INK_PER_GAS] {
         // Growing memory costs a thousand gas a page, so one module in eight gets to see it.
         if ink > GAS * INK_PER_GAS && !seed.is_multiple_of(8) {
             continue;
         }
-        if let Err(mismatch) = check(&plain.functions, ink) {
-            return Some(mismatch);
-        }
+        subjects.check(functions, Budget::Ink(ink), report)?;
     }
     // Each function alone, with every limit that matters.
-    for function in &plain.functions {
+    for function in functions {
         let function = std::slice::from_ref(function);
         let most = GAS * INK_PER_GAS;
-        let used = match check(function, most) {
-            Ok(record) => most - record.calls[0].1,
-            Err(mismatch) => return Some(mismatch),
-        };
+        let used = most - subjects.check(function, Budget::Ink(most), report)?.calls[0].1.0;
         let steps = used / PRICE_STEP + 2;
         for limit in 0..steps.min(LIMITS_MAX) {
             let step = if steps <= LIMITS_MAX { limit } else { random.number() % steps };
@@ -238,12 +292,32 @@ fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Option<Box<Mismatch>>
             // A third of the limits is one short.
             let ink = if random.one_in(3) { ink.saturating_sub(1) } else { ink };
             report.gas_limits += 1;
-            if let Err(mismatch) = check(function, ink) {
-                return Some(mismatch);
-            }
+            subjects.check(function, Budget::Ink(ink), report)?;
         }
     }
-    None
+    Ok(())
+}
+
+/// Compares under many limits of steps.
+fn compare_counted(
+    subjects: &Subjects,
+    random: &mut Random,
+    report: &mut Report,
+) -> Result<(), Box<Mismatch>> {
+    let functions = &subjects.plain.functions;
+    subjects.check(functions, Budget::Steps(STEPS), report)?;
+    for function in functions {
+        let function = std::slice::from_ref(function);
+        let record = subjects.check(function, Budget::Steps(STEPS), report)?;
+        let left = record.calls[0].1.1.expect("steps are counted");
+        let limits = STEPS - left + 2;
+        for limit in 0..limits.min(STEP_LIMITS_MAX) {
+            let steps = if limits <= STEP_LIMITS_MAX { limit } else { random.number() % limits };
+            report.step_limits += 1;
+            subjects.check(function, Budget::Steps(steps), report)?;
+        }
+    }
+    Ok(())
 }
 
 /// Says where two records differ, the first difference of each kind.
@@ -287,18 +361,19 @@ fn setting(name: &str, default: u64) -> u64 {
 #[test]
 fn every_engine_does_what_the_plain_one_does() {
     let (modules, seed) = (setting("LATHE_ORACLE_MODULES", MODULES), setting("LATHE_ORACLE_SEED", SEED));
-    let mut report = Report { harness: "oracle", modules, runs: 0, gas_limits: 0, mismatches: 0, seed };
+    let mut report =
+        Report { harness: "oracle", modules, runs: 0, gas_limits: 0, step_limits: 0, mismatches: 0, seed };
     for seed in seed..seed + modules {
         let wasm = generate::module(seed, size(seed));
-        let Some(mismatch) = compare(&wasm, seed, &mut report) else { continue };
+        let Err(mismatch) = compare(&wasm, seed, &mut report) else { continue };
         report.mismatches += 1;
         let path = std::env::temp_dir().join(format!("lathe-oracle-{seed}.wasm"));
         std::fs::write(&path, &wasm).expect("the temporary directory can be written");
         eprintln!(
-            "seed {seed}, {} bytes, {} with {} ink differs from plain: {}{}",
+            "seed {seed}, {} bytes, {} with {:?} differs from plain: {}{}",
             wasm.len(),
             mismatch.engine,
-            mismatch.ink,
+            mismatch.budget,
             path.display(),
             difference(&mismatch.expected, &mismatch.found)
         );
@@ -325,7 +400,7 @@ fn generated_modules_do_all_kinds_of_things() {
         let mut rules = Rules::DEVNET;
         rules.limits.call_depth = 100;
         let subject = Subject::new(&wasm, Engine::default(), rules, seed);
-        let record = subject.run(&subject.functions, 4_000 * INK_PER_GAS);
+        let record = subject.run(&subject.functions, Budget::Ink(4_000 * INK_PER_GAS));
         host_calls += record.host.len();
         grown += usize::from(record.memory.len() > 65_536);
         for (outcome, _) in record.calls {
@@ -339,5 +414,7 @@ fn generated_modules_do_all_kinds_of_things() {
     assert!(returned > 400, "{returned} calls returned");
     assert!(host_calls > 300, "{host_calls} host calls");
     assert!(grown > 3, "{grown} memories grew");
+    // Steps are not counted here.
+    traps.insert(TrapKind::StepLimit);
     assert_eq!(traps.len(), TrapKind::ALL.len(), "only {traps:?}");
 }

@@ -65,7 +65,7 @@ pub use inspect::{
     DeclaredItem, FunctionReport, InstructionPrice, LimitUse, ProposalUse, Report, SectionReport, Violation,
     inspect, prices,
 };
-pub use lathe_gas::{Instruction, Meter, OutOfGas, ValueType};
+pub use lathe_gas::{Instruction, Meter, OutOfGas, Schedule, ValueType};
 pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};
 pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};
 pub use module_error::{ModuleError, ModuleErrorKind};

@@ -95,10 +95,21 @@ pub(crate) struct Instance {
 /// What stands behind an imported function.
 #[derive(Clone, Debug)]
 pub(crate) enum ImportedFunction {
-    /// A function of the host's, and the slots of its parameters.
-    Host(u32, FuncType, u32),
+    Host(HostFunction),
     /// A function that is defined where it says, never an import again.
     Defined(FunctionId),
+}
+
+/// A function of the host's.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFunction {
+    /// What the host knows it by.
+    pub(crate) number: u32,
+    pub(crate) ty: FuncType,
+    /// The slots of its parameters.
+    pub(crate) slots: u32,
+    /// The type of its result.
+    pub(crate) result: Option<ValueType>,
 }
 
 #[derive(Debug)]
@@ -128,7 +139,7 @@ impl Store {
 pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
     let instance = &instances[id.instance as usize];
     match instance.functions.get(id.function as usize) {
-        Some(ImportedFunction::Host(number, ty, _)) => Callee::Host(*number, ty),
+        Some(ImportedFunction::Host(function)) => Callee::Host(function.number, &function.ty),
         Some(ImportedFunction::Defined(target)) => {
             let imports = instances[target.instance as usize].module.definition().imported_functions;
             Callee::Defined(target.instance, target.function - imports)
@@ -244,7 +255,8 @@ impl Machine {
     /// Calls a function and runs until it returns, traps, exits or suspends.
     ///
     /// # Panics
-    /// If `arguments` are not what the function's type says, or if a computation is suspended.
+    /// If `arguments` are not what the function's type says, if a computation is suspended, or if `meter` does not
+    /// count steps as the schedule of the rules says.
     pub fn invoke(
         &mut self,
         function: FunctionId,
@@ -252,7 +264,7 @@ impl Machine {
         meter: &mut Meter,
         host: &mut dyn Host,
     ) -> Outcome {
-        self.check_start(function, arguments);
+        self.check_start(function, arguments, meter);
         let engine = self.engine.unwrap_or_default();
         let exit = if engine == Engine::Plain {
             plain(&mut self.computation, &self.limits).start(
@@ -288,14 +300,15 @@ impl Machine {
         host: &mut dyn Host,
         observer: &mut dyn Observer,
     ) -> Outcome {
-        self.check_start(function, arguments);
+        self.check_start(function, arguments, meter);
         let computation = plain(&mut self.computation, &self.limits);
         let exit = computation.start(&mut self.store, function, arguments, meter, host, observer);
         self.outcome(exit)
     }
 
-    fn check_start(&self, function: FunctionId, arguments: &[Value]) {
+    fn check_start(&self, function: FunctionId, arguments: &[Value], meter: &Meter) {
         assert!(!self.is_suspended(), "a suspended machine can only be resumed");
+        self.check_meter(meter);
         let ty = self.store.function_type(function);
         assert!(
             arguments.iter().map(|value| value.ty()).eq(ty.params().iter().copied()),
@@ -303,12 +316,21 @@ impl Machine {
         );
     }
 
+    fn check_meter(&self, meter: &Meter) {
+        assert!(
+            meter.steps_left().is_some() == self.store.schedule.steps_max.is_some(),
+            "a meter counts steps exactly where the schedule does"
+        );
+    }
+
     /// Goes on where a host call suspended, with its result.
     ///
     /// # Panics
-    /// If no computation is suspended, or if `result` is not what the type of the host function says.
+    /// If no computation is suspended, if `result` is not what the type of the host function says, or if `meter` does
+    /// not count steps as the schedule of the rules says.
     pub fn resume(&mut self, result: Option<Value>, meter: &mut Meter, host: &mut dyn Host) -> Outcome {
         assert!(self.is_suspended(), "only a suspended machine can be resumed");
+        self.check_meter(meter);
         let store = &mut self.store;
         let exit = match &mut self.computation {
             Computation::Threaded(computation) => computation.resume(store, result, meter, host),
@@ -333,6 +355,7 @@ impl Machine {
         observer: &mut dyn Observer,
     ) -> Outcome {
         assert!(self.is_suspended(), "only a suspended machine can be resumed");
+        self.check_meter(meter);
         let Computation::Plain(computation) = &mut self.computation else {
             panic!("only what was traced from the beginning can be traced on");
         };

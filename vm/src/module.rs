@@ -15,7 +15,7 @@ pub(crate) use const_expr::{ConstExpr, ConstInstruction};
 
 use crate::once::Once;
 use crate::threaded::Function;
-use crate::{Engine, FuncType, ModuleError, Rules, plain};
+use crate::{Engine, FuncType, ModuleError, Rules, plain, threaded};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -181,13 +181,20 @@ impl Module {
 
     /// Translates every function now, rather than when it is first called. Changes nothing but when time is spent.
     pub fn translate(&self) {
-        for index in self.0.imported_functions..u32::try_from(self.0.functions.len()).unwrap_or(u32::MAX) {
-            match self.0.engine {
-                Engine::Plain => {
-                    self.0.plain(index - self.0.imported_functions);
-                }
-                _ => self.0.threaded[index as usize].translate(&self.0),
-            }
+        match self.0.engine {
+            Engine::Plain => (0..).zip(&self.0.plain).for_each(|(defined, _)| {
+                self.0.plain(defined);
+            }),
+            _ => threaded::translate(&self.0),
+        }
+    }
+
+    /// Returns the bytes that the code of translated functions takes so far, with its tables. At most 64 for each byte of
+    /// the module.
+    pub fn code_bytes(&self) -> usize {
+        match self.0.engine {
+            Engine::Plain => self.0.plain.iter().filter_map(Once::get).map(plain::Code::byte_len).sum(),
+            _ => threaded::code_bytes(&self.0),
         }
     }
 

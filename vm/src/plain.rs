@@ -13,7 +13,7 @@ pub(crate) mod vector;
 
 pub(crate) use execute::{Computation, Exit, step};
 pub(crate) use operands::Operands;
-pub(crate) use translate::{immediates, instruction_of, single, translate};
+pub(crate) use translate::{single, translate};
 
 use crate::threaded::HEADER_SLOTS;
 use alloc::boxed::Box;
@@ -84,6 +84,16 @@ pub(crate) struct Code {
     pub(crate) frame_slots: u32,
     /// What making a frame costs.
     pub(crate) entry_ink: u64,
+}
+
+impl Code {
+    /// Returns the bytes it takes.
+    pub(crate) fn byte_len(&self) -> usize {
+        size_of_val(&*self.ops)
+            + size_of_val(&*self.offsets)
+            + size_of_val(&*self.targets)
+            + size_of_val(&*self.vectors)
+    }
 }
 
 /// Splits an immediate into its low and high half.

@@ -88,6 +88,17 @@ struct Code {
     entry_ink: i64,
 }
 
+/// Makes the code of all functions of a module that have none.
+pub(crate) fn translate(definition: &Definition) {
+    translate::all(definition);
+}
+
+/// Returns the bytes that the code of translated functions takes.
+pub(crate) fn code_bytes(definition: &Definition) -> usize {
+    let codes = definition.threaded.iter().filter_map(|function| function.code.get());
+    codes.map(|code| size_of_val(&*code.words) + size_of_val(&*code.sites) + size_of_val(&*code.blocks)).sum()
+}
+
 impl Function {
     /// Returns the functions of a module, imports first, without code.
     pub(crate) fn all(types: impl Iterator<Item = u32>, imported: u32, engine: Engine) -> Box<[Self]> {
@@ -106,11 +117,6 @@ impl Function {
             *function.entry.get_mut() = function.stub.as_mut_ptr();
         }
         functions
-    }
-
-    /// Makes the code of a defined function, if that has not been done.
-    pub(crate) fn translate(&self, definition: &Definition) {
-        translate::code(definition, self);
     }
 
     /// Returns the first instruction.

@@ -54,6 +54,8 @@ define_traps! {
     StackOverflow "call stack exhausted";
     /// A charge that could not be paid.
     OutOfGas "out of gas";
+    /// As many instructions as a transaction may execute, where they are counted instead of priced.
+    StepLimit "step limit reached";
     /// A host function failed; the host knows why.
     Host "host function failed";
 }
@@ -67,6 +69,15 @@ impl fmt::Display for TrapKind {
 impl From<lathe_gas::OutOfGas> for TrapKind {
     fn from(_: lathe_gas::OutOfGas) -> Self {
         Self::OutOfGas
+    }
+}
+
+impl From<lathe_gas::Exhausted> for TrapKind {
+    fn from(exhausted: lathe_gas::Exhausted) -> Self {
+        match exhausted {
+            lathe_gas::Exhausted::Gas => Self::OutOfGas,
+            lathe_gas::Exhausted::Steps => Self::StepLimit,
+        }
     }
 }
 

@@ -19,6 +19,9 @@ const REFUSAL_BYTES: u64 = 256 * 1024;
 /// What an accepted module may ask for, for each of its bytes, decoding and translation for one engine together. The dearest
 /// byte is an index in an element segment, which becomes an expression.
 const ACCEPTED_BYTES_PER_BYTE: u64 = 256;
+/// Bytes of code for each byte of a module, and what small modules may have besides.
+const CODE_BYTES_PER_BYTE: usize = 64;
+const CODE_SLACK: usize = 1024;
 /// How much more than twice a bomb of twice the size may cost: growing vectors double.
 const SLACK: u64 = 1 << 20;
 
@@ -74,6 +77,17 @@ fn accepted(name: &str, bomb: impl Fn(usize) -> Vec<u8>, size: usize, rules: &Ru
     let (half, whole) = (bomb(size / 2), bomb(size));
     assert_eq!(fate(&whole, rules), Fate::Accepted, "{name}");
     for &engine in Engine::ALL {
+        let code_bytes = |bytes| {
+            let module = Module::with_engine(bytes, rules, engine).unwrap_or_else(|error| panic!("{error}"));
+            module.translate();
+            module.code_bytes()
+        };
+        let (small, large) = (code_bytes(&half), code_bytes(&whole));
+        assert!(
+            large <= CODE_BYTES_PER_BYTE * whole.len() + CODE_SLACK,
+            "{name} on {engine}: {large} bytes of code"
+        );
+        assert!(large <= 2 * small + CODE_SLACK, "{name} on {engine}: {small} bytes of code became {large}");
         let cost = |bytes: &[u8]| counted(|| use_up(bytes, rules, engine)).1;
         // What a machine asks for whatever runs on it: its stack.
         let machine = cost(&support::binary_function(&[0, 0x0b]));

@@ -1,11 +1,11 @@
 //! Exact prices of small programs, and what happens when they cannot be paid.
 //!
 //! Each row is a function body with a table, a memory and some helpers around it, what it gives, and its ink as the
-//! sum that the tables of `lathe-gas` say.
+//! sum that the tables of `lathe-gas` say. Where instructions are counted instead, each is a step.
 
 mod support;
 
-use lathe_vm::{Meter, Outcome, TrapKind};
+use lathe_vm::{Engine, Meter, Module, Observer, Outcome, Rules, Schedule, Step, TrapKind};
 use support::{PLENTY, Run, brief, ink_meter};
 
 /// Entering a function.
@@ -271,6 +271,98 @@ fn exactly_the_price_is_enough_and_one_less_is_not() {
     }
 }
 
+/// Counts instructions.
+#[derive(Default)]
+struct Counter(u64);
+
+impl Observer for Counter {
+    fn instruction(&mut self, _: &Step) {
+        self.0 += 1;
+    }
+}
+
+const COUNTED: Rules = Rules { schedule: &Schedule::ZERO_INSTRUCTION, ..Rules::DEVNET };
+
+/// Runs `f` of a program whose instructions are counted, on an engine.
+fn run_counted(program: &str, engine: Engine) -> Run {
+    let wasm = wat::parse_str(program).unwrap_or_else(|error| panic!("{error}"));
+    let module = Module::with_engine(&wasm, &COUNTED, engine).unwrap_or_else(|error| panic!("{error}"));
+    Run::of(&module, &COUNTED)
+}
+
+#[test]
+fn counted_instructions_are_a_step_each_on_every_engine() {
+    const COUNTS: &[(&str, u64)] = &[
+        ("an empty function pays entry and return", 1),
+        ("blocks and nops pay for their marks", 6),
+        ("a branch out of the function pays no return", 2),
+        ("if takes the first arm and jumps at else", 5),
+        ("if takes the second arm and its end", 6),
+        ("a loop pays for each turn but for its head once", 1 + 3 * 7 + 2),
+        ("a call pays for arguments and entry", 2 + 4 + 1),
+        ("a tail call leaves no return to pay", 2 + 4),
+        ("a division by zero is paid for", 3),
+        ("fill of 2^32-1 bytes pays for them all", 4),
+        ("recursion ends at 4,096 frames", 4_096),
+    ];
+    for row in ROWS {
+        let program = program(row.function);
+        let mut traced = run_counted(&program, Engine::Plain);
+        let mut meter = COUNTED.schedule.meter(0);
+        let function = traced.machine.exported_function(traced.instance, "f").expect("it is exported");
+        let mut counter = Counter::default();
+        let mut refuser = lathe_vm::NoHost;
+        traced.machine.invoke_traced(function, &[], &mut meter, &mut refuser, &mut counter);
+        if let Some(&(_, steps)) = COUNTS.iter().find(|(name, _)| *name == row.name) {
+            assert_eq!(counter.0, steps, "{}", row.name);
+        }
+        for &engine in Engine::ALL {
+            let mut meter = Meter::from_gas(7).counting_steps(counter.0);
+            let outcome = run_counted(&program, engine).invoke("f", &[], &mut meter);
+            let left = (meter.steps_left(), meter.gas_left());
+            assert_eq!(
+                (brief(&outcome).as_str(), left),
+                (row.outcome, (Some(0), 7)),
+                "{} on {engine}",
+                row.name
+            );
+
+            let mut meter = Meter::from_gas(7).counting_steps(counter.0 - 1);
+            let outcome = run_counted(&program, engine).invoke("f", &[], &mut meter);
+            let left = (meter.steps_left(), meter.gas_left());
+            let limit = "step limit reached";
+            assert_eq!((brief(&outcome).as_str(), left), (limit, (Some(0), 7)), "{} on {engine}", row.name);
+        }
+    }
+    assert!(COUNTS.iter().all(|(name, _)| ROWS.iter().any(|row| row.name == *name)));
+}
+
+#[test]
+fn counted_code_makes_its_instance_for_nothing() {
+    let wasm = wat::parse_str(program("")).unwrap_or_else(|error| panic!("{error}"));
+    let module = Module::new(&wasm, &COUNTED).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(module.instantiation_ink(), 0);
+}
+
+#[test]
+fn code_that_never_ends_stops_at_the_limit_of_steps() {
+    for &engine in Engine::ALL {
+        let mut meter = Meter::from_gas(0).counting_steps(1_000_000);
+        let outcome = run_counted(&program("loop br 0 end"), engine).invoke("f", &[], &mut meter);
+        assert_eq!(
+            (brief(&outcome).as_str(), meter.steps_left()),
+            ("step limit reached", Some(0)),
+            "{engine}"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "a meter counts steps exactly where the schedule does")]
+fn a_meter_without_steps_cannot_run_counted_code() {
+    run_counted(&program(""), Engine::default()).invoke("f", &[], &mut Meter::from_gas(PLENTY));
+}
+
 #[test]
 fn what_is_left_when_gas_runs_out_is_less_than_the_charge_that_failed() {
     let wat = program("(local i32) loop local.get 0 i32.const 1 i32.add local.set 0 br 0 end");
@@ -345,7 +437,7 @@ fn instantiation_is_paid_before_it_happens() {
     );
     let price = 1_000_000 + 2 * PAGE + 3 * 1_000 + 1_000 + (2_000 + 2 * 1_000) + (2_000 + 5 * 100);
     assert_eq!(module.instantiation_ink(), price);
-    let rules = lathe_vm::Rules::DEVNET;
+    let rules = Rules::DEVNET;
     let mut machine = lathe_vm::Machine::new(&rules, 256);
     let mut meter = ink_meter(price - 1);
     assert_eq!(

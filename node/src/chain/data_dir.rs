@@ -11,12 +11,11 @@ use lathe_state::{
     Account, BlockRecords, Column, ColumnSize, Database, DatabaseOptions, Genesis, Head, Loader, Progress,
     Repair, Report, StateError, Store, View,
 };
+#[cfg(feature = "rocksdb")]
+use lathe_state::{RocksOptions, RocksStore, StoreError};
 
 use super::{Block, ChainError, ChainSpec, Result, record};
-use crate::runtime::{
-    Program,
-    code::{CodeKind, module_of},
-};
+use crate::runtime::{Program, code::CodeKind};
 
 /// An opened data directory.
 pub struct DataDir {
@@ -54,6 +53,25 @@ impl DataDir {
         let store = super::open_directory(path)?;
         let database = Database::open_existing(Arc::clone(&store), DatabaseOptions::default())?;
         Ok(Self { path: path.to_owned(), store, database })
+    }
+
+    /// Cuts the log of a directory where it is damaged, and returns the latest block before that, with what was wrong if
+    /// anything was. The blocks from there on are lost.
+    #[cfg(feature = "rocksdb")]
+    pub fn cut_log(path: &Path) -> Result<(Head, Option<StoreError>)> {
+        if !path.is_dir() {
+            return Err(ChainError::NoDataDir(path.to_owned()));
+        }
+        let damage = match RocksStore::open(path, RocksOptions::default()) {
+            Ok(_) => None,
+            Err(damage @ StoreError::Damaged { is_log: true, .. }) => {
+                let options = RocksOptions { cut_damaged_log: true, ..RocksOptions::default() };
+                drop(RocksStore::open(path, options)?);
+                Some(damage)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok((Self::open(path)?.view()?.head(), damage))
     }
 
     /// Makes a chain of one block in a directory that is empty or not there: its rules and accounts are given. Returns that
@@ -150,10 +168,9 @@ impl DataDir {
 
 /// Fails for code that could not have entered the state by a transaction.
 fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
-    if let CodeKind::Program { .. } = CodeKind::of_created(code).map_err(|error| error.to_string())? {
-        let module_bytes_max = spec.rules.limits.get(lathe_vm::Limit::ModuleBytes) as usize;
-        let module = module_of(code, module_bytes_max).map_err(|error| error.to_string())?;
-        Program::new(&module, &spec.rules).map_err(|error| error.to_string())?;
+    let kind = CodeKind::of_created(code).map_err(|error| error.to_string())?;
+    if matches!(kind, CodeKind::Program { .. } | CodeKind::Eei) {
+        Program::of_code(code, &spec.protocol()).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -160,7 +160,7 @@ impl Chain {
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
         Ok(Arc::new(Self {
-            runtime: Runtime::new(spec.chain_id, spec.rules),
+            runtime: Runtime::with_protocol(spec.protocol()),
             spec,
             signers,
             database,

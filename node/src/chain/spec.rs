@@ -5,8 +5,10 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, address, hex, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use lathe_state::{EMPTY_ROOT_HASH, Genesis, GenesisAccount};
-use lathe_vm::{Limit, Proposal, Rules};
+use lathe_vm::{Features, Limit, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
+
+use crate::runtime::{Fork, Interfaces, Protocol};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -31,19 +33,49 @@ pub struct ChainSpec {
     pub chain_id: u64,
     /// Gas limit of each block.
     pub gas_limit: u64,
+    /// The fork of Ethereum.
+    pub fork: Fork,
+    /// What contracts run.
+    pub interfaces: Interfaces,
+    /// Whether address 9 is a precompile that hashes with Keccak-256.
+    pub keccak_precompile: bool,
     /// What the chain decides about the VM: features, limits and prices.
     pub rules: Rules,
 }
 
 impl Default for ChainSpec {
     fn default() -> Self {
-        Self { chain_id: DEFAULT_CHAIN_ID, gas_limit: DEFAULT_GAS_LIMIT, rules: Rules::DEVNET }
+        Self::DEVNET
     }
 }
 
 impl ChainSpec {
-    /// Returns keccak256 over everything that decides what a transaction does: chain id, gas limit, features and
-    /// limits of the VM, gas schedule. It is the extra data of the genesis block, so chains with other rules have
+    /// The devnet: Osaka, all interfaces, the VM's gas.
+    pub const DEVNET: Self = Self::of(Protocol::devnet(DEFAULT_CHAIN_ID, Rules::DEVNET));
+
+    /// The chain of ewasm's tests: Byzantium, EEI contracts and nothing else, instructions that cost nothing.
+    pub const EWASM: Self = Self::of(Protocol {
+        // The tests' transactions are signed for chain 1.
+        chain_id: 1,
+        fork: Fork::Byzantium,
+        interfaces: Interfaces { evm: false, vm_hooks: false, ethereum: true, debug: true },
+        keccak_precompile: true,
+        rules: Rules { features: Features::WASM_1, schedule: &Schedule::ZERO_INSTRUCTION, ..Rules::DEVNET },
+    });
+
+    const fn of(protocol: Protocol) -> Self {
+        let Protocol { chain_id, fork, interfaces, keccak_precompile, rules } = protocol;
+        Self { chain_id, gas_limit: DEFAULT_GAS_LIMIT, fork, interfaces, keccak_precompile, rules }
+    }
+
+    /// Returns what decides about transactions.
+    pub const fn protocol(&self) -> Protocol {
+        let &Self { chain_id, gas_limit: _, fork, interfaces, keccak_precompile, rules } = self;
+        Protocol { chain_id, fork, interfaces, keccak_precompile, rules }
+    }
+
+    /// Returns keccak256 over everything that decides what a transaction does: chain id, gas limit, fork, interfaces,
+    /// features and limits of the VM, gas schedule. It is the extra data of the genesis block, so chains with other rules have
     /// another genesis hash.
     pub fn hash(&self) -> B256 {
         let Rules { features, limits, start_function, schedule } = self.rules;
@@ -54,9 +86,10 @@ impl ChainSpec {
             .collect();
         let limits: Vec<(&str, u32)> =
             Limit::ALL.iter().map(|limit| (limit.name(), limits.get(*limit))).collect();
-        keccak256(
-            (self.chain_id, self.gas_limit, features, limits, start_function, schedule.encode()).encode(),
-        )
+        let Interfaces { evm, vm_hooks, ethereum, debug } = self.interfaces;
+        let contracts = (self.fork.name(), evm, vm_hooks, ethereum, debug, self.keccak_precompile);
+        let machine = (features, limits, start_function, schedule.encode());
+        keccak256((self.chain_id, self.gas_limit, contracts, machine).encode())
     }
 
     /// Returns the accounts a devnet begins with: the CREATE2 factory and the development accounts.

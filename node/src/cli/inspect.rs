@@ -13,7 +13,10 @@ use super::{
     error::CliError,
     output::{print, print_json_text},
 };
-use crate::runtime::{Program, ProgramError, code};
+use crate::{
+    chain::ChainSpec,
+    runtime::{EeiError, Program, ProgramError, code},
+};
 
 /// Report on a Wasm module.
 ///
@@ -132,15 +135,17 @@ impl InspectCommand {
 fn contract_refusal(module: &[u8], creation: &[u8]) -> Option<String> {
     let code = match code::Creation::parse(creation) {
         Ok(code::Creation::Program { code, .. }) => code,
-        Ok(code::Creation::Evm) => unreachable!("an envelope is no EVM code"),
+        Ok(code::Creation::Evm | code::Creation::Eei) => unreachable!("an envelope is no init code"),
         Err(error) => return Some(error.to_string()),
     };
     if let Err(error) = code::CodeKind::of_created(&code) {
         return Some(error.to_string());
     }
-    match Program::new(module, &Rules::DEVNET) {
+    let is_eei = matches!(code::Creation::parse(module), Ok(code::Creation::Eei));
+    let code = if is_eei { module } else { &code };
+    match Program::of_code(code, &ChainSpec::default().protocol()) {
         // Listed among the violations.
-        Ok(_) | Err(ProgramError::Module(_)) => None,
+        Ok(_) | Err(ProgramError::Module(_) | ProgramError::Eei(EeiError::Module(_))) => None,
         Err(error) => Some(error.to_string()),
     }
 }

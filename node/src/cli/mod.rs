@@ -5,6 +5,7 @@
 
 mod abi;
 mod amount;
+mod chain_file;
 mod client;
 mod contract;
 mod db;
@@ -18,6 +19,7 @@ mod output;
 mod run;
 mod scale;
 mod send;
+mod statetest;
 mod value;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +49,9 @@ enum Command {
     Inspect(inspect::InspectCommand),
     /// Run a function of a Wasm module without a chain
     Run(run::RunCommand),
+    /// Run Ethereum's GeneralStateTests
+    #[command(name = "statetest")]
+    StateTest(statetest::StateTestCommand),
     /// Look after a data directory
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -65,6 +70,7 @@ impl Cli {
             Command::Envelope(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::StateTest(command) => command.run(),
             Command::Db(command) => command.run(),
         }
     }

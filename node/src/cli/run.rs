@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use lathe_vm::{
     Engine, ExternType, FunctionId, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome,
-    PAGE_BYTES, Rules, Trap, TrapKind, Value, demangle,
+    PAGE_BYTES, Rules, Schedule, Trap, TrapKind, Value, demangle,
 };
 
 use super::{error::CliError, output::print_json_text};
@@ -51,12 +51,34 @@ pub(super) struct RunCommand {
     /// Count instructions, ink by class, host calls, pages and time
     #[arg(long)]
     stats: bool,
+    /// What instructions cost
+    #[arg(long, value_enum, default_value_t = Profile::Metered, value_name = "PROFILE")]
+    profile: Profile,
     /// The engine; --trace and --stats run on `plain`
     #[arg(long, value_parser = engine, value_name = "ENGINE")]
     engine: Option<Engine>,
     /// Print the outcome as JSON, and traces as a line of JSON for each instruction
     #[arg(long)]
     json: bool,
+}
+
+/// What instructions cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Profile {
+    /// Each has its price in ink
+    Metered,
+    /// They cost nothing, but are counted: after 2^32 of them the function traps
+    ZeroInstruction,
+}
+
+impl Profile {
+    /// Returns the rules of a run.
+    const fn rules(self) -> Rules {
+        match self {
+            Self::Metered => Rules::UNBOUNDED,
+            Self::ZeroInstruction => Rules { schedule: &Schedule::ZERO_INSTRUCTION, ..Rules::UNBOUNDED },
+        }
+    }
 }
 
 /// Returns the engine of this name.
@@ -84,12 +106,12 @@ impl RunCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let engine = self.engine()?;
         let bytes = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
-        let rules = Rules::UNBOUNDED;
+        let rules = self.profile.rules();
         let module = Module::with_engine(&bytes, &rules, engine).map_err(|error| self.failed(&error))?;
         self.check_imports(&module)?;
         let (name, arguments) = self.call(&module)?;
 
-        let mut meter = Meter::from_gas(self.gas);
+        let mut meter = rules.schedule.meter(self.gas);
         let ink = meter.ink_left();
         let begin = Instant::now();
         let mut machine = Machine::new(&rules, rules.limits.memory_pages);
@@ -125,7 +147,8 @@ impl RunCommand {
         });
         let gas_used = self.gas - meter.gas_left();
         let ink_used = ink - meter.ink_left();
-        let run = Run { engine, results, trap, gas_used, ink_used, statistics };
+        let steps = rules.schedule.steps_max.zip(meter.steps_left()).map(|(most, left)| most - left);
+        let run = Run { engine, results, trap, gas_used, ink_used, steps, statistics };
         self.report(&run, name.as_deref())
     }
 

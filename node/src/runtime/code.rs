@@ -1,15 +1,16 @@
 //! What an account's code can be, told by its first bytes, and what creation data means.
 //!
 //! Terms: *code* is what an account holds; *creation data* is what a creation transaction, CREATE, CREATE2 or
-//! `create1/2` carries; a *program* is a Wasm module run by the `vm_hooks` interface. Everything here is a pure
-//! function over bytes.
+//! `create1/2` carries; a *program* is a Wasm module run by the `vm_hooks` interface, an *EEI contract* one run by the
+//! `ethereum` interface. Everything here is a pure function over bytes.
 //!
 //! | code begins with | runs as |
 //! |---|---|
 //! | `EF F0 00 00` + one brotli stream of a module | program |
 //! | `EF 4C 00` + module | program, stored uncompressed |
 //! | `EF 01 00` + address | EIP-7702 delegation |
-//! | `00 61 73 6D`, any other `EF` | refused |
+//! | `00 61 73 6D` | EEI contract |
+//! | any other `EF` | refused |
 //! | anything else | EVM bytecode |
 
 use std::borrow::Cow;
@@ -62,12 +63,6 @@ pub enum CodeError {
         /// The first bytes, hex.
         prefix: String,
     },
-    /// A raw module is no code.
-    #[error(
-        "code begins with the Wasm magic 0061736d: a module that exports `user_entrypoint` is stored behind eff00000 \
-         or ef4c00, and modules of the `ethereum` interface (export `main`) are not supported"
-    )]
-    RawModule,
     /// A creation installs no delegation.
     #[error("code begins with ef0100: an EIP-7702 delegation is set by an authorization, not by a creation")]
     Delegation,
@@ -133,6 +128,8 @@ pub enum CodeKind {
     },
     /// An EIP-7702 delegation designator.
     Delegation,
+    /// An EEI contract: the code is the module.
+    Eei,
     /// Bytes that are never executed: calling them is an exceptional halt.
     Refused,
 }
@@ -146,7 +143,9 @@ impl CodeKind {
             Self::Program { compressed: false }
         } else if code.starts_with(&DELEGATION_PREFIX) && code.len() == 23 {
             Self::Delegation
-        } else if code.first() == Some(&0xEF) || code.starts_with(&WASM_MAGIC) {
+        } else if code.starts_with(&WASM_MAGIC) {
+            Self::Eei
+        } else if code.first() == Some(&0xEF) {
             Self::Refused
         } else {
             Self::Evm
@@ -159,24 +158,23 @@ impl CodeKind {
         let kind = Self::of(code);
         let (what, limit) = match kind {
             Self::Program { .. } => ("program code", PROGRAM_CODE_BYTES_MAX),
+            Self::Eei => ("EEI code", PROGRAM_CODE_BYTES_MAX),
             Self::Evm => ("EVM code", EVM_CODE_BYTES_MAX),
             Self::Delegation => return Err(CodeError::Delegation),
-            Self::Refused if code.starts_with(&WASM_MAGIC) => return Err(CodeError::RawModule),
-            Self::Refused => {
-                return Err(CodeError::ReservedPrefix { prefix: prefix_hex(code) });
-            }
+            Self::Refused => return Err(CodeError::ReservedPrefix { prefix: prefix_hex(code) }),
         };
         if code.len() > limit { Err(CodeError::TooLong { what, bytes: code.len(), limit }) } else { Ok(kind) }
     }
 }
 
-/// Returns the module inside the code of a program, decompressing at most `module_bytes_max` bytes. Fails for code
-/// that is no program.
+/// Returns the module inside the code of a contract, decompressing at most `module_bytes_max` bytes. Fails for code
+/// that is no Wasm.
 pub fn module_of(code: &[u8], module_bytes_max: usize) -> Result<Cow<'_, [u8]>, CodeError> {
     if let Some(stream) = code.strip_prefix(&COMPRESSED_PREFIX) {
         return decompress(stream, module_bytes_max).map(Cow::Owned);
     }
-    let Some(module) = code.strip_prefix(&STORED_PREFIX) else {
+    let stored = code.strip_prefix(&STORED_PREFIX).or_else(|| code.starts_with(&WASM_MAGIC).then_some(code));
+    let Some(module) = stored else {
         return Err(CodeError::NotExecutable { prefix: prefix_hex(code) });
     };
     if module.len() > module_bytes_max {
@@ -201,6 +199,8 @@ pub enum Creation<'a> {
         /// The constructor's arguments, without selector, if there is a constructor.
         constructor: Option<&'a [u8]>,
     },
+    /// EEI init code: a module whose `main` makes the code.
+    Eei,
 }
 
 impl<'a> Creation<'a> {
@@ -222,6 +222,9 @@ impl<'a> Creation<'a> {
             });
         }
         let Some(envelope) = data.strip_prefix(&ENVELOPE_PREFIX) else {
+            if exports(data, "main") && !exports(data, "user_entrypoint") {
+                return Ok(Self::Eei);
+            }
             return Ok(Self::Program { code: [&STORED_PREFIX, data].concat(), constructor: None });
         };
         let header_cut = CodeError::EnvelopeHeader { bytes: data.len() };
@@ -241,6 +244,53 @@ impl<'a> Creation<'a> {
         let prefix: &[u8] = if flags & FLAG_BROTLI != 0 { &COMPRESSED_PREFIX } else { &STORED_PREFIX };
         Ok(Self::Program { code: [prefix, module].concat(), constructor })
     }
+}
+
+/// Returns whether a module exports something by this name. Only the sections' headers and the names of exports are looked
+/// at: whatever is malformed exports nothing, and validation says why.
+fn exports(module: &[u8], name: &str) -> bool {
+    const EXPORT_SECTION: u8 = 7;
+    /// Behind the magic number and the version.
+    const SECTIONS: usize = 8;
+    let mut rest = module.get(SECTIONS..).unwrap_or_default();
+    while let Some((&id, tail)) = rest.split_first() {
+        let Some((section, tail)) = leb128(tail).and_then(|(bytes, tail)| tail.split_at_checked(bytes))
+        else {
+            return false;
+        };
+        if id == EXPORT_SECTION {
+            return exported(section, name).unwrap_or(false);
+        }
+        rest = tail;
+    }
+    false
+}
+
+/// Returns whether an export section has a name; `None` where it is malformed before that shows.
+fn exported(section: &[u8], name: &str) -> Option<bool> {
+    let (count, mut rest) = leb128(section)?;
+    for _ in 0..count {
+        let (bytes, tail) = leb128(rest)?;
+        let (found, tail) = tail.split_at_checked(bytes)?;
+        if found == name.as_bytes() {
+            return Some(true);
+        }
+        // Behind the kind of the export, its index.
+        (_, rest) = leb128(tail.get(1..)?)?;
+    }
+    Some(false)
+}
+
+/// Reads an unsigned number of at most 32 bits, and returns what follows.
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0_u64;
+    for (place, &byte) in bytes.iter().enumerate().take(5) {
+        number |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((usize::try_from(number).ok()?, &bytes[place + 1..]));
+        }
+    }
+    None
 }
 
 /// Decodes exactly one brotli stream that ends at the last byte and yields at most `limit` bytes.
@@ -304,7 +354,8 @@ mod tests {
             (&[], CodeKind::Evm),
             (&[0x60, 0x00], CodeKind::Evm),
             (&[0x00], CodeKind::Evm),
-            (&[0x00, 0x61, 0x73, 0x6D], CodeKind::Refused),
+            (&[0x00, 0x61, 0x73, 0x6D], CodeKind::Eei),
+            (&[0x00, 0x61, 0x73, 0x6E], CodeKind::Evm),
             (&[0xEF], CodeKind::Refused),
             (&[0xEF, 0xF0, 0x00], CodeKind::Refused),
             (&[0xEF, 0xF0, 0x00, 0x01], CodeKind::Refused),
@@ -334,7 +385,7 @@ mod tests {
             CodeKind::of_created(&[0xEF, 0x01, 0, 0, 0]),
             Err(CodeError::ReservedPrefix { prefix: "ef010000".into() })
         );
-        assert_eq!(CodeKind::of_created(&WASM_MAGIC), Err(CodeError::RawModule));
+        assert_eq!(CodeKind::of_created(&WASM_MAGIC), Ok(CodeKind::Eei));
     }
 
     #[test]
@@ -370,6 +421,27 @@ mod tests {
         for (data, error) in refused {
             assert_eq!(Creation::parse(data).as_ref(), Err(error), "{}", hex::encode(data));
         }
+    }
+
+    #[test]
+    fn a_module_that_exports_main_is_eei_init_code() {
+        let module = |exports: &str| {
+            wat::parse_str(format!("(module (func $f) (memory 1) {exports})")).expect("a module")
+        };
+        let parsed = |exports: &str| matches!(Creation::parse(&module(exports)), Ok(Creation::Eei));
+        assert!(parsed(r#"(export "memory" (memory 0)) (export "main" (func $f))"#));
+        assert!(parsed(r#"(export "main" (memory 0))"#), "that it is no function is for validation to say");
+        assert!(!parsed(r#"(export "main" (func $f)) (export "user_entrypoint" (func $f))"#));
+        assert!(!parsed(r#"(export "mai" (func $f)) (export "main2" (func $f))"#));
+        let whole = module(r#"(export "main" (func $f))"#);
+        for end in 0..whole.len() {
+            // No prefix is read beyond its end.
+            let _ = Creation::parse(&whole[..end]);
+        }
+        let huge = [&b"\0asm\x01\0\0\0\x07\xff\xff\xff\xff\x0f"[..], &[0xff; 20]].concat();
+        assert!(!exports(&huge, "main"));
+        let many = b"\0asm\x01\0\0\0\x07\x05\xff\xff\xff\xff\x0f";
+        assert!(!exports(many, "main"));
     }
 
     #[test]

@@ -6,10 +6,12 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::{block::BlobExcessGasAndPrice, either::Either},
-    primitives::hardfork::SpecId,
 };
 
-use super::code::{PROGRAM_CODE_BYTES_MAX, PROGRAM_CREATION_BYTES_MAX};
+use super::{
+    code::{PROGRAM_CODE_BYTES_MAX, PROGRAM_CREATION_BYTES_MAX},
+    protocol::Protocol,
+};
 
 /// The block that a transaction runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct BlockContext {
     pub gas_limit: u64,
     /// Wei per gas that every transaction pays at least (EIP-1559).
     pub base_fee: u64,
-    /// PREVRANDAO (EIP-4399).
+    /// PREVRANDAO (EIP-4399); the difficulty, at forks before Paris.
     pub prevrandao: B256,
 }
 
@@ -62,8 +64,9 @@ pub(super) enum Mode {
     Call,
 }
 
-pub(super) fn config(chain_id: u64, mode: Mode) -> CfgEnv {
-    let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(chain_id);
+pub(super) fn config(protocol: &Protocol, mode: Mode) -> CfgEnv {
+    let spec = protocol.fork.spec();
+    let mut cfg = CfgEnv::new_with_spec(spec).with_chain_id(protocol.chain_id);
     // Chain-wide limits are those of programs; EVM code keeps its own, checked where frames end.
     cfg.limit_contract_code_size = Some(PROGRAM_CODE_BYTES_MAX);
     cfg.limit_contract_initcode_size = Some(PROGRAM_CREATION_BYTES_MAX);
@@ -87,7 +90,7 @@ pub(super) fn block_env(block: &BlockContext) -> BlockEnv {
         timestamp: U256::from(block.timestamp),
         gas_limit: block.gas_limit,
         basefee: block.base_fee,
-        difficulty: U256::ZERO,
+        difficulty: block.prevrandao.into(),
         prevrandao: Some(block.prevrandao),
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 1 }),
         slot_num: 0,

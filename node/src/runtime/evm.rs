@@ -9,7 +9,8 @@ use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
 
 use lathe_gas::Meter;
 use lathe_vm::{
-    FunctionId, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules, TrapKind, Value,
+    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules,
+    TrapKind, Value,
 };
 use revm::{
     Database, MainBuilder,
@@ -33,14 +34,21 @@ use revm::{
 use super::{
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
+    eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
-    program::{CodeCache, ENTRYPOINT, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
+    precompile::precompiles,
+    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
+    protocol::Fork,
     vm_hooks::VmHooks,
 };
 
 /// Memory pages that all open frames of a transaction together may hold: 256 MiB.
 pub const PAGES_OPEN_MAX: u32 = 4_096;
+
+/// Why EVM code does not run on a chain without it.
+const NO_EVM: &str =
+    "this chain runs no EVM bytecode: code must begin with 0061736d, the magic number of Wasm";
 
 /// revm's context over a database.
 pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
@@ -56,8 +64,12 @@ pub(super) struct WasmEvm<DB: Database> {
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
     code: Arc<CodeCache>,
+    /// What EEI functions cost.
+    prices: Prices,
     /// Codes loaded in this transaction: loading them again is cheap.
     loaded: HashSet<B256>,
+    /// Instructions that the transaction may still execute, where they are counted.
+    steps_left: Option<u64>,
     notes: Notes,
 }
 
@@ -151,12 +163,16 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
+        let mut inner = ctx.build_mainnet();
+        inner.precompiles.precompiles = precompiles(code.protocol());
         Self {
-            inner: ctx.build_mainnet(),
+            inner,
             wasm: Vec::new(),
             accounts: Vec::new(),
+            prices: Prices::new(code.protocol().fork),
             code,
             loaded: HashSet::new(),
+            steps_left: None,
             notes: Notes::default(),
         }
     }
@@ -169,6 +185,7 @@ impl<DB: Database> WasmEvm<DB> {
     ) -> Result<(ExecutionResult, Notes), TransactError<DB::Error>> {
         self.wasm.clear();
         self.loaded.clear();
+        self.steps_left = self.code.rules().schedule.steps_max;
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
         let result = LatheHandler(PhantomData).run(self)?;
@@ -248,10 +265,11 @@ impl<DB: Database> WasmEvm<DB> {
             Err(action) => return action,
         };
         let outcome = self.step(&mut entered);
+        self.steps_left = entered.meter.steps_left();
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
-        let Entered { state, install, .. } = &mut *entered;
+        let Entered { state, install, program, .. } = &mut *entered;
         if state.fatal {
             return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
         }
@@ -262,9 +280,26 @@ impl<DB: Database> WasmEvm<DB> {
                 self.wasm.push(WasmFrame { index, run: Run::Entered(entered) });
                 return InterpreterAction::NewFrame(input);
             }
-            Outcome::Exited => state.exit_status.expect("a host call exits with a status"),
+            Outcome::Exited => {
+                let output = mem::take(&mut state.result);
+                match state.ending {
+                    None => state.result = output,
+                    Some(Ending::Finished) => {
+                        return InterpreterAction::new_return(InstructionResult::Return, output, gas);
+                    }
+                    Some(Ending::Reverted) => {
+                        return InterpreterAction::new_return(InstructionResult::Revert, output, gas);
+                    }
+                    Some(Ending::Destroyed) => {
+                        return InterpreterAction::new_return(InstructionResult::SelfDestruct, output, gas);
+                    }
+                }
+                state.exit_status.expect("a host call exits with a status")
+            }
             Outcome::Returned(values) => match values[..] {
                 [Value::I32(status)] => status.cast_unsigned(),
+                // An EEI contract that just ends has succeeded.
+                [] => 0,
                 _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
             },
             Outcome::Trapped(trap) => {
@@ -277,6 +312,9 @@ impl<DB: Database> WasmEvm<DB> {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
                         InterpreterAction::new_halt(InstructionResult::StackOverflow, gas)
+                    }
+                    _ if program.interface == Interface::Eei => {
+                        InterpreterAction::new_halt(InstructionResult::InvalidFEOpcode, gas)
                     }
                     // As on Stylus: a trap reverts with empty output and keeps the gas left.
                     _ => InterpreterAction::new_return(InstructionResult::Revert, Bytes::new(), gas),
@@ -299,28 +337,59 @@ impl<DB: Database> WasmEvm<DB> {
         // Calldata is read where it stands: what the program does not read is never copied.
         let calldata_input = state.calldata.clone();
         let calldata = calldata_input.as_bytes_memory(&interpreter.memory);
-        let mut hooks = VmHooks {
-            host: &mut self.inner.ctx,
-            calldata: &calldata,
-            input: &interpreter.input,
-            return_data: &interpreter.return_data.0,
-            is_static: interpreter.runtime_flag.is_static,
-            gas: &mut interpreter.gas,
-            functions: &program.functions,
-            state,
-            console: &mut self.notes.console,
-        };
-        match *next {
-            Next::Invoke(entrypoint) => {
-                let length = u32::try_from(hooks.calldata.len()).expect("gas bounds data far below 4 GiB");
-                machine.invoke(entrypoint, &[Value::I32(length.cast_signed())], meter, &mut hooks)
+        let calldata_bytes = u32::try_from(calldata.len()).expect("gas bounds data far below 4 GiB");
+        let gas_left = interpreter.gas.remaining();
+        let return_data = &interpreter.return_data.0;
+        let is_static = interpreter.runtime_flag.is_static;
+        let (mut hooks, mut eei, code);
+        let (host, arguments): (&mut dyn VmHost, &[Value]) = match program.interface {
+            Interface::VmHooks => {
+                hooks = VmHooks {
+                    host: &mut self.inner.ctx,
+                    calldata: &calldata,
+                    input: &interpreter.input,
+                    return_data,
+                    is_static,
+                    gas: &mut interpreter.gas,
+                    functions: &program.functions,
+                    state,
+                    console: &mut self.notes.console,
+                };
+                (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
+            Interface::Eei => {
+                code = interpreter.bytecode.original_bytes();
+                eei = Eei {
+                    host: &mut self.inner.ctx,
+                    prices: &self.prices,
+                    prices_work: self.code.protocol().prices_work(),
+                    calldata: &calldata,
+                    code: &code,
+                    input: &interpreter.input,
+                    return_data,
+                    is_static,
+                    gas: &mut interpreter.gas,
+                    functions: &program.functions,
+                    state,
+                    console: &mut self.notes.console,
+                };
+                (&mut eei, &[])
+            }
+        };
+        if let Some(steps) = self.steps_left {
+            // Other frames have taken steps since this one stood still.
+            *meter = meter.clone().counting_steps(steps);
+        }
+        match *next {
+            Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
             Next::Resume(reply, status) => {
                 // What the child left is back in revm's counter, which stood at the meter's gas before.
-                meter.return_gas(hooks.gas.remaining() - meter.gas_left());
-                let length = u32::try_from(hooks.return_data.len()).expect("gas bounds data far below 4 GiB");
-                let result = reply.deliver(status, length, machine.memory_mut(*instance));
-                machine.resume(result, meter, &mut hooks)
+                meter.return_gas(gas_left - meter.gas_left());
+                let length = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
+                match reply.deliver(status, length, machine.memory_mut(*instance)) {
+                    Ok(result) => machine.resume(result, meter, host),
+                    Err(trap) => machine.abort(trap),
+                }
             }
         }
     }
@@ -332,6 +401,9 @@ impl<DB: Database> WasmEvm<DB> {
         let is_creation = matches!(frame.data, FrameData::Create(_));
         let code = frame.interpreter.bytecode.original_bytes();
         if !is_creation {
+            if CodeKind::of(&code) == CodeKind::Evm {
+                return Err(self.refuse(NO_EVM.into()));
+            }
             let hash = frame.interpreter.bytecode.hash().unwrap_or_else(|| keccak256(&code));
             let calldata = frame.interpreter.input.input.clone();
             let program = self.load(hash, &code)?;
@@ -339,7 +411,11 @@ impl<DB: Database> WasmEvm<DB> {
         }
         let (code, constructor) = match Creation::parse(&code) {
             Ok(Creation::Program { code, constructor }) => (Bytes::from(code), constructor),
-            Ok(Creation::Evm) => unreachable!("EVM init code has no Wasm frame"),
+            Ok(Creation::Eei) => {
+                let program = self.load(keccak256(&code), &code)?;
+                return self.instantiate(program, CallInput::default(), None);
+            }
+            Ok(Creation::Evm) => return Err(self.refuse(NO_EVM.into())),
             Err(error) => return Err(self.refuse(error.to_string())),
         };
         // Size and prefix come first, so that nothing too long is hashed, decompressed or validated.
@@ -382,7 +458,9 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Charges the top frame for loading a program; false if it cannot pay.
     fn pay_for_load(&mut self, hash: B256, code: &[u8]) -> Result<bool, CodeError> {
-        let cost = if self.loaded.contains(&hash) {
+        let cost = if !self.code.protocol().prices_work() {
+            0
+        } else if self.loaded.contains(&hash) {
             LOAD_AGAIN_GAS
         } else {
             let module_bytes = self.code.module_bytes(hash, code)?;
@@ -407,15 +485,18 @@ impl<DB: Database> WasmEvm<DB> {
         let reentrant = self.accounts.iter().filter(|account| **account == Some(target)).count() > 1;
         let mut machine = Machine::new(self.code.rules(), PAGES_OPEN_MAX.saturating_sub(pages_open));
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
-        let mut meter = Meter::from_gas(gas.remaining());
+        let mut meter = self.code.rules().schedule.meter(gas.remaining());
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
         settle(gas, &meter);
         let gas = *gas;
         match instance {
             Ok(instance) => {
-                let entrypoint = machine
-                    .exported_function(instance, ENTRYPOINT)
-                    .expect("validation checked the entrypoint");
+                let name = match program.interface {
+                    Interface::VmHooks => ENTRYPOINT,
+                    Interface::Eei => MAIN,
+                };
+                let entrypoint =
+                    machine.exported_function(instance, name).expect("validation checked the entrypoint");
                 let state = ProgramState::new(calldata, reentrant);
                 let next = Next::Invoke(entrypoint);
                 Ok(Box::new(Entered { machine, instance, meter, program, state, install, next }))
@@ -425,6 +506,8 @@ impl<DB: Database> WasmEvm<DB> {
                 self.fail(Failure::early(FailureKind::Instantiation, error.to_string(), account));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
+                } else if program.interface == Interface::Eei {
+                    InterpreterAction::new_halt(InstructionResult::InvalidFEOpcode, gas)
                 } else {
                     InterpreterAction::new_return(InstructionResult::Revert, Bytes::new(), gas)
                 })
@@ -438,7 +521,8 @@ impl<DB: Database> WasmEvm<DB> {
         match &action {
             InterpreterAction::NewFrame(FrameInput::Create(inputs)) => {
                 let data = inputs.init_code();
-                if Creation::is_evm(data) && data.len() > EVM_CREATION_BYTES_MAX {
+                let limited = self.code.protocol().fork >= Fork::Shanghai;
+                if limited && Creation::is_evm(data) && data.len() > EVM_CREATION_BYTES_MAX {
                     let gas = self.frame().interpreter.gas;
                     return InterpreterAction::new_halt(InstructionResult::CreateInitCodeSizeLimit, gas);
                 }
@@ -451,14 +535,23 @@ impl<DB: Database> WasmEvm<DB> {
                 let code = result.output.clone();
                 // revm charges what is left in the frame's counter, so loading is charged there too.
                 self.frame().interpreter.gas = result.gas;
+                let limit = self.code.protocol().eei_code_bytes_max();
                 match CodeKind::of_created(&code) {
-                    Ok(CodeKind::Program { .. }) => match self.load(keccak256(&code), &code) {
-                        Ok(_) => {
-                            let gas = self.frame().interpreter.gas;
-                            InterpreterAction::new_return(result.result, code, gas)
+                    Ok(CodeKind::Eei) if code.len() > limit => {
+                        let error = CodeError::TooLong { what: "EEI code", bytes: code.len(), limit };
+                        let account = self.contract_frame();
+                        self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
+                        InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
+                    }
+                    Ok(CodeKind::Program { .. } | CodeKind::Eei) => {
+                        match self.load(keccak256(&code), &code) {
+                            Ok(_) => {
+                                let gas = self.frame().interpreter.gas;
+                                InterpreterAction::new_return(result.result, code, gas)
+                            }
+                            Err(halt) => halt,
                         }
-                        Err(halt) => halt,
-                    },
+                    }
                     Ok(_) => action,
                     Err(error @ CodeError::TooLong { .. }) => {
                         let account = self.contract_frame();
@@ -522,9 +615,14 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let target = frame.interpreter.input.target_address;
         self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
+        let runs_evm = self.code.protocol().interfaces.evm || code.is_empty();
         let is_wasm = match frame.data {
-            FrameData::Create(_) => !Creation::is_evm(code),
-            FrameData::Call(_) => matches!(CodeKind::of(code), CodeKind::Program { .. } | CodeKind::Refused),
+            FrameData::Create(_) => !Creation::is_evm(code) || !runs_evm,
+            FrameData::Call(_) => match CodeKind::of(code) {
+                CodeKind::Evm => !runs_evm,
+                CodeKind::Delegation => false,
+                CodeKind::Program { .. } | CodeKind::Eei | CodeKind::Refused => true,
+            },
         };
         if is_wasm {
             self.wasm.push(WasmFrame { index, run: Run::Fresh });
@@ -604,7 +702,12 @@ impl<DB: Database> Handler for LatheHandler<DB> {
 
     fn validate_env(&self, evm: &mut WasmEvm<DB>) -> Result<(), TransactError<DB::Error>> {
         let tx = &evm.inner.ctx.tx;
-        if tx.kind.is_create() && Creation::is_evm(&tx.data) && tx.data.len() > EVM_CREATION_BYTES_MAX {
+        let limited = evm.code.protocol().fork >= Fork::Shanghai;
+        if limited
+            && tx.kind.is_create()
+            && Creation::is_evm(&tx.data)
+            && tx.data.len() > EVM_CREATION_BYTES_MAX
+        {
             return Err(InvalidTransaction::CreateInitCodeSizeLimit.into());
         }
         revm::handler::validation::validate_env(evm.ctx())

@@ -8,6 +8,7 @@ use lathe_state::{AccountChange, AccountInfo, Changes, StateError, View};
 use lathe_vm::Rules;
 use revm::{
     Context, DatabaseCommit, DatabaseRef, MainContext,
+    context::TxEnv,
     context_interface::{
         ContextTr, JournalTr,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, Output},
@@ -23,13 +24,13 @@ use super::{
     evm::{Notes, TransactError, WasmEvm},
     failure::Failure,
     program::CodeCache,
-    world::{World, WorldError, to_bytecode},
+    protocol::Protocol,
+    world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
 /// Runs transactions of one chain. Cheap to share; holds the code cache.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    chain_id: u64,
     code: Arc<CodeCache>,
 }
 
@@ -96,13 +97,19 @@ pub struct AccountOverride {
 }
 
 impl Runtime {
-    /// Makes the runtime of a chain.
+    /// Makes the runtime of a devnet with these rules of the VM.
     pub fn new(chain_id: u64, rules: Rules) -> Self {
-        Self { chain_id, code: Arc::new(CodeCache::new(rules)) }
+        Self::with_protocol(Protocol::devnet(chain_id, rules))
     }
 
-    pub(super) fn chain_id(&self) -> u64 {
-        self.chain_id
+    /// Makes the runtime of a chain.
+    pub fn with_protocol(protocol: Protocol) -> Self {
+        Self { code: Arc::new(CodeCache::new(protocol)) }
+    }
+
+    /// Returns what the chain decides about transactions.
+    pub fn protocol(&self) -> &Protocol {
+        self.code.protocol()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
@@ -111,11 +118,21 @@ impl Runtime {
 
     /// Begins a block on top of a state.
     pub fn block(&self, view: Arc<View>, block: &BlockContext) -> BlockExecutor {
-        let world = World { view, code: self.code.clone() };
+        self.block_with(view, block, BlockHashes::OfBlocks)
+    }
+
+    /// Does what [`Runtime::block`] does, with hashes of earlier blocks from elsewhere.
+    pub fn block_with(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        block_hashes: BlockHashes,
+    ) -> BlockExecutor {
+        let world = World { block_hashes, view, code: self.code.clone() };
         let state = State::builder().with_database(WrapDatabaseRef(world)).with_bundle_update().build();
         let ctx = Context::mainnet()
             .with_db(state)
-            .with_cfg(config(self.chain_id, Mode::Transaction))
+            .with_cfg(config(self.protocol(), Mode::Transaction))
             .with_block(block_env(block));
         BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
     }
@@ -128,7 +145,8 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
     ) -> Result<Executed, ExecuteError> {
-        let mut db = CacheDB::new(World { view, code: self.code.clone() });
+        let world = World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() };
+        let mut db = CacheDB::new(world);
         for (address, account) in overrides {
             apply_override(&mut db, *address, account)?;
         }
@@ -142,11 +160,11 @@ impl Runtime {
                 request.from, sender.balance
             )));
         }
-        let mut tx = request_env(request, self.chain_id);
+        let mut tx = request_env(request, self.protocol().chain_id);
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
         let ctx = Context::mainnet()
             .with_db(db)
-            .with_cfg(config(self.chain_id, Mode::Call))
+            .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
         let mut evm = WasmEvm::new(ctx, self.code.clone());
         let (result, notes) = evm.transact(tx).map_err(execute_error)?;
@@ -190,7 +208,17 @@ pub struct BlockExecutor {
 impl BlockExecutor {
     /// Runs a transaction. An error leaves the block as it was.
     pub fn execute(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
-        let result = self.evm.transact(tx_env(tx));
+        self.transact(tx_env(tx))
+    }
+
+    /// Runs a transaction that nobody signed. An error leaves the block as it was.
+    pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
+        let chain_id = self.evm.ctx().cfg().chain_id;
+        self.transact(request_env(request, chain_id))
+    }
+
+    fn transact(&mut self, tx: TxEnv) -> Result<Executed, ExecuteError> {
+        let result = self.evm.transact(tx);
         let changes = self.evm.ctx().journal_mut().finalize();
         let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
         self.evm.ctx().db_mut().commit(changes);

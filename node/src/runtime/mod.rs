@@ -5,6 +5,7 @@
 
 pub mod code;
 mod console;
+mod eei;
 mod env;
 mod evm;
 mod execute;
@@ -12,13 +13,16 @@ mod failure;
 mod gas;
 mod guest;
 mod ledger;
+mod precompile;
 mod program;
 mod program_state;
+mod protocol;
 mod session;
 mod vm_hooks;
 mod world;
 
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
+pub use eei::link::EeiError;
 pub use env::{BlockContext, Request};
 pub use evm::PAGES_OPEN_MAX;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
@@ -26,5 +30,7 @@ pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
     revert_reason, revert_text,
 };
-pub use program::{Program, ProgramError};
+pub use program::{Interface, Program, ProgramError};
+pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
+pub use world::BlockHashes;

@@ -1,4 +1,4 @@
-//! Programs: validated modules whose imports are `vm_hooks` functions, and the cache that keeps them.
+//! Programs: validated modules linked to the host functions of their interface, and the cache that keeps them.
 //!
 //! The cache is invisible to consensus: what a first use costs is charged by size, warm or cold.
 
@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, primitives::B256};
 
 use super::{
-    code::{self, CodeError},
+    code::{self, CodeError, WASM_MAGIC},
+    eei::link::{EeiError, link},
     failure::VIOLATIONS_MAX,
+    protocol::Protocol,
 };
 
 /// The function that a program is entered at: `(calldata length: i32) -> status: i32`.
@@ -41,6 +43,20 @@ pub enum ProgramError {
     /// The module is invalid or uses what the chain refuses.
     #[error("module refused: {0}")]
     Module(#[from] ModuleError),
+    /// The module is no EEI contract.
+    #[error(transparent)]
+    Eei(#[from] EeiError),
+    /// The chain has no functions for debugging.
+    #[error("import `{module}.{name}` is for debugging, which this chain does not offer: build without it")]
+    NoDebug {
+        /// Module part of the import.
+        module: &'static str,
+        /// Name part of the import.
+        name: &'static str,
+    },
+    /// The chain has no programs.
+    #[error("this chain runs no contracts of the `vm_hooks` interface")]
+    Unavailable,
     /// There is no such host function.
     #[error(
         "unknown import `{module}.{name}`: programs import functions of `vm_hooks`, `console` and `debug` only{}",
@@ -104,9 +120,30 @@ fn hint(module: &str, name: &str) -> String {
     String::new()
 }
 
+/// Returns the host function that a program imports by this name. `debug` has those of EEI, too.
+fn program_function(module: &str, name: &str) -> Option<HostFunction> {
+    let is_of_programs = |function: &HostFunction| match function.module() {
+        "vm_hooks" | "console" => true,
+        "debug" => !function.name().starts_with("print"),
+        _ => false,
+    };
+    HostFunction::find(module, name).filter(is_of_programs)
+}
+
+/// How a contract is entered and what it can ask of the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// `user_entrypoint`, and functions of `vm_hooks`.
+    VmHooks,
+    /// `main`, and functions of `ethereum`.
+    Eei,
+}
+
 /// A module that the chain runs as a contract.
 #[derive(Debug)]
 pub struct Program {
+    /// How it is entered.
+    pub interface: Interface,
     /// The validated module.
     pub module: Module,
     /// The host function of each import, in the order of imports.
@@ -119,7 +156,25 @@ const ENTRYPOINT_TYPE: &str = "a function of type [i32] -> [i32] under this name
 const MEMORY_TYPE: &str = "its memory under this name";
 
 impl Program {
-    /// Validates a module and links it to the host functions.
+    /// Validates the module in an account's code and links it to the host functions of its interface.
+    pub fn of_code(code: &[u8], protocol: &Protocol) -> Result<Self, ProgramError> {
+        let module = code::module_of(code, protocol.rules.limits.module_bytes as usize)?;
+        if code.starts_with(&WASM_MAGIC) {
+            return Ok(link(&module, protocol)?);
+        }
+        if !protocol.interfaces.vm_hooks {
+            return Err(ProgramError::Unavailable);
+        }
+        let program = Self::new(&module, &protocol.rules)?;
+        match program.functions.iter().find(|function| function.module() != "vm_hooks") {
+            Some(function) if !protocol.interfaces.debug => {
+                Err(ProgramError::NoDebug { module: function.module(), name: function.name() })
+            }
+            _ => Ok(program),
+        }
+    }
+
+    /// Validates a module and links it to the functions of `vm_hooks`.
     pub fn new(module: &[u8], rules: &Rules) -> Result<Self, ProgramError> {
         let module = Module::new(module, rules)?;
         let mut functions = Vec::with_capacity(module.imports().len());
@@ -129,7 +184,7 @@ impl Program {
                 let kind = describe(&import.ty);
                 return Err(ProgramError::ImportKind { module: module_name, name, kind });
             };
-            let Some(function) = HostFunction::find(&module_name, &name) else {
+            let Some(function) = program_function(&module_name, &name) else {
                 return Err(ProgramError::UnknownImport { module: module_name, name });
             };
             let expected = host_type(function);
@@ -161,7 +216,7 @@ impl Program {
             None => return Err(ProgramError::MissingExport { name: MEMORY, expected: MEMORY_TYPE }),
         }
         let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
-        Ok(Self { imports: imports.collect(), module, functions })
+        Ok(Self { imports: imports.collect(), interface: Interface::VmHooks, module, functions })
     }
 }
 
@@ -171,9 +226,15 @@ pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
     let Ok(module) = code::module_of(code, rules.limits.module_bytes as usize) else { return Vec::new() };
     let report = lathe_vm::inspect(&module, rules);
     let mut found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
-    for import in &report.imports {
+    // What EEI asks of a module, the refusal itself says.
+    let (imports, exports): (&[_], &[_]) = if code.starts_with(&WASM_MAGIC) {
+        (&[], &[])
+    } else {
+        (&report.imports, &[(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)])
+    };
+    for import in imports {
         let (module, name) = (import.module.as_deref().unwrap_or_default(), import.name.as_str());
-        match HostFunction::find(module, name) {
+        match program_function(module, name) {
             Some(function) => {
                 let expected = describe(&ExternType::Function(host_type(function)));
                 if import.ty != expected {
@@ -187,7 +248,7 @@ pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
                 .push(ProgramError::UnknownImport { module: module.into(), name: name.into() }.to_string()),
         }
     }
-    for (name, expected) in [(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)] {
+    for &(name, expected) in exports {
         if !report.exports.iter().any(|export| export.name == name) {
             found.push(ProgramError::MissingExport { name, expected }.to_string());
         }
@@ -200,7 +261,7 @@ pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
     found
 }
 
-fn describe(ty: &ExternType) -> String {
+pub(super) fn describe(ty: &ExternType) -> String {
     match ty {
         ExternType::Function(ty) => format!("function of type {ty}"),
         ExternType::Table(_) => "table".into(),
@@ -209,33 +270,38 @@ fn describe(ty: &ExternType) -> String {
     }
 }
 
-fn host_type(function: HostFunction) -> FuncType {
+pub(super) fn host_type(function: HostFunction) -> FuncType {
     FuncType::new(function.params(), function.result().as_slice())
 }
 
 /// Programs and analysed EVM code by code hash, shared by all executions.
 #[derive(Debug)]
 pub(super) struct CodeCache {
-    rules: Rules,
+    protocol: Protocol,
     programs: Mutex<LruCache<B256, Arc<Program>>>,
     module_bytes: Mutex<LruCache<B256, u32>>,
     bytecode: Mutex<LruCache<B256, Bytecode>>,
 }
 
 impl CodeCache {
-    /// Makes an empty cache for a chain with these rules.
-    pub(super) fn new(rules: Rules) -> Self {
+    /// Makes an empty cache for a chain.
+    pub(super) fn new(protocol: Protocol) -> Self {
         Self {
-            rules,
+            protocol,
             programs: Mutex::new(LruCache::new(CODES_CACHED)),
             module_bytes: Mutex::new(LruCache::new(LENGTHS_CACHED)),
             bytecode: Mutex::new(LruCache::new(CODES_CACHED)),
         }
     }
 
+    /// Returns what the chain decides about transactions.
+    pub(super) fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
     /// Returns what the chain decides about the VM.
     pub(super) fn rules(&self) -> &Rules {
-        &self.rules
+        &self.protocol.rules
     }
 
     /// Returns the program of a code that hashes to `hash`, from the cache or validated now.
@@ -243,8 +309,7 @@ impl CodeCache {
         if let Some(program) = self.programs.lock().get(&hash) {
             return Ok(program.clone());
         }
-        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
-        let program = Arc::new(Program::new(&module, &self.rules)?);
+        let program = Arc::new(Program::of_code(code, &self.protocol)?);
         self.programs.lock().put(hash, program.clone());
         Ok(program)
     }
@@ -254,7 +319,7 @@ impl CodeCache {
         if let Some(&bytes) = self.module_bytes.lock().get(&hash) {
             return Ok(bytes);
         }
-        let module = code::module_of(code, self.rules.limits.module_bytes as usize)?;
+        let module = code::module_of(code, self.rules().limits.module_bytes as usize)?;
         let bytes = u32::try_from(module.len()).expect("the limit of modules is a u32");
         self.module_bytes.lock().put(hash, bytes);
         Ok(bytes)

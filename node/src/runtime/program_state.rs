@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lathe_vm::Value;
+use lathe_vm::{TrapKind, Value};
 use revm::{
     interpreter::{CallInput, FrameInput},
     primitives::{Address, Bytes, U256},
 };
+
+use super::eei::{EeiReply, Ending};
 
 /// What a program's frame keeps between runs.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(super) struct ProgramState {
     pub reentrant: bool,
     /// The status given to `exit_early`.
     pub exit_status: Option<u32>,
+    /// How an EEI contract ended itself.
+    pub ending: Option<Ending>,
     /// The frame that a suspended host call asks for, and where its reply goes.
     pub pending: Option<(FrameInput, Reply)>,
     /// Why the last trap of kind `Host` happened.
@@ -95,6 +99,8 @@ pub(super) enum Reply {
         /// Pointer to 4 bytes.
         revert_length: u32,
     },
+    /// A call or creation by an EEI contract.
+    Eei(EeiReply),
 }
 
 /// What a child frame ended with.
@@ -109,13 +115,14 @@ pub(super) enum ChildStatus {
 }
 
 impl Reply {
-    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
+    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it, or the
+    /// trap of one whose pointers are looked at only now.
     pub(super) fn deliver(
         self,
         status: ChildStatus,
         return_data_bytes: u32,
         memory: &mut [u8],
-    ) -> Option<Value> {
+    ) -> Result<Option<Value>, TrapKind> {
         let mut write = |pointer: u32, bytes: &[u8]| {
             let start = pointer as usize;
             memory[start..start + bytes.len()].copy_from_slice(bytes);
@@ -123,11 +130,11 @@ impl Reply {
         match self {
             Self::Call { return_length } => {
                 write(return_length, &return_data_bytes.to_le_bytes());
-                Some(Value::I32(match status {
+                Ok(Some(Value::I32(match status {
                     ChildStatus::Ok(_) => 0,
                     ChildStatus::Reverted => 1,
                     ChildStatus::Failed => 2,
-                }))
+                })))
             }
             Self::Create { address, revert_length } => {
                 let created = match status {
@@ -136,8 +143,9 @@ impl Reply {
                 };
                 write(address, created.as_slice());
                 write(revert_length, &return_data_bytes.to_le_bytes());
-                None
+                Ok(None)
             }
+            Self::Eei(reply) => reply.deliver(status, memory).map(Some),
         }
     }
 }

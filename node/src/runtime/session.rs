@@ -57,8 +57,8 @@ impl Session {
                 ledger.set_slot(account.address, *slot, *value);
             }
         }
-        let chain_id = runtime.chain_id();
-        let ctx = Context::mainnet().with_db(ledger).with_cfg(config(chain_id, Mode::Call));
+        let chain_id = runtime.protocol().chain_id;
+        let ctx = Context::mainnet().with_db(ledger).with_cfg(config(runtime.protocol(), Mode::Call));
         Self { evm: WasmEvm::new(ctx, runtime.code_cache()), chain_id }
     }
 

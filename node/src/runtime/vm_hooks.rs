@@ -264,6 +264,7 @@ impl VmHooks<'_> {
                 let text = format!("{}: {} ink left", function.name(), meter.ink_left());
                 self.console.print(address, text.as_bytes());
             }
+            other => unreachable!("linking gives programs no {other}"),
         }
         Ok(None)
     }

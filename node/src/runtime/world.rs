@@ -7,7 +7,7 @@ use revm::{
     DatabaseRef,
     bytecode::Bytecode,
     database_interface::DBErrorMarker,
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     state::AccountInfo,
 };
 
@@ -20,9 +20,21 @@ pub(super) struct WorldError(#[from] pub StateError);
 
 impl DBErrorMarker for WorldError {}
 
+/// Where the hashes of earlier blocks come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BlockHashes {
+    /// The blocks.
+    #[default]
+    OfBlocks,
+    /// Their numbers: keccak256 of the number in decimal, for tests that have no blocks.
+    OfNumbers,
+}
+
 /// Accounts, storage, code and block hashes at one head.
 #[derive(Debug, Clone)]
 pub(super) struct World {
+    /// Where the hashes of earlier blocks come from.
+    pub block_hashes: BlockHashes,
     /// The state.
     pub view: Arc<View>,
     /// Code in the form revm runs.
@@ -62,6 +74,9 @@ impl DatabaseRef for World {
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, WorldError> {
-        Ok(self.view.hash_by_number(number)?.unwrap_or_default())
+        match self.block_hashes {
+            BlockHashes::OfBlocks => Ok(self.view.hash_by_number(number)?.unwrap_or_default()),
+            BlockHashes::OfNumbers => Ok(keccak256(number.to_string())),
+        }
     }
 }

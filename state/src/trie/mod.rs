@@ -23,7 +23,7 @@ use alloy_trie::{Nibbles, nodes::RlpNode};
 pub(crate) use self::{
     cache::NodeCache,
     node::{Hasher, Node},
-    update::{Change, RecordChange, Update},
+    update::{Before, Change, RecordChange, Update},
     walk::{Records, Walk, rebuild},
 };
 use crate::{
@@ -113,8 +113,8 @@ impl<'a, T: TrieLeaf> Trie<'a, T> {
     }
 
     /// Returns the one leaf under a path at which the trie has a leaf.
-    pub(crate) fn leaf_under(&self, path: &Nibbles) -> Result<(Nibbles, T), StateError> {
-        self.reader.leaf_under(self.owner, path)?.ok_or_else(|| self.fault(path, TrieFault::LeafMissing))
+    pub(crate) fn leaf_at(&self, path: &Nibbles) -> Result<(Nibbles, T), StateError> {
+        self.reader.leaf_at(self.owner, path)?.ok_or_else(|| self.fault(path, TrieFault::LeafMissing))
     }
 
     /// Returns the error that says what is wrong where.

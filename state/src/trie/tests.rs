@@ -74,7 +74,11 @@ impl Harness {
         for RecordChange { path, before, after } in update.records {
             let (column, key) = node_key(Some(OWNER), &path);
             let stored = reader.node(Some(OWNER), &path).expect("reads");
-            assert_eq!(stored.as_ref(), before.as_deref(), "what was there before");
+            let before = match &before {
+                Before::Record(node) => Some(&**node),
+                Before::Nothing | Before::Leaf(_) => None,
+            };
+            assert_eq!(stored.as_ref(), before, "what was there before");
             match &after {
                 Some(node) => batch.put(column, key, node.to_bytes()),
                 None => batch.delete(column, key),

@@ -31,12 +31,23 @@ pub(crate) struct Change<T> {
     pub(crate) value: Option<T>,
 }
 
-/// What becomes of one record.
+/// What becomes of the record at a path, or of the leaf that stood there without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordChange {
     pub(crate) path: Nibbles,
-    pub(crate) before: Option<Arc<Node>>,
+    pub(crate) before: Before,
     pub(crate) after: Option<Arc<Node>>,
+}
+
+/// What the trie had at a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Before {
+    #[default]
+    Nothing,
+    /// The leaf of this key, which does not stand here any more. History keeps the key: among the leaves that came and went
+    /// under a path, nothing else tells which one was there at a block.
+    Leaf(Nibbles),
+    Record(Arc<Node>),
 }
 
 /// What an update leads to.
@@ -66,8 +77,8 @@ enum Subtree<T> {
     Branch(Node),
 }
 
-/// A subtree, and the record that stood at its path.
-type Updated<T> = (Subtree<T>, Option<Arc<Node>>);
+/// A subtree, and what stood at its path.
+type Updated<T> = (Subtree<T>, Before);
 
 /// The children of a branch before the update.
 enum Children<'a> {
@@ -126,18 +137,20 @@ impl<T: TrieLeaf> Trie<'_, T> {
                 continue;
             }
             if node.references.is_empty() && only.is_none() {
-                only = Some((nibble, (subtree, None)));
+                only = Some((nibble, (subtree, Before::Nothing)));
                 continue;
             }
             updater.push_only(&root, &mut node, &mut only);
-            updater.push(&root, &mut node, nibble, (subtree, None));
+            updater.push(&root, &mut node, nibble, (subtree, Before::Nothing));
         }
         let subtree = match only {
-            Some((nibble, (subtree, _))) => updater.lift(&root, &child_path(&root, nibble), subtree, None),
+            Some((nibble, (subtree, _))) => {
+                updater.lift(&root, &child_path(&root, nibble), subtree, Before::Nothing)
+            }
             None if node.references.is_empty() => Subtree::Empty,
             None => Subtree::Branch(node),
         };
-        Ok(updater.finish(subtree, None))
+        Ok(updater.finish(subtree, Before::Nothing))
     }
 }
 
@@ -155,7 +168,7 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
     }
 
     /// Places what stands at the root.
-    fn finish(mut self, subtree: Subtree<T>, before: Option<Arc<Node>>) -> Update {
+    fn finish(mut self, subtree: Subtree<T>, before: Before) -> Update {
         let placed = self.place(Nibbles::new(), subtree, before);
         let root = placed.map_or(EMPTY_ROOT_HASH, |(reference, _)| Hasher::root(&reference));
         Update { root, records: self.records, hashed: self.hasher.kept.unwrap_or_default() }
@@ -170,24 +183,27 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
         match existing {
             Existing::Stored(reference) => {
                 let before = self.trie.load(&path, &reference, &mut self.hasher)?;
-                Ok((self.branch(path, &before, changes)?, Some(before)))
+                Ok((self.branch(path, &before, changes)?, Before::Record(before)))
             }
-            Existing::Moved(node) => Ok((self.branch(path, &node, changes)?, None)),
+            Existing::Moved(node) => Ok((self.branch(path, &node, changes)?, Before::Nothing)),
             Existing::Empty | Existing::Leaf => {
-                let known = changes.iter().filter(|change| change.existed).count();
+                let mut known = changes.iter().filter(|change| change.existed).map(|change| change.path);
                 let is_leaf = matches!(existing, Existing::Leaf);
-                if known > usize::from(is_leaf) {
+                let first = known.next();
+                if first.is_some() && (!is_leaf || known.next().is_some()) {
                     return Err(self.trie.fault(&path, TrieFault::LeafUnknown));
                 }
+                let mut before = first.map_or(Before::Nothing, Before::Leaf);
                 let mut leaves: Vec<_> =
                     changes.iter().filter_map(|change| Some((change.path, change.value?))).collect();
-                if is_leaf && known == 0 {
+                if is_leaf && first.is_none() {
                     // None of the changes is of the leaf that is here: it stays, beside them.
-                    let leaf = self.trie.leaf_under(&path)?;
+                    let leaf = self.trie.leaf_at(&path)?;
+                    before = Before::Leaf(leaf.0);
                     let place = leaves.partition_point(|(path, _)| *path < leaf.0);
                     leaves.insert(place, leaf);
                 }
-                Ok((self.build(path, &leaves), None))
+                Ok((self.build(path, &leaves), before))
             }
         }
     }
@@ -243,7 +259,7 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
             let updated = match done.get_mut(usize::from(nibble)).and_then(Option::take) {
                 Some(updated) => updated,
                 None => match children.existing(nibble) {
-                    Existing::Moved(node) if here.is_empty() => (Subtree::Branch(node), None),
+                    Existing::Moved(node) if here.is_empty() => (Subtree::Branch(node), Before::Nothing),
                     Existing::Empty if here.is_empty() => continue,
                     existing => self.subtree(below, existing, here)?,
                 },
@@ -265,11 +281,13 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
         };
         let below = child_path(&branch, nibble);
         if is_leaf {
-            let (key, value) = self.trie.leaf_under(&below)?;
+            let (key, value) = self.trie.leaf_at(&below)?;
+            self.record(below, Before::Leaf(key), None);
             return Ok(Subtree::Leaf(key, value));
         }
         let child = self.trie.load(&below, reference, &mut self.hasher)?;
-        Ok(self.lift(&node.extension, &below, Subtree::Branch(Node::clone(&child)), Some(child)))
+        let subtree = Subtree::Branch(Node::clone(&child));
+        Ok(self.lift(&node.extension, &below, subtree, Before::Record(child)))
     }
 
     /// Lets a branch's only child take its place.
@@ -278,7 +296,7 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
         extension: &Nibbles,
         below: &Nibbles,
         subtree: Subtree<T>,
-        before: Option<Arc<Node>>,
+        before: Before,
     ) -> Subtree<T> {
         self.record(*below, before, None);
         let Subtree::Branch(mut child) = subtree else { return subtree };
@@ -357,7 +375,7 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
             let (here, after) = rest.split_at(end);
             rest = after;
             let subtree = self.build(child_path(&branch, nibble), here);
-            self.push(&branch, &mut node, nibble, (subtree, None));
+            self.push(&branch, &mut node, nibble, (subtree, Before::Nothing));
         }
         Subtree::Branch(node)
     }
@@ -376,19 +394,16 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
     }
 
     /// Decides that a subtree stays at its path: notes its record, and returns the reference to it and whether it is a leaf.
-    fn place(
-        &mut self,
-        path: Nibbles,
-        subtree: Subtree<T>,
-        before: Option<Arc<Node>>,
-    ) -> Option<(RlpNode, bool)> {
+    fn place(&mut self, path: Nibbles, subtree: Subtree<T>, before: Before) -> Option<(RlpNode, bool)> {
         match subtree {
             Subtree::Empty => {
                 self.record(path, before, None);
                 None
             }
             Subtree::Leaf(key, value) => {
-                self.record(path, before, None);
+                if before != Before::Leaf(key) {
+                    self.record(path, before, None);
+                }
                 Some((self.hasher.leaf(&key, path.len(), &value), true))
             }
             Subtree::Branch(node) => {
@@ -399,8 +414,13 @@ impl<'a, T: TrieLeaf> Updater<'a, T> {
         }
     }
 
-    fn record(&mut self, path: Nibbles, before: Option<Arc<Node>>, after: Option<Arc<Node>>) {
-        if before != after {
+    fn record(&mut self, path: Nibbles, before: Before, after: Option<Arc<Node>>) {
+        let is_same = match (&before, &after) {
+            (Before::Nothing, None) => true,
+            (Before::Record(before), Some(after)) => before == after,
+            _ => false,
+        };
+        if !is_same {
             self.records.push(RecordChange { path, before, after });
         }
     }

@@ -52,6 +52,16 @@ impl View {
         Ok(report)
     }
 
+    /// Returns the first faults of the history, and how many there are.
+    pub(crate) fn history_faults(
+        &self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Vec<Fault>, u64), StateError> {
+        let mut report = Report { head: self.head(), ..Report::default() };
+        self.verify_history(&mut report, progress)?;
+        Ok((report.faults, report.faults_found))
+    }
+
     fn verify_preimage(&self, hash: B256, report: &mut Report) -> Result<(), StateError> {
         if self.snapshot().get(Column::Preimage, hash.as_slice())?.is_none() {
             report.add(Fault::PreimageMissing { hash });

@@ -6,10 +6,10 @@ use alloy_trie::Nibbles;
 use super::{Fault, PROGRESS_EVERY, Progress, Report};
 use crate::{
     codec::RecordError,
-    error::{CorruptEntry, StateError},
+    error::{CorruptEntry, CorruptTrie, StateError},
     history,
-    leaf::HASH_LEN,
-    record::BlockChanges,
+    leaf::{HASH_LEN, decode},
+    record::{Account, BlockChanges, LeafKey},
     store::{Column, trailing_number},
     trie::{Trie, TrieFault},
     view::View,
@@ -63,33 +63,61 @@ impl View {
 
     fn verify_past(&self, number: u64, changes: &BlockChanges) -> Result<(), StateError> {
         let past = self.at(number)?;
-        let root = past.head().state_root;
         for key in &changes.accounts {
-            let hashed = hash_of(Column::Account, key)?;
-            let trie = past.account_trie();
-            if trie.prove(root, hashed)?.0 != past.reader.account(hashed)? {
-                return Err(trie.fault(&Nibbles::unpack(hashed), TrieFault::Reference));
-            }
+            past.prove_account(hash_of(Column::Account, key)?)?;
         }
         for key in &changes.slots {
-            let (owner, slot) = key.split_at_checked(HASH_LEN).unwrap_or((key, &[]));
-            let (owner, slot) = (hash_of(Column::Slot, owner)?, hash_of(Column::Slot, slot)?);
-            let account = past.reader.account(owner)?.unwrap_or_default();
-            let trie = Trie::<U256>::new(&past.reader, Some(owner));
-            let (proven, _) = trie.prove(account.storage_root, slot)?;
-            if proven.unwrap_or_default() != past.reader.slot(owner, slot)? {
-                return Err(trie.fault(&Nibbles::unpack(slot), TrieFault::Reference));
-            }
+            let (owner, slot) = split(key);
+            past.prove_slot(hash_of(Column::Slot, owner)?, hash_of(Column::Slot, slot)?)?;
         }
-        // The rows of records that no proof above met must be there as well.
+        // The rows of records that no proof above met must be there as well, and the leaves that rows name.
         for (column, key) in changes.keys() {
-            let (column, key) = history::row(column, key, number + 1);
-            if self.snapshot().get(column, &key)?.is_none() {
-                return Err(StateError::Missing { column, key });
+            let (rows, row) = history::row(column, key, number + 1);
+            let value = self.snapshot().get(rows, &row)?;
+            let value = value.ok_or_else(|| StateError::Missing { column: rows, key: row.clone() })?;
+            if !LeafKey::is_in(&value) {
+                continue;
+            }
+            let known = match column {
+                Column::TrieAccount => {
+                    past.prove_account(decode::<LeafKey>(rows, &row, &value)?.key)?.is_some()
+                }
+                Column::TrieStorage => {
+                    let owner = hash_of(column, split(key).0)?;
+                    !past.prove_slot(owner, decode::<LeafKey>(rows, &row, &value)?.key)?.is_zero()
+                }
+                _ => continue,
+            };
+            if !known {
+                return Err(CorruptTrie { column: rows, key: row, fault: TrieFault::LeafMissing }.into());
             }
         }
         Ok(())
     }
+
+    /// Returns an account, after proving it from the state root.
+    fn prove_account(&self, hashed: B256) -> Result<Option<Account>, StateError> {
+        let (trie, account) = (self.account_trie(), self.reader.account(hashed)?);
+        if trie.prove(self.head().state_root, hashed)?.0 != account {
+            return Err(trie.fault(&Nibbles::unpack(hashed), TrieFault::Reference));
+        }
+        Ok(account)
+    }
+
+    /// Returns a slot, after proving it from its account's storage root.
+    fn prove_slot(&self, owner: B256, slot: B256) -> Result<U256, StateError> {
+        let root = self.reader.account(owner)?.unwrap_or_default().storage_root;
+        let (trie, value) = (Trie::<U256>::new(&self.reader, Some(owner)), self.reader.slot(owner, slot)?);
+        if trie.prove(root, slot)?.0.unwrap_or_default() != value {
+            return Err(trie.fault(&Nibbles::unpack(slot), TrieFault::Reference));
+        }
+        Ok(value)
+    }
+}
+
+/// Splits the key of a slot or of a record of its trie into the owner and the rest.
+fn split(key: &[u8]) -> (&[u8], &[u8]) {
+    key.split_at_checked(HASH_LEN).unwrap_or((key, &[]))
 }
 
 /// Reads a hash from a list of changed keys.

@@ -121,7 +121,7 @@ fn another_chain_is_refused(home: &Home) {
     assert_eq!(open(store.clone(), &genesis()).err(), Some(expected.clone()));
     assert_eq!(
         expected.to_string(),
-        "the database has schema version 7, this build reads version 2; give another directory, or use the build that made it"
+        "the database has schema version 7, this build reads version 3; give another directory, or use the build that made it"
     );
     assert_eq!(Database::open_existing(store, Default::default()).err(), Some(expected));
 }

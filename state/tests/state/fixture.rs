@@ -39,7 +39,7 @@ impl Home {
     /// Small, so that tests meet full memtables.
     #[cfg(feature = "rocksdb")]
     pub(crate) fn rocks_options() -> lathe_state::RocksOptions {
-        lathe_state::RocksOptions { cache_bytes: 1 << 20, memtable_bytes: 1 << 20 }
+        lathe_state::RocksOptions { cache_bytes: 1 << 20, memtable_bytes: 1 << 20, ..Default::default() }
     }
 
     /// Opens the chain with an empty genesis.

@@ -7,6 +7,7 @@ mod load;
 mod model;
 mod oracle;
 mod proof;
+mod reads;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod root;

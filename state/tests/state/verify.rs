@@ -17,6 +17,7 @@ on_every_store! {
     each_damage_of_the_trie_is_a_fault
     each_damage_of_the_history_is_a_fault
     a_damaged_trie_is_repaired_and_damaged_leaves_are_not
+    a_repair_says_what_is_wrong_with_the_history
     bytes_that_do_not_decode_are_an_error_with_their_place
     a_slot_that_does_not_decode_is_an_error_with_its_place
 }
@@ -265,6 +266,29 @@ fn a_damaged_trie_is_repaired_and_damaged_leaves_are_not(home: &Home) {
     assert_eq!(sound(&*store)[0], before[0][1..]);
 }
 
+fn a_repair_says_what_is_wrong_with_the_history(home: &Home) {
+    let (store, database) = chain(home);
+    let repair = database.repair_trie(&mut |_| ()).expect("repairs");
+    assert_eq!(repair.history, (Vec::new(), 0));
+    let mut batch = Batch::new();
+    for column in [Column::Hist, Column::TrieHist] {
+        let (key, _) =
+            store.snapshot().scan(column, &[], &[]).next().expect("there are rows").expect("reads");
+        batch.delete(column, key);
+    }
+    batch.delete(Column::TrieAccount, []);
+    store.write(batch).expect("writes");
+    let faults = database.repair_trie(&mut |_| ()).expect("repairs").history;
+    let report = database.view().expect("reads").verify().expect("reads");
+    // The trie is whole again, and nothing but the history is wrong.
+    assert!(faults.1 > 1 && (report.faults, report.faults_found) == faults);
+    let head = report.head.number;
+    assert_eq!(database.prune(0).expect("prunes"), head);
+    let report = database.view().expect("reads").verify().expect("reads");
+    assert!(report.is_sound(), "{:?}", report.faults);
+    assert_eq!(database.repair_trie(&mut |_| ()).expect("repairs").history, (Vec::new(), 0));
+}
+
 fn each_damage_of_the_history_is_a_fault(home: &Home) {
     let first_row = |store: &dyn Store, column| {
         let snapshot = store.snapshot();
@@ -281,6 +305,21 @@ fn each_damage_of_the_history_is_a_fault(home: &Home) {
         batch.put(Column::Hist, key, hex!("01 00 2c 00 00"));
     });
     assert!(matches!(&found[..], [Fault::History { .. }]), "{found:?}");
+    // A row names another leaf than the one that stood there.
+    let is_leaf_row = |value: &[u8]| value.first() == Some(&0x80);
+    let mut named = 0;
+    for other in [keccak256(address(77)), keccak256(address(2))] {
+        let found = faults(home, |store, _, batch| {
+            let snapshot = store.snapshot();
+            let entries = snapshot.scan(Column::TrieHist, &[], &[]).map(|entry| entry.expect("reads"));
+            for (key, _) in entries.filter(|(_, value)| is_leaf_row(value)) {
+                batch.put(Column::TrieHist, key, [&[0x80], other.as_slice()].concat());
+            }
+        });
+        assert!(found.iter().all(|fault| matches!(fault, Fault::History { .. })), "{found:?}");
+        named += found.len();
+    }
+    assert!(named >= 2, "a row that names a leaf is looked at");
     // A row that no block lists.
     let found = faults(home, |store, _, batch| {
         let (mut key, value) = first_row(store, Column::Hist);

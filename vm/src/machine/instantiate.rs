@@ -1,6 +1,9 @@
 //! Making an instance of a module.
 
-use super::{Dropped, Extern, ImportedFunction, Instance, InstanceId, Memory, Store, Table, function_slot};
+use super::{
+    Dropped, Extern, HostFunction, ImportedFunction, Instance, InstanceId, Memory, Store, Table,
+    function_slot,
+};
 use crate::module::{Definition, SegmentMode};
 use crate::plain::bulk;
 use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableType, TrapKind};
@@ -117,8 +120,12 @@ fn import(store: &Store, module: &Module, imports: &[Extern]) -> Result<Parts, I
     for (import, given) in expected.iter().zip(imports) {
         let fits = match (&import.ty, given) {
             (ExternType::Function(ty), Extern::Host(number, given)) => {
-                let slots = given.params().iter().map(|ty| ty.slots()).sum();
-                parts.functions.push(ImportedFunction::Host(*number, given.clone(), slots));
+                parts.functions.push(ImportedFunction::Host(HostFunction {
+                    number: *number,
+                    ty: given.clone(),
+                    slots: given.params().iter().map(|ty| ty.slots()).sum(),
+                    result: given.results().first().copied(),
+                }));
                 ty == given && HOST_RESULTS_MAX >= given.results().len()
             }
             (ExternType::Function(ty), Extern::Function(id)) => {

@@ -4,6 +4,7 @@ use super::pool::Block;
 use crate::PAGE_BYTES;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A memory. Its bytes beyond what is in use are zero already, so that growing touches nothing; the operating system
 /// gives pages when they are first written.
@@ -11,6 +12,8 @@ use alloc::vec::Vec;
 pub(crate) struct Memory {
     room: Room,
     len: usize,
+    /// Where bytes may be other than zero: what segments wrote until code or the host had all of it.
+    written: Range<usize>,
     /// What the module says it never passes, as importers see it.
     pub(crate) declared_max: Option<u32>,
     /// What it never passes.
@@ -55,7 +58,7 @@ impl Memory {
         let pages_max = pages_max.min(declared_max.unwrap_or(u32::MAX));
         // A memory without pages takes no room before it grows.
         let room = if pages == 0 { Room::Own(Vec::new()) } else { Room::new(pages) };
-        Self { room, len: byte_len(pages), declared_max, pages_max }
+        Self { room, len: byte_len(pages), written: 0..0, declared_max, pages_max }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -63,7 +66,21 @@ impl Memory {
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.written = 0..self.len;
         &mut self.room.bytes_mut()[..self.len]
+    }
+
+    /// Copies bytes to `start`, unless they do not fit. An instance that does nothing else is cheap to clean up.
+    pub(crate) fn write(&mut self, start: u32, bytes: &[u8]) -> Option<()> {
+        let start = start as usize;
+        let end = start.checked_add(bytes.len()).filter(|&end| end <= self.len)?;
+        self.room.bytes_mut()[start..end].copy_from_slice(bytes);
+        if self.written.is_empty() {
+            self.written = start..end;
+        } else if start < end {
+            self.written = self.written.start.min(start)..self.written.end.max(end);
+        }
+        Some(())
     }
 
     pub(crate) fn pages(&self) -> u32 {
@@ -80,7 +97,7 @@ impl Memory {
             let len = self.len;
             let old = core::mem::replace(&mut self.room, room);
             self.room.bytes_mut()[..len].copy_from_slice(&old.bytes()[..len]);
-            give_back(old, len);
+            give_back(old, self.written.clone());
         }
         self.len = byte_len(new);
         Some(old)
@@ -90,17 +107,41 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         let room = core::mem::replace(&mut self.room, Room::Pooled(None));
-        give_back(room, self.len);
+        give_back(room, self.written.clone());
     }
 }
 
-/// Gives room back of which the first `len` bytes have been in use.
-fn give_back(room: Room, len: usize) {
+/// Gives room back whose bytes are zero but for those `written`.
+fn give_back(room: Room, written: Range<usize>) {
     if let Room::Pooled(Some(block)) = room {
-        block.give(len);
+        block.give(written);
     }
 }
 
 fn byte_len(pages: u32) -> usize {
     pages as usize * PAGE_BYTES as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_is_zero_whatever_the_last_one_held() {
+        for pages in [1, 2, 4] {
+            for round in 0..4 {
+                let mut memory = Memory::new(pages, None, 8);
+                assert!(memory.bytes().iter().all(|&byte| byte == 0), "{pages} pages, round {round}");
+                assert_eq!(memory.write(40_000, &[1; 100]), Some(()));
+                assert_eq!(memory.write(7, &[2; 3]), Some(()));
+                assert_eq!(memory.write(u32::MAX, &[3]), None);
+                if round % 2 == 1 {
+                    memory.bytes_mut().fill(4);
+                    memory.grow(pages).expect("eight pages are allowed");
+                    let len = memory.bytes().len();
+                    memory.bytes_mut()[len - 1] = 5;
+                }
+            }
+        }
+    }
 }

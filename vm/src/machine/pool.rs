@@ -2,7 +2,7 @@
 //!
 //! A **block** is room for a small linear memory. Blocks are carved from **slabs**, which come zeroed from the operating
 //! system and take room only where they are written; so an idle instance costs next to nothing, and many instances do
-//! not need a mapping each. A block that was used is set to zero when it is taken again, as far as it was in use.
+//! not need a mapping each. A block that was used is set to zero when it is taken again, where it was written.
 //!
 //! The pool belongs to the process. What it hands out is always zero where that can be seen, so nobody can tell whether
 //! it was used before.
@@ -13,6 +13,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,10 +39,10 @@ unsafe impl Send for Block {}
 // SAFETY: a shared block is only read.
 unsafe impl Sync for Block {}
 
-/// A block that waits, and how many of its bytes are perhaps not zero.
+/// A block that waits, and which of its bytes are perhaps not zero.
 struct Used {
     block: Block,
-    bytes: usize,
+    written: Range<usize>,
 }
 
 struct Pool {
@@ -86,17 +87,17 @@ impl Block {
     pub(super) fn take(pages: u32) -> Option<Self> {
         let class = CLASSES.iter().position(|&class| pages <= class)?;
         let used = with_pool(|pool| pool.free[class].pop());
-        if let Some(Used { mut block, bytes }) = used {
-            block.bytes_mut()[..bytes].fill(0);
+        if let Some(Used { mut block, written }) = used {
+            block.bytes_mut()[written].fill(0);
             return Some(block);
         }
         let start = with_pool(|pool| pool.carve(bytes_of(class)));
         Some(Self { start, class })
     }
 
-    /// Gives a block back, of which the first `bytes` have been in use.
-    pub(super) fn give(self, bytes: usize) {
-        with_pool(|pool| pool.free[self.class].push(Used { block: self, bytes }));
+    /// Gives a block back whose bytes are zero but for those `written`.
+    pub(super) fn give(self, written: Range<usize>) {
+        with_pool(|pool| pool.free[self.class].push(Used { block: self, written }));
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -174,7 +175,7 @@ mod tests {
                 assert!(block.bytes().iter().all(|&byte| byte == 0));
                 let used = pages as usize * PAGE_BYTES as usize;
                 block.bytes_mut()[..used].fill(0xa5);
-                block.give(used);
+                block.give(0..used);
             }
         }
         assert!(Block::take(5).is_none());

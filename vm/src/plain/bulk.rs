@@ -63,11 +63,8 @@ pub(crate) fn memory_init(
         true => &[][..],
         false => &definition.data_bytes[definition.data[segment as usize].range.clone()],
     };
-    let bytes = store.memories[memory].bytes_mut();
     let from = range(from, len, source.len()).ok_or(TrapKind::MemoryOutOfBounds)?;
-    let to = range(to, len, bytes.len()).ok_or(TrapKind::MemoryOutOfBounds)?;
-    bytes[to].copy_from_slice(&source[from]);
-    Ok(())
+    store.memories[memory].write(to, &source[from]).ok_or(TrapKind::MemoryOutOfBounds)
 }
 
 pub(crate) fn table_fill(

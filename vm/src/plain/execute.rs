@@ -407,7 +407,7 @@ impl Computation {
                     ink_left: meter.ink_left(),
                 });
             }
-            check!(meter.charge(u64::from(op.ink)));
+            check!(meter.charge_execution(u64::from(op.ink)));
             use Instruction::*;
             match op.instruction {
                 // Control

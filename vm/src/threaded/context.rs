@@ -73,6 +73,8 @@ pub(super) struct Context {
     pub(super) meter: *mut Meter,
     pub(super) host: *mut (dyn Host + 'static),
     pub(super) arguments: Vec<Value>,
+    /// Where it goes on after the last call of an import that did not just return.
+    pub(super) detour: Detour,
     /// The host call that suspended: its type, and the instance that called.
     pub(super) pending: Option<(FuncType, u32)>,
     pub(super) crossings: *mut Vec<Crossing>,
@@ -80,6 +82,15 @@ pub(super) struct Context {
     /// The return address of a function that another instance called.
     pub(super) crossing_ip: *const u64,
     pub(super) foreign: Foreign,
+}
+
+/// What came of calling an import that did not just return.
+#[derive(Clone, Copy)]
+pub(super) enum Detour {
+    /// It is another instance's and begins here.
+    Entered(*const u64),
+    /// The run ends; the arguments begin here.
+    Stopped(*mut u64),
 }
 
 impl Context {

@@ -10,7 +10,7 @@
     reason = "words hold addresses and indices that came from usize, slots narrower numbers"
 )]
 
-use super::context::{Crossing, Stop};
+use super::context::{Crossing, Detour, Stop};
 use super::handler::{Handler, Next, Registers, address};
 use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide, words};
 use super::{Code, Function};
@@ -455,20 +455,21 @@ impl Handler for Import {
             // Nothing waits in the accumulators during a call; so they need not be kept.
             (r.acc64, r.acc32) = (0.0, 0.0);
             (*(*r.context).meter).set_counter(r.ink);
-            match super::run::import(r.context, Function::of_stub(r.ip), r.sp, site) {
-                Called::Returned(base) => {
-                    r.ink = (*(*r.context).meter).counter();
-                    r.acc = *base;
-                    r.memory = (*r.context).memory;
-                    r.leave(site, base)
-                }
-                Called::Entered(entry) => {
+            let Called { base, acc } = super::run::import(r.context, Function::of_stub(r.ip), r.sp, site);
+            if !base.is_null() {
+                r.ink = (*(*r.context).meter).counter();
+                r.acc = acc;
+                r.memory = (*r.context).memory;
+                return r.leave(site, base);
+            }
+            match (*r.context).detour {
+                Detour::Entered(entry) => {
                     r.memory = (*r.context).memory;
                     r.acc = (*r.context).crossing_ip as usize as u64;
                     r.ip = entry;
                     Next::Go
                 }
-                Called::Stopped(base) => {
+                Detour::Stopped(base) => {
                     r.ink = (*(*r.context).meter).counter();
                     r.sp = base.sub((*site.cast::<CallSite>()).arguments.into());
                     r.ip = site;
@@ -479,14 +480,18 @@ impl Handler for Import {
     }
 }
 
-/// What came of calling an import. Small enough to be returned in registers.
-pub(super) enum Called {
-    /// It is the host's and has returned; its results begin here.
-    Returned(*mut u64),
-    /// It is another instance's and begins here.
-    Entered(*const u64),
-    /// The run ends; the arguments begin here.
-    Stopped(*mut u64),
+/// What came of calling an import, in two registers of the processor.
+pub(super) struct Called {
+    /// Where the results of a function of the host's begin that has returned; null if that is not what came of it, but
+    /// a [`Detour`].
+    pub(super) base: *mut u64,
+    /// Its result, for the accumulator.
+    pub(super) acc: u64,
+}
+
+impl Called {
+    /// See [`Context::detour`](super::context::Context::detour).
+    pub(super) const ELSEWHERE: Self = Self { base: core::ptr::null_mut(), acc: 0 };
 }
 
 /// Slots behind the value stack that [`Enter`] may set to zero.

@@ -6,13 +6,13 @@
     reason = "words hold addresses and indices that came from usize, slots narrower numbers"
 )]
 
-use super::context::{Context, Crossing, Stop};
+use super::context::{Context, Crossing, Detour, Stop};
 use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
-    Callee, ImportedFunction, Store, call_host, function_of, give_stack, resolve, result_slot, slot_of,
-    take_stack, value_of,
+    Callee, HostFunction, ImportedFunction, Store, call_host, function_of, give_stack, resolve, result_slot,
+    slot_of, take_stack, value_of,
 };
 use crate::plain::{self, Exit};
 use crate::trap::BACKTRACE_FRAMES_MAX;
@@ -235,6 +235,7 @@ impl Computation {
             meter,
             host,
             arguments: mem::take(&mut self.arguments),
+            detour: Detour::Stopped(core::ptr::null_mut()),
             pending: None,
             crossings: &mut self.crossings,
             views: Vec::new(),
@@ -308,7 +309,7 @@ impl Computation {
                     Stop::Charge => {
                         let charged = (*context).charged;
                         meter.set_counter(registers.ink + i64::from(charged));
-                        if meter.charge(charged.into()).is_ok() {
+                        if meter.charge_execution(charged.into()).is_ok() {
                             // The reserve has refilled the counter.
                             let ink = meter.counter();
                             handler::run(self.engine, Registers { ink, ..registers });
@@ -471,10 +472,6 @@ pub(super) unsafe fn code_of(context: *mut Context, function: *const Function) -
 /// # Safety
 /// The context must be valid and the function an import of its instance.
 #[inline(never)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a value is the low bits of its slot, a vector two halves"
-)]
 pub(super) unsafe fn import(
     context: *mut Context,
     function: *const Function,
@@ -484,56 +481,95 @@ pub(super) unsafe fn import(
     // SAFETY: the caller's; the arguments lie below the header.
     unsafe {
         let context = &mut *context;
-        match &*context.imports.add((*function).index as usize) {
-            ImportedFunction::Host(number, ty, slots) => {
-                let base = sp.sub(*slots as usize + HEADER_SLOTS);
-                let mut argument = base;
-                let params = ty.params();
-                context.arguments.clear();
-                context.arguments.reserve(params.len());
-                for (index, &ty) in params.iter().enumerate() {
-                    let slot = argument;
-                    argument = slot.add(ty.slots() as usize);
-                    let value = if ty == ValueType::I32 {
-                        Value::I32((*slot as u32).cast_signed())
-                    } else if ty == ValueType::I64 {
-                        Value::I64((*slot).cast_signed())
-                    } else {
-                        value_of(read(slot, ty), ty)
-                    };
-                    // There is room: it was reserved.
-                    context.arguments.as_mut_ptr().add(index).write(value);
-                }
-                context.arguments.set_len(params.len());
-                let memory = context.memory_mut();
-                let (host, meter) = (&mut *context.host, &mut *context.meter);
-                let exit = match host.call(*number, &context.arguments, memory, meter) {
-                    HostOutcome::Return(Some(Value::I32(value))) if ty.results() == [ValueType::I32] => {
-                        *base = u64::from(value.cast_unsigned());
-                        return Called::Returned(base);
-                    }
-                    HostOutcome::Return(value) => {
-                        if let Some(result) = result_slot(value, ty) {
-                            *base = result as u64;
-                            if ty.results() == [ValueType::V128] {
-                                *base.add(1) = (result >> 64) as u64;
-                            }
-                        }
-                        return Called::Returned(base);
-                    }
-                    HostOutcome::Trap(kind) => Exit::Trapped(kind),
-                    HostOutcome::Suspend => {
-                        context.pending = Some((ty.clone(), context.instance()));
-                        Exit::Suspended
-                    }
-                    HostOutcome::Exit => Exit::Exited,
-                };
-                context.stop = Stop::Called(exit);
-                Called::Stopped(base)
+        let function = match &*context.imports.add((*function).index as usize) {
+            ImportedFunction::Host(function) => function,
+            &ImportedFunction::Defined(id) => {
+                context.detour = Detour::Entered(cross(context, id, site));
+                return Called::ELSEWHERE;
             }
-            &ImportedFunction::Defined(id) => Called::Entered(cross(context, id, site)),
+        };
+        let base = sp.sub(function.slots as usize + HEADER_SLOTS);
+        take_arguments(&mut context.arguments, function.ty.params(), base);
+        let memory = context.memory_mut();
+        let (host, meter) = (&mut *context.host, &mut *context.meter);
+        let outcome = host.call(function.number, &context.arguments, memory, meter);
+        if let HostOutcome::Return(Some(Value::I32(value))) = outcome
+            && function.result == Some(ValueType::I32)
+        {
+            let acc = u64::from(value.cast_unsigned());
+            *base = acc;
+            return Called { base, acc };
+        }
+        answer(context, function, base, outcome)
+    }
+}
+
+/// Takes up the arguments that begin at a slot.
+///
+/// # Safety
+/// There must be slots for all of them.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a value is the low bits of its slot")]
+unsafe fn take_arguments(arguments: &mut Vec<Value>, params: &[ValueType], mut slot: *const u64) {
+    arguments.clear();
+    arguments.reserve(params.len());
+    let mut place = arguments.as_mut_ptr();
+    for &ty in params {
+        // SAFETY: the caller's; room for the values was reserved.
+        unsafe {
+            place.write(match ty {
+                ValueType::I32 => Value::I32((*slot as u32).cast_signed()),
+                ValueType::I64 => Value::I64((*slot).cast_signed()),
+                _ => value_of(read(slot, ty), ty),
+            });
+            place = place.add(1);
+            slot = slot.add(ty.slots() as usize);
         }
     }
+    // SAFETY: they were written.
+    unsafe { arguments.set_len(params.len()) };
+}
+
+/// Does what the outcome of a host call says.
+///
+/// # Safety
+/// The slots from `base` on must be those of the call.
+#[inline(never)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a value is the low bits of its slot, a vector two halves"
+)]
+unsafe fn answer(
+    context: &mut Context,
+    function: &HostFunction,
+    base: *mut u64,
+    outcome: HostOutcome,
+) -> Called {
+    let exit = match outcome {
+        HostOutcome::Return(value) => {
+            let result = result_slot(value, &function.ty);
+            let acc = result.unwrap_or(0) as u64;
+            if let Some(result) = result {
+                // SAFETY: the caller's: a function with a result has room for it.
+                unsafe {
+                    *base = acc;
+                    if function.result == Some(ValueType::V128) {
+                        *base.add(1) = (result >> 64) as u64;
+                    }
+                }
+            }
+            return Called { base, acc };
+        }
+        HostOutcome::Trap(kind) => Exit::Trapped(kind),
+        HostOutcome::Suspend => {
+            context.pending = Some((function.ty.clone(), context.instance()));
+            Exit::Suspended
+        }
+        HostOutcome::Exit => Exit::Exited,
+    };
+    context.stop = Stop::Called(exit);
+    context.detour = Detour::Stopped(base);
+    Called::ELSEWHERE
 }
 
 /// Reads the value that begins at a slot.

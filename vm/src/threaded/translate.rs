@@ -10,6 +10,7 @@
 mod blocks;
 mod instruction;
 mod operands;
+mod visit;
 
 use super::control::{self, HEADER_SLOTS};
 use super::numeric::Accumulator;
@@ -17,34 +18,42 @@ use super::operand::{Slots, Way};
 use super::{Block, Code, Function, Site};
 use crate::Engine;
 use crate::module::Definition;
-use crate::plain::instruction_of;
 use alloc::vec::Vec;
 use blocks::Label;
 use core::sync::atomic::Ordering;
 use instruction::Comparison;
-use lathe_gas::{Schedule, ValueType};
+use lathe_gas::{Instruction, Schedule, ValueType};
 use operands::{Entry, Held, Local};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::FunctionBody;
 
 /// Returns the code of a function, after making it if need be.
-pub(super) fn code<'a>(definition: &Definition, function: &'a Function) -> &'a Code {
-    let code = function.code.get_or_make(|| translate(definition, function));
-    function.entry.store(code.words.as_ptr().cast_mut(), Ordering::Release);
-    code
+pub(super) fn code<'a>(definition: &'a Definition, function: &'a Function) -> &'a Code {
+    Translator::new(definition).code(function)
+}
+
+/// Makes the code of all functions of a module that have none.
+pub(super) fn all(definition: &Definition) {
+    let mut translator = Translator::new(definition);
+    for function in &definition.threaded[definition.imported_functions as usize..] {
+        translator.code(function);
+    }
 }
 
 /// The most ink that is collected into one block: room for any one instruction is left below 2^32.
 const BLOCK_INK_MAX: u64 = 1 << 31;
 
-/// A number that is not known before the block ends.
+/// Where a block begins that begins behind the operator under translation, until that has been read.
+const BEHIND: u32 = u32::MAX;
+
+/// A word whose ink is not known before the block ends.
 #[derive(Clone, Copy)]
 struct Open {
-    index: u32,
+    word: u32,
     /// The ink of the block's instructions before the place.
-    before: u64,
+    before: u32,
 }
 
-/// The function under translation.
+/// The function under translation. What it has room for is kept for the next one.
 struct Translator<'a> {
     definition: &'a Definition,
     schedule: &'static Schedule,
@@ -58,16 +67,16 @@ struct Translator<'a> {
     blocks: Vec<Block>,
     /// The last instruction in `words`.
     last: usize,
-    /// Where the operator under translation begins, and the next one.
+    /// Where the operator under translation begins.
     offset: u32,
-    next_offset: u32,
 
     /// The ink of the block so far.
     ink: u64,
-    /// Words, sites and blocks whose ink waits for the end of the block.
+    /// Words whose ink waits for the end of the block.
     open_words: Vec<Open>,
-    open_sites: Vec<Open>,
-    open_blocks: Vec<Open>,
+    /// The first sites and blocks that wait, too. Meanwhile, their ink is what comes before them.
+    open_sites: usize,
+    open_blocks: usize,
 
     labels: Vec<Label<'a>>,
     /// Branches to labels that have not come yet, in lists.
@@ -100,45 +109,23 @@ struct Fixup {
     next: u32,
 }
 
-fn translate(definition: &Definition, function: &Function) -> Code {
-    const VALID: &str = "the body was validated";
-    let ty = definition.function_type(function.index);
-    let body = definition.body(function.index);
-    let mut translator = Translator::new(definition, ty.params(), ty.results());
-    // About a word a byte.
-    translator.words.reserve(body.as_bytes().len());
-    let entry_ink = translator.locals(&body);
-    let mut reader = body.get_operators_reader().expect(VALID);
-    translator.next_offset = narrow(reader.original_position());
-    translator.begin(function, entry_ink);
-    while !reader.eof() {
-        translator.offset = narrow(reader.original_position());
-        let operator = reader.read().expect(VALID);
-        translator.next_offset = narrow(reader.original_position());
-        translator.operator(&operator);
-    }
-    translator.finish(entry_ink)
-}
-
 impl<'a> Translator<'a> {
-    fn new(definition: &'a Definition, params: &[ValueType], results: &'a [ValueType]) -> Self {
-        let slots: u32 = params.iter().map(|ty| ty.slots()).sum();
-        let mut translator = Self {
+    fn new(definition: &'a Definition) -> Self {
+        Self {
             definition,
             schedule: definition.schedule,
             engine: definition.engine,
-            results,
-            params: slots,
+            results: &[],
+            params: 0,
             words: Vec::new(),
             sites: Vec::new(),
             blocks: Vec::new(),
             last: 0,
             offset: 0,
-            next_offset: 0,
             ink: 0,
             open_words: Vec::new(),
-            open_sites: Vec::new(),
-            open_blocks: Vec::new(),
+            open_sites: 0,
+            open_blocks: 0,
             labels: Vec::new(),
             fixups: Vec::new(),
             reachable: true,
@@ -151,14 +138,51 @@ impl<'a> Translator<'a> {
             comparison: None,
             step: None,
             first: None,
-        };
+        }
+    }
+
+    /// Returns the code of a function, after making it if need be.
+    fn code(&mut self, function: &'a Function) -> &'a Code {
+        let code = function.code.get_or_make(|| self.translate(function));
+        function.entry.store(code.words.as_ptr().cast_mut(), Ordering::Release);
+        code
+    }
+
+    fn translate(&mut self, function: &Function) -> Code {
+        const VALID: &str = "the body was validated";
+        let ty = self.definition.function_type(function.index);
+        let body = self.definition.body(function.index);
+        self.forget();
+        self.results = ty.results();
+        self.last = 0;
+        self.ink = 0;
+        self.reachable = true;
+        self.params(ty.params());
+        let entry_ink = self.locals(&body);
+        let mut reader = body.get_binary_reader_for_operators().expect(VALID);
+        self.begin(function, entry_ink);
+        self.found_behind(0, narrow(reader.original_position()));
+        while !reader.eof() {
+            self.offset = narrow(reader.original_position());
+            let blocks = self.blocks.len();
+            reader.visit_operator(self).expect(VALID);
+            if self.blocks.len() != blocks {
+                self.found_behind(blocks, narrow(reader.original_position()));
+            }
+        }
+        self.finish(entry_ink)
+    }
+
+    /// Takes up the parameters.
+    fn params(&mut self, params: &[ValueType]) {
+        self.params = params.iter().map(|ty| ty.slots()).sum();
         let header = i32::try_from(HEADER_SLOTS).unwrap_or(i32::MAX);
-        let mut slot = -header - i32::try_from(slots).unwrap_or(i32::MAX);
+        let mut slot = -header - i32::try_from(self.params).unwrap_or(i32::MAX);
         for &ty in params {
-            translator.locals.push(Local { ty, slot: short(slot), meant_by: 0 });
+            self.locals.push(Local { ty, slot: short(slot), meant_by: 0 });
             slot += slots_of(ty);
         }
-        translator
+        self.top = 0;
     }
 
     /// Takes up the declared locals. Returns what making a frame costs.
@@ -183,40 +207,55 @@ impl<'a> Translator<'a> {
         let function = core::ptr::from_ref(function) as usize as u64;
         let enter = control::enter(self.engine, frame.locals);
         self.emit(&[enter, frame.into(), 0, function]);
-        self.open_words.push(Open { index: 2, before: 0 });
+        self.open_words.push(Open { word: 2, before: 0 });
         self.begin_block();
         self.ink = entry_ink;
         self.open_label(blocks::Kind::Block, &[], self.results);
     }
 
-    fn finish(mut self, entry_ink: u64) -> Code {
+    /// Returns the code and makes room for the next function.
+    fn finish(&mut self, entry_ink: u64) -> Code {
         let frame_slots = self.top_max.unsigned_abs();
         // SAFETY: `begin` wrote word 1 as a `Frame`.
         let mut frame: control::Frame = unsafe { core::mem::transmute(self.words[1]) };
         frame.slots = frame_slots;
         self.words[1] = frame.into();
-        Code {
-            words: self.words.into(),
-            sites: self.sites.into(),
-            blocks: self.blocks.into(),
+        let code = Code {
+            words: self.words.as_slice().into(),
+            sites: self.sites.as_slice().into(),
+            blocks: self.blocks.as_slice().into(),
             frame_slots,
             params: self.params,
             entry_ink: i64::try_from(entry_ink).unwrap_or(i64::MAX),
+        };
+        self.words.clear();
+        self.sites.clear();
+        self.blocks.clear();
+        self.open_sites = 0;
+        self.open_blocks = 0;
+        self.fixups.clear();
+        self.locals.clear();
+        self.stack.clear();
+        self.settled = 0;
+        code
+    }
+
+    /// Says where the next operator begins, to blocks from `first` on that begin there.
+    fn found_behind(&mut self, first: usize, offset: u32) {
+        for block in &mut self.blocks[first..] {
+            if block.offset == BEHIND {
+                block.offset = offset;
+            }
         }
     }
 
-    /// Translates one operator.
-    fn operator(&mut self, operator: &Operator<'_>) {
-        if self.reachable {
-            if self.ink > BLOCK_INK_MAX {
-                self.split();
-            }
-            let instruction = instruction_of(operator);
-            self.ink += u64::from(self.schedule.instruction(instruction));
-            self.reached(operator, instruction);
-        } else {
-            self.unreached(operator);
+    /// Adds the price of an instruction.
+    #[inline(always)]
+    fn pay(&mut self, instruction: Instruction) {
+        if self.ink > BLOCK_INK_MAX {
+            self.split();
         }
+        self.ink += u64::from(self.schedule.instruction(instruction));
     }
 
     /// Emits an instruction. Returns where.
@@ -228,9 +267,7 @@ impl<'a> Translator<'a> {
 
     /// Marks the instruction that comes next as one that can stop.
     fn site(&mut self) {
-        let index = narrow(self.sites.len() as u64);
-        self.sites.push(Site { word: self.here(), offset: self.offset, unused_ink: 0 });
-        self.open_sites.push(Open { index, before: self.ink });
+        self.sites.push(Site { word: self.here(), offset: self.offset, unused_ink: narrow(self.ink) });
     }
 
     fn here(&self) -> u32 {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::control::CallSite;
 use super::handler::{Handler, Next, Registers, address};
-use super::numeric::Addresses;
+use super::numeric::{Accumulator, Addresses};
 use super::operand::{A, Acc, B, C, Immediate, Number, Operand, Target, ToAcc, ToSlot, Wide, words};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -67,16 +67,44 @@ pub(super) fn select_float(engine: Engine, wide: bool, in_acc: bool) -> u64 {
     }
 }
 
-/// Reads a global that the instance defines: [`Immediate::value`] counts those.
-struct GlobalGet<N, T>(PhantomData<(N, T)>);
+/// Which of the globals that the instance defines.
+trait Which {
+    /// # Safety
+    /// The instruction must be one with an [`Immediate`].
+    unsafe fn index(r: &Registers) -> usize;
+}
 
-impl<N: Number, T: Target> Handler for GlobalGet<N, T> {
+/// The one that [`Immediate::value`] counts.
+struct Any;
+
+/// One of the first few. These have handlers of their own, because most code uses no others: a processor that guesses by
+/// the address of a load which store it must wait for is often wrong where one load reads several globals.
+struct Nth<const INDEX: usize>;
+
+impl Which for Any {
+    #[inline(always)]
+    unsafe fn index(r: &Registers) -> usize {
+        // SAFETY: the caller's.
+        unsafe { r.fields::<Immediate>(1).value as usize }
+    }
+}
+
+impl<const INDEX: usize> Which for Nth<INDEX> {
+    #[inline(always)]
+    unsafe fn index(_: &Registers) -> usize {
+        INDEX
+    }
+}
+
+/// Reads a global that the instance defines.
+struct GlobalGet<N, T, W>(PhantomData<(N, T, W)>);
+
+impl<N: Number, T: Target, W: Which> Handler for GlobalGet<N, T, W> {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let index = r.fields::<Immediate>(1).value as usize;
-            let value = *(*r.context).globals.add(index).cast::<u64>();
+            let value = *(*r.context).globals.add(W::index(r)).cast::<u64>();
             T::put(r, N::from_slot(value));
             r.advance(2)
         }
@@ -84,15 +112,14 @@ impl<N: Number, T: Target> Handler for GlobalGet<N, T> {
 }
 
 /// Writes a global that the instance defines.
-struct GlobalSet<N, X>(PhantomData<(N, X)>);
+struct GlobalSet<N, X, W>(PhantomData<(N, X, W)>);
 
-impl<N: Number, X: Operand> Handler for GlobalSet<N, X> {
+impl<N: Number, X: Operand, W: Which> Handler for GlobalSet<N, X, W> {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let index = r.fields::<Immediate>(1).value as usize;
-            *(*r.context).globals.add(index).cast::<u64>() = X::get::<N>(r).to_slot();
+            *(*r.context).globals.add(W::index(r)).cast::<u64>() = X::get::<N>(r).to_slot();
             r.advance(2 + X::WORDS)
         }
     }
@@ -112,20 +139,24 @@ impl<T: Target> Handler for MemorySize<T> {
     }
 }
 
-/// Returns the handlers of `global.get`, by the accumulator of its type.
-pub(super) fn global_get(engine: Engine, accumulator: super::numeric::Accumulator) -> Addresses {
+/// Returns the handlers of `global.get`, by the accumulator of its type, for one of the globals that the instance defines.
+pub(super) fn global_get(engine: Engine, accumulator: Accumulator, index: u32) -> Addresses {
     macro_rules! of {
-        ($n:ident) => {
+        ($n:ident, $which:ty) => {
             Addresses {
-                to_acc: address::<GlobalGet<$n, ToAcc>>(engine),
-                to_slot: address::<GlobalGet<$n, ToSlot>>(engine),
+                to_acc: address::<GlobalGet<$n, ToAcc, $which>>(engine),
+                to_slot: address::<GlobalGet<$n, ToSlot, $which>>(engine),
             }
         };
     }
-    match accumulator {
-        super::numeric::Accumulator::Int => of!(u64),
-        super::numeric::Accumulator::F64 => of!(f64),
-        super::numeric::Accumulator::F32 => of!(f32),
+    match (accumulator, index) {
+        (Accumulator::Int, 0) => of!(u64, Nth<0>),
+        (Accumulator::Int, 1) => of!(u64, Nth<1>),
+        (Accumulator::Int, 2) => of!(u64, Nth<2>),
+        (Accumulator::Int, 3) => of!(u64, Nth<3>),
+        (Accumulator::Int, _) => of!(u64, Any),
+        (Accumulator::F64, _) => of!(f64, Any),
+        (Accumulator::F32, _) => of!(f32, Any),
     }
 }
 
@@ -139,13 +170,19 @@ pub(super) enum GlobalSource {
     Wide,
 }
 
-pub(super) fn global_set(engine: Engine, source: GlobalSource) -> u64 {
-    match source {
-        GlobalSource::Int => address::<GlobalSet<u64, Acc>>(engine),
-        GlobalSource::F64 => address::<GlobalSet<f64, Acc>>(engine),
-        GlobalSource::F32 => address::<GlobalSet<f32, Acc>>(engine),
-        GlobalSource::Slot => address::<GlobalSet<u64, A>>(engine),
-        GlobalSource::Wide => address::<GlobalSet<u64, Wide>>(engine),
+/// Returns the handler of `global.set` for one of the globals that the instance defines.
+pub(super) fn global_set(engine: Engine, source: GlobalSource, index: u32) -> u64 {
+    match (source, index) {
+        (GlobalSource::Int, 0) => address::<GlobalSet<u64, Acc, Nth<0>>>(engine),
+        (GlobalSource::Int, 1) => address::<GlobalSet<u64, Acc, Nth<1>>>(engine),
+        (GlobalSource::Int, 2) => address::<GlobalSet<u64, Acc, Nth<2>>>(engine),
+        (GlobalSource::Int, 3) => address::<GlobalSet<u64, Acc, Nth<3>>>(engine),
+        (GlobalSource::Int, _) => address::<GlobalSet<u64, Acc, Any>>(engine),
+        (GlobalSource::F64, _) => address::<GlobalSet<f64, Acc, Any>>(engine),
+        (GlobalSource::F32, _) => address::<GlobalSet<f32, Acc, Any>>(engine),
+        (GlobalSource::Slot, 0) => address::<GlobalSet<u64, A, Nth<0>>>(engine),
+        (GlobalSource::Slot, _) => address::<GlobalSet<u64, A, Any>>(engine),
+        (GlobalSource::Wide, _) => address::<GlobalSet<u64, Wide, Any>>(engine),
     }
 }
 

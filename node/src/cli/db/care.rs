@@ -1,4 +1,4 @@
-//! `lathe db stats`, `prune` and `checkpoint`.
+//! `lathe db stats`, `prune`, `cut-log` and `checkpoint`.
 
 use std::path::PathBuf;
 
@@ -94,6 +94,32 @@ impl PruneCommand {
         } else {
             let (before, after) = (grouped(before), grouped(after));
             print(&format!("history     from block {first}\ndisk        {after} bytes, before {before}\n"));
+        }
+        Ok(())
+    }
+}
+
+/// Give up the blocks after a damage in the log.
+///
+/// A node refuses a directory whose log has bytes that nobody wrote. The blocks before them are whole; this cuts the log
+/// there. What comes after is lost for good, so copy the directory first. Without damage nothing is changed.
+#[cfg(feature = "rocksdb")]
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct CutLogCommand {
+    #[command(flatten)]
+    target: Target,
+}
+
+#[cfg(feature = "rocksdb")]
+impl CutLogCommand {
+    pub(super) fn run(self) -> Result<(), CliError> {
+        let (head, damage) = DataDir::cut_log(&self.target.data_dir)?;
+        if self.target.json {
+            let damage = damage.map(|damage| damage.to_string());
+            print_json(&json!({"block": head.number, "hash": head.hash, "damage": damage}));
+        } else {
+            let was = damage.map_or("the log is not damaged".to_owned(), |damage| format!("cut: {damage}"));
+            print(&format!("{was}\nblock       {} ({})\n", head.number, head.hash));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -116,6 +116,8 @@ fn write_dump(dir: &DataDir, out: &mut impl Write, name: PathBuf) -> Result<Coun
     }
     for entry in view.accounts() {
         let (address, account) = dir.read(entry)?;
+        // They come in the order of their hashes, so the first byte of one tells how far this is.
+        bar.draw(Progress { what: "accounts and slots", done: f64::from(keccak256(address)[0]) / 256.0 });
         counts.accounts += 1;
         line(Line::Account {
             address,

@@ -18,6 +18,9 @@ pub(super) enum DbCommand {
     Verify(verify::VerifyCommand),
     /// Make the trie's records anew from accounts and slots
     RepairTrie(verify::RepairTrieCommand),
+    /// Give up the blocks after a damage in the log
+    #[cfg(feature = "rocksdb")]
+    CutLog(care::CutLogCommand),
     /// Count what is in each column
     Stats(care::StatsCommand),
     /// Give up the state of old blocks, and the space it takes
@@ -46,6 +49,8 @@ impl DbCommand {
         match self {
             Self::Verify(command) => command.run(),
             Self::RepairTrie(command) => command.run(),
+            #[cfg(feature = "rocksdb")]
+            Self::CutLog(command) => command.run(),
             Self::Stats(command) => command.run(),
             Self::Prune(command) => command.run(),
             Self::Dump(command) => command.run(),

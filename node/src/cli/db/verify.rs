@@ -1,6 +1,6 @@
 //! `lathe db verify` and `lathe db repair-trie`.
 
-use lathe_state::Report;
+use lathe_state::{Repair, Report};
 use serde_json::json;
 
 use super::{Target, progress::Bar};
@@ -73,12 +73,15 @@ fn show(report: &Report, as_json: bool) {
 
 /// Make the trie's records anew from accounts and slots.
 ///
-/// The node must be stopped. Writes only if accounts and slots are those that the head's header promises. History is not
-/// repaired: where `verify` finds it wrong, `prune --keep 0` gives it up.
+/// The node must be stopped. Writes only if accounts and slots are those that the head's header promises. The history of
+/// older blocks cannot be made anew: it is checked, and if it is broken, the command fails unless it may drop it.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct RepairTrieCommand {
     #[command(flatten)]
     target: Target,
+    /// Give up the state of the blocks before the latest if their history is broken
+    #[arg(long)]
+    drop_history: bool,
 }
 
 impl RepairTrieCommand {
@@ -87,17 +90,40 @@ impl RepairTrieCommand {
         let mut bar = Bar::new();
         let repair = dir.repair_trie(&mut |progress| bar.draw(progress))?;
         drop(bar);
+        let Repair { records, written, deleted, history: (faults, faults_found) } = repair;
+        let is_dropped = faults_found > 0 && self.drop_history;
+        if is_dropped {
+            dir.prune(0)?;
+        }
+        let history_start = dir.view()?.history_start();
         if self.target.json {
-            let (records, written, deleted) = (repair.records, repair.written, repair.deleted);
-            print_json(&json!({"records": records, "written": written, "deleted": deleted}));
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            print_json(&json!({
+                "records": records,
+                "written": written,
+                "deleted": deleted,
+                "historyFaultsFound": faults_found,
+                "historyFaults": faults,
+                "historyStart": history_start,
+            }));
         } else {
             print(&format!(
-                "records     {}\nwritten     {}\ndeleted     {}\n",
-                grouped(repair.records),
-                grouped(repair.written),
-                grouped(repair.deleted),
+                "records     {}\nwritten     {}\ndeleted     {}\nhistory     from block {history_start}\n",
+                grouped(records),
+                grouped(written),
+                grouped(deleted),
             ));
+            for fault in &faults {
+                print(&format!("{}       {fault}\n", if is_dropped { "GONE " } else { "FAULT" }));
+            }
         }
-        Ok(())
+        if faults_found == 0 || is_dropped {
+            return Ok(());
+        }
+        Err(CliError::Output(format!(
+            "{}: the trie of the latest block is repaired, but the history of older blocks has {faults_found} faults and \
+             cannot be; --drop-history gives their state up",
+            self.target.data_dir.display()
+        )))
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Run {
     pub(super) trap: Option<Trap>,
     pub(super) gas_used: u64,
     pub(super) ink_used: u64,
+    /// Instructions executed, where they are counted instead of priced.
+    pub(super) steps: Option<u64>,
     pub(super) statistics: Option<Statistics>,
 }
 
@@ -36,7 +38,8 @@ impl Run {
         for &result in &self.results {
             print(&format!("{}\n", literal::format(result)));
         }
-        eprintln!("gas used {}  ink used {}", grouped(self.gas_used), grouped(self.ink_used));
+        let steps = self.steps.map(|steps| format!("  steps {}", grouped(steps))).unwrap_or_default();
+        eprintln!("gas used {}  ink used {}{steps}", grouped(self.gas_used), grouped(self.ink_used));
         let Some(statistics) = &self.statistics else { return };
         eprintln!("instructions  {}", grouped(statistics.instructions));
         eprintln!("host calls    {}", grouped(statistics.host_calls));
@@ -55,6 +58,7 @@ impl Run {
             results: self.results.iter().map(|&value| literal::format(value)).collect(),
             gas_used: self.gas_used,
             ink_used: self.ink_used,
+            steps: self.steps,
             engine: self.engine.name(),
             trap: self.trap.as_ref().map(|trap| TrapLine {
                 kind: trap.kind.text(),
@@ -81,6 +85,8 @@ struct Line<'a> {
     results: Vec<String>,
     gas_used: u64,
     ink_used: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u64>,
     engine: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     trap: Option<TrapLine<'a>>,

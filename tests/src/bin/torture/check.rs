@@ -5,7 +5,7 @@ use std::{fmt, path::Path, process::Command};
 use lathe_tests::RpcFailure;
 use serde_json::Value;
 
-use crate::torture_node;
+use crate::{SYNCED, torture_node};
 
 /// Something that must not be.
 #[derive(Debug, Clone)]
@@ -31,17 +31,31 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Fault {
+    /// Returns the kind in one word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => "lost",
+            Self::Root(_) => "bad_root",
+            Self::Orphan(_) => "orphan",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
 impl From<RpcFailure> for Fault {
     fn from(failure: RpcFailure) -> Self {
         Self::Other(format!("a restarted node does not answer: {failure:?}"))
     }
 }
 
-/// Runs `lathe db verify` on a directory that no node has open.
-pub(crate) fn verify(data_dir: &Path) -> Result<(), Fault> {
+/// Runs `lathe db verify` on a directory that no node has open. It makes tables of what is in the log, and notes like a node
+/// what it brings to the disk.
+pub(crate) fn verify(data_dir: &Path, notes: &Path) -> Result<(), Fault> {
     let output = Command::new(torture_node())
         .args(["db", "verify", "--json", "--data-dir"])
         .arg(data_dir)
+        .env(SYNCED, notes)
         .output()
         .map_err(|error| Fault::Other(format!("lathe db verify: {error}")))?;
     let Ok(report) = serde_json::from_slice::<Value>(&output.stdout) else {

@@ -4,16 +4,19 @@
 //! failpoint, again and again on the same data directory. After each kill it checks what is on the disk, with `lathe db
 //! verify`, and what the restarted node says: that every acknowledged transaction is there, and at most those in flight
 //! beside them; receipts, balances, slots and proofs at the blocks of the past, against a model that only the supervisor has.
+//! Where the node was to survive a power cut, everything that it had not brought to the disk is taken away before.
 //!
 //! Then it gives the node one defect after another and kills it until it notices: a harness that finds nothing proves
-//! nothing unless it would have found something. The last line is JSON; the exit code is 1 if a check failed or a defect
-//! went unnoticed.
+//! nothing unless it would have found something. Each defect meets a chain that a sound node began, so it is a run under load
+//! that shows it. The last line is JSON and says which check noticed what after how many kills; the exit code is 1 if a check
+//! failed or a defect went unnoticed.
 //!
 //!     torture [--kills N] [--seed N]
 
 mod check;
 mod load;
 mod model;
+mod power;
 mod random;
 
 use std::{fmt, path::PathBuf, process::ExitCode, time::Duration};
@@ -30,7 +33,7 @@ use random::Random;
 /// Kills on one data directory: a verification reads the whole chain, and so would take ever longer.
 const KILLS_PER_DIRECTORY: u64 = 25;
 /// Kills within which a defect must be noticed.
-const SABOTAGE_KILLS_MAX: u64 = 12;
+const SABOTAGE_KILLS_MAX: u64 = 24;
 /// Longest load before a random kill.
 const LOAD_MAX: Duration = Duration::from_millis(400);
 /// How long a node may take to reach its failpoint under load.
@@ -41,7 +44,14 @@ const LOAD_POINTS: [&str; 4] = ["before-root", "before-write", "after-write", "p
 /// Points of a revert.
 const REVERT_POINTS: [&str; 2] = ["before-revert", "after-revert"];
 /// The defects, by name.
-const SABOTAGES: [&str; 4] = ["split-batch", "skip-trie-delete", "answer-before-write", "wal-off"];
+const SABOTAGES: [&str; 5] =
+    ["split-batch", "skip-trie-delete", "answer-before-write", "wal-off", ANSWER_BEFORE_SYNC];
+/// The one that only a power cut shows.
+const ANSWER_BEFORE_SYNC: &str = "answer-before-sync";
+/// Names the file of notes in the node's environment.
+const SYNCED: &str = "LATHE_SYNCED";
+/// The value of `--durability` that is to survive a power cut.
+const POWER: &str = "power";
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -68,6 +78,19 @@ struct Summary {
     transactions: u64,
     reverts: u64,
     blocks_checked: u64,
+    power_cuts: u64,
+    power_cut_bytes: u64,
+    caught: Vec<Caught>,
+}
+
+/// A defect that was noticed.
+#[derive(Debug, Serialize)]
+struct Caught {
+    sabotage: &'static str,
+    /// After how many kills under load.
+    kills: u64,
+    /// What was wrong: `lost`, `bad_root`, `orphan` or `other`.
+    by: &'static str,
 }
 
 fn main() -> ExitCode {
@@ -98,8 +121,10 @@ fn main() -> ExitCode {
         let caught = (0..SABOTAGE_KILLS_MAX).find_map(|_| round.kill(&mut random, &mut scratch).err());
         match caught {
             Some(fault) => {
-                eprintln!("{name} was noticed after {} kills: {fault}", scratch.kills);
+                let (kills, by) = (scratch.kills, fault.kind());
+                eprintln!("{name} was noticed after {kills} kills under load: {fault}");
                 summary.sabotage_caught += 1;
+                summary.caught.push(Caught { sabotage: name, kills, by });
             }
             None => eprintln!("{name} went UNNOTICED for {SABOTAGE_KILLS_MAX} kills"),
         }
@@ -163,26 +188,32 @@ impl Round {
         self.dir.take().map_or_else(|| self.data_dir(), TempDir::keep)
     }
 
-    fn start(&self, points: &str, durability: &str) -> Result<Node, Fault> {
+    /// Where the node notes what it brought to the disk.
+    fn notes(&self) -> PathBuf {
+        self.data_dir().with_file_name("synced")
+    }
+
+    fn start(&self, points: &str, durability: &str, sabotage: Option<&str>) -> Result<Node, Fault> {
         let binary = torture_node();
         let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         arguments.extend(["--durability", durability]);
-        let environment = [("FAILPOINTS", points), ("LATHE_SABOTAGE", self.sabotage.unwrap_or_default())];
-        // No name is no defect; an empty one would be an unknown one.
-        let environment = if self.sabotage.is_some() { &environment[..] } else { &environment[..1] };
-        Node::try_start_with(&binary, &arguments, environment).map_err(Fault::Other)
+        let notes = self.notes();
+        let mut environment = vec![("FAILPOINTS", points), (SYNCED, notes.to_str().expect("a UTF-8 path"))];
+        environment.extend(sabotage.map(|name| ("LATHE_SABOTAGE", name)));
+        Node::try_start_with(&binary, &arguments, &environment).map_err(Fault::Other)
     }
 
     /// Starts the node, loads it, lets it die and checks what is left.
     fn kill(&mut self, random: &mut Random, summary: &mut Summary) -> Result<(), Fault> {
-        let durability = if random.below(4) == 0 { "power" } else { "process" };
+        let is_power = self.sabotage == Some(ANSWER_BEFORE_SYNC) || random.below(4) == 0;
+        let durability = if is_power { POWER } else { "process" };
         if self.model.is_new() {
-            let node = self.start("", durability)?;
+            let node = self.start("", durability, None)?;
             self.model.set_up(&node)?;
             node.kill();
         }
         if random.below(8) == 0 {
-            if self.start("open=return", durability).is_ok() {
+            if self.start("open=return", durability, None).is_ok() {
                 return Err(Fault::Other("the node passed the failpoint at which it should die".into()));
             }
             (summary.kills, summary.failpoint_kills) = (summary.kills + 1, summary.failpoint_kills + 1);
@@ -204,7 +235,7 @@ impl Round {
             End::Point(point, 0) => format!("{point}=return"),
             End::Point(point, passes) => format!("{point}={passes}*off->return"),
         };
-        let node = self.start(&points, durability)?;
+        let node = self.start(&points, durability, self.sabotage)?;
         self.model.check_running(&node, random, summary)?;
         let revert = if reverts { self.model.revert(&node, random)? } else { None };
         summary.reverts += u64::from(reverts);
@@ -218,8 +249,13 @@ impl Round {
         );
         summary.failpoint_kills += u64::from(died.at_failpoint);
         summary.transactions += died.acknowledged;
-        check::verify(&self.data_dir())?;
-        let node = self.start("", durability)?;
+        if is_power {
+            let lost = power::cut(&self.data_dir(), &self.notes());
+            summary.power_cut_bytes += lost.map_err(|error| Fault::Other(format!("power cut: {error}")))?;
+            summary.power_cuts += 1;
+        }
+        check::verify(&self.data_dir(), &self.notes())?;
+        let node = self.start("", durability, None)?;
         self.model.recover(&node, revert)?;
         node.kill();
         Ok(())

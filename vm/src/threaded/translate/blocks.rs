@@ -5,7 +5,7 @@ use super::super::control::{self, CallSite, HEADER_SLOTS, Returned, TailSite};
 use super::super::numeric::{self, Accumulator};
 use super::super::operand::{Slots, Way};
 use super::operands::{From, Place};
-use super::{Fixup, Open, Translator, accumulator_of, narrow, short, slots_of};
+use super::{BEHIND, Fixup, Open, Translator, accumulator_of, narrow, short, slots_of};
 use crate::ValueType;
 use crate::plain::single;
 use alloc::vec;
@@ -37,41 +37,46 @@ pub(super) struct Label<'a> {
     /// For a loop, where its block begins.
     block: u32,
     /// For a loop whose block has not ended, the ink of the block before it.
-    before: u64,
+    before: u32,
 }
-
-/// A price that is not known yet.
-const UNKNOWN: u32 = u32::MAX;
 
 impl<'a> Translator<'a> {
     /// Begins a block here, whose first operator is the next.
     pub(super) fn begin_block(&mut self) -> u32 {
+        self.begin_block_at(BEHIND)
+    }
+
+    fn begin_block_at(&mut self, offset: u32) -> u32 {
         let index = narrow(self.blocks.len() as u64);
         let top = self.top.unsigned_abs();
-        self.blocks.push(Block { word: self.here(), offset: self.next_offset, top, ink: UNKNOWN });
-        self.open_blocks.push(Open { index, before: self.ink });
+        self.blocks.push(Block { word: self.here(), offset, top, ink: narrow(self.ink) });
         index
     }
 
     /// Ends the block: what waits for its ink gets it.
     pub(super) fn end_block(&mut self) {
-        let ink = core::mem::take(&mut self.ink);
-        let rest = |open: Open| narrow(ink - open.before);
+        let ink = narrow(core::mem::take(&mut self.ink));
         while let Some(open) = self.open_words.pop() {
-            self.set_ink(open.index, rest(open));
+            self.set_ink(open.word, ink - open.before);
         }
-        while let Some(open) = self.open_sites.pop() {
-            self.sites[open.index as usize].unused_ink = rest(open);
+        for site in &mut self.sites[self.open_sites..] {
+            site.unused_ink = ink - site.unused_ink;
         }
-        while let Some(open) = self.open_blocks.pop() {
-            self.blocks[open.index as usize].ink = rest(open);
+        for block in &mut self.blocks[self.open_blocks..] {
+            block.ink = ink - block.ink;
         }
+        self.open_sites = self.sites.len();
+        self.open_blocks = self.blocks.len();
     }
 
     /// Begins the block behind an instruction that ended one and pays for it in the word at `word`.
     pub(super) fn fall_through(&mut self, word: u32) {
-        self.begin_block();
-        self.open_words.push(Open { index: word, before: 0 });
+        self.fall_through_at(word, BEHIND);
+    }
+
+    fn fall_through_at(&mut self, word: u32, offset: u32) {
+        self.begin_block_at(offset);
+        self.open_words.push(Open { word, before: 0 });
     }
 
     /// Ends a block that has grown too dear to be paid for at once.
@@ -80,9 +85,7 @@ impl<'a> Translator<'a> {
         let way = Way { words: 2, ink: 0 };
         let word = self.emit(&[control::jump(self.engine), way.into()]);
         self.end_block();
-        let next = core::mem::replace(&mut self.next_offset, self.offset);
-        self.fall_through(narrow(word as u64) + 1);
-        self.next_offset = next;
+        self.fall_through_at(narrow(word as u64) + 1, self.offset);
     }
 
     /// Opens a label. Its parameters are the topmost operands.
@@ -99,7 +102,7 @@ impl<'a> Translator<'a> {
             fixups: 0,
             skip: None,
             block: 0,
-            before: self.ink,
+            before: narrow(self.ink),
         };
         if kind == Kind::Loop {
             label.block = self.begin_block();
@@ -108,7 +111,7 @@ impl<'a> Translator<'a> {
         self.labels.push(label);
     }
 
-    fn open_dead_label(&mut self) {
+    pub(super) fn open_dead_label(&mut self) {
         self.labels.push(Label {
             kind: Kind::Block,
             reachable: false,
@@ -121,17 +124,6 @@ impl<'a> Translator<'a> {
             block: 0,
             before: 0,
         });
-    }
-
-    /// Handles an operator that cannot be reached.
-    pub(super) fn unreached(&mut self, operator: &wasmparser::Operator<'_>) {
-        use wasmparser::Operator;
-        match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.open_dead_label(),
-            Operator::Else => self.otherwise(),
-            Operator::End => self.close(),
-            _ => {}
-        }
     }
 
     pub(super) fn block_types(&self, ty: BlockType) -> (&'a [ValueType], &'a [ValueType]) {
@@ -209,7 +201,7 @@ impl<'a> Translator<'a> {
             return;
         }
         self.restart(label.height, label.base, label.results);
-        self.place(&label);
+        self.place(&label, BEHIND);
     }
 
     /// Ends the function: its last `end` returns, and branches to the outermost label return for nothing.
@@ -227,15 +219,14 @@ impl<'a> Translator<'a> {
         if label.fixups != 0 {
             self.reachable = true;
             self.restart(label.height, label.base, label.results);
-            self.next_offset = self.offset;
-            self.place(&label);
+            self.place(&label, self.offset);
             self.leave();
         }
     }
 
     /// Begins the block of a label that waits for branches.
-    fn place(&mut self, label: &Label<'_>) {
-        self.begin_block();
+    fn place(&mut self, label: &Label<'_>, offset: u32) {
+        self.begin_block_at(offset);
         let mut next = label.fixups;
         while next != 0 {
             let fixup = self.fixups[next as usize - 1];
@@ -249,7 +240,7 @@ impl<'a> Translator<'a> {
 
     fn arrive(&mut self, fixup: Fixup) {
         self.set_way(fixup.way, fixup.instruction, self.here());
-        self.open_words.push(Open { index: fixup.way, before: self.ink });
+        self.open_words.push(Open { word: fixup.way, before: narrow(self.ink) });
     }
 
     /// Sets the operands to those at a label: all in their slots.
@@ -272,11 +263,13 @@ impl<'a> Translator<'a> {
         let index = self.label(depth);
         let label = &mut self.labels[index];
         if label.kind == Kind::Loop {
-            let (block, before) = (self.blocks[label.block as usize], label.before);
+            let (first, before) = (label.block as usize, label.before);
+            let block = self.blocks[first];
             self.set_way(way, instruction, block.word);
-            match block.ink {
-                UNKNOWN => self.open_words.push(Open { index: way, before }),
-                ink => self.set_ink(way, ink),
+            if first >= self.open_blocks {
+                self.open_words.push(Open { word: way, before });
+            } else {
+                self.set_ink(way, block.ink);
             }
         } else {
             self.fixups.push(Fixup { instruction, way, next: label.fixups });

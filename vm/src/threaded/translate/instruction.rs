@@ -1,16 +1,15 @@
-//! Operators that can be reached, one by one.
+//! Operators that can be reached: what is emitted for them.
 
 use super::super::memory::{self, Base, Source};
 use super::super::numeric::{self, Accumulator, Rest, Shape, StepEnd};
 use super::super::operand::{Immediate, Slots};
 use super::super::value::{self, Choice, GlobalSource, Rare};
-use super::blocks::Kind;
 use super::operands::{Entry, From, Held, Place};
+use super::visit::halves;
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
-use crate::plain::{immediates, single};
-use lathe_gas::{CostClass, Instruction};
-use wasmparser::Operator;
+use crate::plain::single;
+use lathe_gas::Instruction;
 
 /// A comparison that ends the code: a branch or an `eqz` on it takes its place.
 #[derive(Clone, Copy, Debug)]
@@ -66,150 +65,13 @@ pub(super) struct Step {
 }
 
 impl Translator<'_> {
-    /// Translates an operator whose own price has been added.
-    pub(super) fn reached(&mut self, operator: &Operator<'_>, instruction: Instruction) {
-        match *operator {
-            Operator::Nop => {}
-            Operator::Unreachable => {
-                self.site();
-                self.emit(&[super::control::unreachable(self.engine)]);
-                self.end_block();
-                self.reachable = false;
-            }
-            Operator::Block { blockty } => {
-                let (params, results) = self.block_types(blockty);
-                self.flush();
-                self.open_label(Kind::Block, params, results);
-            }
-            Operator::Loop { blockty } => {
-                let (params, results) = self.block_types(blockty);
-                self.flush();
-                self.open_label(Kind::Loop, params, results);
-            }
-            Operator::If { blockty } => self.open_if(blockty),
-            Operator::Else => self.otherwise(),
-            Operator::End => self.close(),
-            Operator::Br { relative_depth } => {
-                self.charge_carried(relative_depth);
-                self.branch(relative_depth);
-            }
-            Operator::BrIf { relative_depth } => {
-                self.charge_carried(relative_depth);
-                self.branch_if(relative_depth);
-            }
-            Operator::BrTable { ref targets } => {
-                self.charge_carried(targets.default());
-                self.branch_table(targets);
-            }
-            Operator::Return => {
-                self.charge_moved(self.results);
-                self.leave();
-            }
-            Operator::Call { function_index } => self.call(function_index),
-            Operator::CallIndirect { type_index, table_index } => self.call_indirect(type_index, table_index),
-            Operator::ReturnCall { function_index } => self.tail_call(function_index),
-            Operator::ReturnCallIndirect { type_index, table_index } => {
-                self.tail_call_indirect(type_index, table_index);
-            }
-            Operator::Drop => {
-                self.pop();
-            }
-            Operator::Select | Operator::TypedSelect { .. } => self.choose(),
-            Operator::LocalGet { local_index } => {
-                let ty = self.locals[local_index as usize].ty;
-                self.push(ty, Place::Local(local_index));
-            }
-            Operator::LocalSet { local_index } => self.set_local(local_index),
-            Operator::LocalTee { local_index } => {
-                self.set_local(local_index);
-                let ty = self.locals[local_index as usize].ty;
-                self.push(ty, Place::Local(local_index));
-            }
-            Operator::GlobalGet { global_index } => self.global_get(global_index),
-            Operator::GlobalSet { global_index } => self.global_set(global_index),
-            Operator::I32Const { value } => {
-                self.push(ValueType::I32, Place::Const(value.cast_unsigned().into()));
-            }
-            Operator::I64Const { value } => {
-                self.push(ValueType::I64, Place::Const(value.cast_unsigned()));
-            }
-            Operator::F32Const { value } => self.push(ValueType::F32, Place::Const(value.bits().into())),
-            Operator::F64Const { value } => self.push(ValueType::F64, Place::Const(value.bits())),
-            Operator::RefNull { hty } => {
-                let ty = match hty {
-                    wasmparser::HeapType::EXTERN => ValueType::ExternRef,
-                    _ => ValueType::FuncRef,
-                };
-                self.push(ty, Place::Const(0));
-            }
-            Operator::RefIsNull | Operator::I64Eqz => {
-                self.push(ValueType::I64, Place::Const(0));
-                self.binary(Instruction::I64Eq);
-            }
-            Operator::I32Eqz => self.eqz(),
-            // The upper half of a slot with 32 bits is zero.
-            Operator::I64ExtendI32U => {
-                self.retype(ValueType::I64);
-            }
-            Operator::MemorySize { .. } => {
-                self.claim(ValueType::I32);
-                let addresses = value::memory_size(self.engine);
-                let word = self.emit(&[addresses.to_acc, 0]);
-                self.push_made(ValueType::I32, word, addresses.to_slot);
-            }
-            Operator::V128Const { value } => {
-                let value = u128::from_le_bytes(*value.bytes());
-                self.push_slot(ValueType::V128);
-                let slot = self.stack.last().map_or(0, |entry| entry.slot);
-                self.write_halves(value, slot);
-            }
-            _ => self.numeric(operator, instruction),
-        }
+    pub(super) fn write_halves(&mut self, value: u128, slot: i16) {
+        let [low, high] = halves(value);
+        self.write_const(low, slot);
+        self.write_const(high, slot + 1);
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of a vector")]
-    fn write_halves(&mut self, value: u128, slot: i16) {
-        self.write_const(value as u64, slot);
-        self.write_const((value >> 64) as u64, slot + 1);
-    }
-
-    /// Translates operators of fixed type.
-    fn numeric(&mut self, operator: &Operator<'_>, instruction: Instruction) {
-        let done = match instruction {
-            Instruction::I32ReinterpretF32 if self.top_in_slot() => self.retype(ValueType::I32),
-            Instruction::I64ReinterpretF64 if self.top_in_slot() => self.retype(ValueType::I64),
-            Instruction::F32ReinterpretI32 if self.top_in_slot() => self.retype(ValueType::F32),
-            Instruction::F64ReinterpretI64 if self.top_in_slot() => self.retype(ValueType::F64),
-            _ => match instruction.class() {
-                CostClass::Load => self.load(instruction, immediates(operator).1),
-                CostClass::Store => self.store(instruction, immediates(operator).1),
-                _ if numeric::commutes(instruction).is_some() || numeric::mirrored(instruction).is_some() => {
-                    self.binary(instruction);
-                    true
-                }
-                _ => self.unary(instruction),
-            },
-        };
-        if !done {
-            let (lane, immediate) = immediates(operator);
-            self.rare(operator, instruction, lane, immediate);
-        }
-    }
-
-    fn top_in_slot(&self) -> bool {
-        let place = self.stack.last().map(|entry| entry.place);
-        matches!(place, Some(Place::Slot | Place::Local(_) | Place::Const(_)))
-    }
-
-    /// Changes the type of the topmost operand, whose bits stay.
-    fn retype(&mut self, ty: ValueType) -> bool {
-        if let Some(entry) = self.stack.last_mut() {
-            entry.ty = ty;
-        }
-        true
-    }
-
-    fn set_local(&mut self, index: u32) {
+    pub(super) fn set_local(&mut self, index: u32) {
         let entry = self.pop();
         self.preserve(index);
         let slot = self.locals[index as usize].slot;
@@ -252,13 +114,13 @@ impl Translator<'_> {
         (immediate.a == slot).then_some(Step { word, end, instruction, slot, value: immediate.value })
     }
 
-    fn global_get(&mut self, index: u32) {
+    pub(super) fn global_get(&mut self, index: u32) {
         let global = &self.definition.globals[index as usize];
         let ty = global.ty.value;
         match (index.checked_sub(self.definition.imported_globals), accumulator_of(ty)) {
             (Some(value), Some(accumulator)) => {
                 self.claim(ty);
-                let addresses = value::global_get(self.engine, accumulator);
+                let addresses = value::global_get(self.engine, accumulator, value);
                 let immediate = Immediate { a: 0, r: 0, value };
                 let word = self.emit(&[addresses.to_acc, immediate.into()]);
                 self.push_made(ty, word, addresses.to_slot);
@@ -270,7 +132,7 @@ impl Translator<'_> {
         }
     }
 
-    fn global_set(&mut self, index: u32) {
+    pub(super) fn global_set(&mut self, index: u32) {
         let global = &self.definition.globals[index as usize];
         let ty = global.ty.value;
         let (Some(value), Some(accumulator)) =
@@ -288,21 +150,21 @@ impl Translator<'_> {
                     Accumulator::F64 => GlobalSource::F64,
                     Accumulator::F32 => GlobalSource::F32,
                 };
-                self.emit(&[value::global_set(self.engine, source), immediate.into()]);
+                self.emit(&[value::global_set(self.engine, source, value), immediate.into()]);
             }
             From::Slot(slot) => {
                 immediate.a = slot;
-                self.emit(&[value::global_set(self.engine, GlobalSource::Slot), immediate.into()]);
+                self.emit(&[value::global_set(self.engine, GlobalSource::Slot, value), immediate.into()]);
             }
             From::Plus(..) => unreachable!("sums were computed"),
             From::Const(constant) => {
-                let handler = value::global_set(self.engine, GlobalSource::Wide);
+                let handler = value::global_set(self.engine, GlobalSource::Wide, value);
                 self.emit(&[handler, immediate.into(), constant]);
             }
         }
     }
 
-    fn choose(&mut self) {
+    pub(super) fn choose(&mut self) {
         let ty = self.stack[self.stack.len() - 2].ty;
         if ty == ValueType::V128 {
             return self.emit_rare(Instruction::Select, 0, [0, 0], &[ty, ty, ValueType::I32], &[ty]);
@@ -394,7 +256,7 @@ impl Translator<'_> {
         self.push_made(ty, word, handler);
     }
 
-    fn eqz(&mut self) {
+    pub(super) fn eqz(&mut self) {
         if let Some(comparison) = self.comparison
             && comparison.end == self.words.len()
             && self.stack.last().is_some_and(|entry| entry.place == Place::Acc)
@@ -478,7 +340,7 @@ impl Translator<'_> {
     }
 
     /// Translates an instruction on two numbers.
-    fn binary(&mut self, mut instruction: Instruction) {
+    pub(super) fn binary(&mut self, mut instruction: Instruction) {
         let (b, a) = (self.pop(), self.pop());
         if self.defer(instruction, &a, &b) {
             return;
@@ -610,7 +472,7 @@ impl Translator<'_> {
         }
     }
 
-    fn unary(&mut self, instruction: Instruction) -> bool {
+    pub(super) fn unary(&mut self, instruction: Instruction) -> bool {
         let Some(addresses) = numeric::select_unary(self.engine, instruction, false) else { return false };
         let Some(signature) = instruction.signature() else { return false };
         let entry = self.pop();
@@ -646,7 +508,7 @@ impl Translator<'_> {
         }
     }
 
-    fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
+    pub(super) fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
         let Some(signature) = instruction.signature() else { return false };
         let entry = self.pop();
         let found = match self.look(&entry) {
@@ -664,7 +526,7 @@ impl Translator<'_> {
         true
     }
 
-    fn store(&mut self, instruction: Instruction, offset: u64) -> bool {
+    pub(super) fn store(&mut self, instruction: Instruction, offset: u64) -> bool {
         let (value, address) = (self.pop(), self.pop());
         let (in_address, in_value) = match self.look(&address) {
             plus @ From::Plus(..) => (plus, self.find(&value)),
@@ -691,21 +553,13 @@ impl Translator<'_> {
     }
 
     /// Translates what has no handlers of its own.
-    fn rare(&mut self, operator: &Operator<'_>, instruction: Instruction, lane: u16, immediate: u64) {
+    pub(super) fn rare(&mut self, instruction: Instruction, lane: u16, words: [u64; 2]) {
         use Instruction::*;
-        let words = match operator {
-            Operator::I8x16Shuffle { lanes } => {
-                let pattern = u128::from_le_bytes(*lanes);
-                let [low, high] = [pattern, pattern >> 64].map(|half| half & u128::from(u64::MAX));
-                [low, high].map(|half| u64::try_from(half).unwrap_or(0))
-            }
-            _ => [immediate, 0],
-        };
-        let table = |index: u64| self.definition.tables[super::super::rare::index(index)].ty.element;
+        let table = || self.definition.tables[super::super::rare::index(words[0])].ty.element;
         let types: (&[ValueType], &[ValueType]) = match instruction {
             RefFunc => (&[], &[ValueType::FuncRef]),
-            TableGet => (&[ValueType::I32], single(table(immediate))),
-            TableSet => match table(immediate) {
+            TableGet => (&[ValueType::I32], single(table())),
+            TableSet => match table() {
                 ValueType::ExternRef => (&[ValueType::I32, ValueType::ExternRef], &[]),
                 _ => (&[ValueType::I32, ValueType::FuncRef], &[]),
             },
