@@ -105,6 +105,10 @@ impl Features {
     /// The first feature set of the devnet: WebAssembly 2.0, tail calls, extended constant expressions.
     pub const V1: Self = Self::WASM_2.with(Proposal::TailCalls).with(Proposal::ExtendedConst);
 
+    /// The named sets, the smallest first.
+    pub const VERSIONS: &'static [(&'static str, Self)] =
+        &[("wasm-1", Self::WASM_1), ("wasm-2", Self::WASM_2), ("v1", Self::V1)];
+
     /// Returns the set with one more proposal. The machine runs nothing beyond those of [`Features::V1`].
     const fn with(self, proposal: Proposal) -> Self {
         Self(self.0.union(proposal.flag()))

@@ -108,6 +108,8 @@ pub(crate) struct HostFunction {
     pub(crate) ty: FuncType,
     /// The slots of its parameters.
     pub(crate) slots: u32,
+    /// Whether all parameters are `i32`: addresses and lengths, as those of most host functions.
+    pub(crate) takes_i32s: bool,
     /// The type of its result.
     pub(crate) result: Option<ValueType>,
 }

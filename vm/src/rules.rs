@@ -62,6 +62,11 @@ macro_rules! define_limits {
             pub const fn get(&self, limit: Limit) -> u32 {
                 match limit { $( Limit::$variant => self.$field, )* }
             }
+
+            /// Sets the value of one limit.
+            pub const fn set(&mut self, limit: Limit, value: u32) {
+                match limit { $( Limit::$variant => self.$field = value, )* }
+            }
         }
 
         impl Limit {

@@ -17,6 +17,7 @@ mod read;
 mod record;
 mod rewind;
 mod spec;
+pub mod spec_file;
 
 use std::{
     path::{Path, PathBuf},
@@ -138,6 +139,10 @@ impl Chain {
         let signers = signers(&options.mnemonic, options.account_count)?;
         let store = open_store(options.home)?;
         let spec = options.spec;
+        for account in &spec.accounts {
+            data_dir::check_code(&account.code, &spec)
+                .map_err(|why| ChainError::GenesisCode { address: account.address, why })?;
+        }
         let genesis = spec.genesis(&signers, options.balance);
         let database_options = DatabaseOptions { history: options.keep.history };
         let opened = Database::open(Arc::clone(&store), database_options, &genesis, |state_root| {

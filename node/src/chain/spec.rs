@@ -5,10 +5,10 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, address, hex, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use lathe_state::{EMPTY_ROOT_HASH, Genesis, GenesisAccount};
-use lathe_vm::{Features, Limit, Proposal, Rules, Schedule};
+use lathe_vm::{Features, Limit, Limits, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
 
-use crate::runtime::{Fork, Interfaces, Protocol};
+use crate::runtime::{Fork, Interfaces, PAGES_OPEN_MAX, Protocol};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -41,6 +41,8 @@ pub struct ChainSpec {
     pub keccak_precompile: bool,
     /// What the chain decides about the VM: features, limits and prices.
     pub rules: Rules,
+    /// Accounts that are there from the beginning, besides those of the devnet.
+    pub accounts: Vec<GenesisAccount>,
 }
 
 impl Default for ChainSpec {
@@ -60,17 +62,23 @@ impl ChainSpec {
         fork: Fork::Byzantium,
         interfaces: Interfaces { evm: false, vm_hooks: false, ethereum: true, debug: true },
         keccak_precompile: true,
-        rules: Rules { features: Features::WASM_1, schedule: &Schedule::ZERO_INSTRUCTION, ..Rules::DEVNET },
+        rules: Rules {
+            features: Features::WASM_1,
+            limits: Limits { memory_pages: PAGES_OPEN_MAX, ..Limits::DEVNET },
+            schedule: &Schedule::ZERO_INSTRUCTION,
+            ..Rules::DEVNET
+        },
     });
 
     const fn of(protocol: Protocol) -> Self {
         let Protocol { chain_id, fork, interfaces, keccak_precompile, rules } = protocol;
-        Self { chain_id, gas_limit: DEFAULT_GAS_LIMIT, fork, interfaces, keccak_precompile, rules }
+        let gas_limit = DEFAULT_GAS_LIMIT;
+        Self { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, accounts: Vec::new() }
     }
 
     /// Returns what decides about transactions.
     pub const fn protocol(&self) -> Protocol {
-        let &Self { chain_id, gas_limit: _, fork, interfaces, keccak_precompile, rules } = self;
+        let &Self { chain_id, fork, interfaces, keccak_precompile, rules, .. } = self;
         Protocol { chain_id, fork, interfaces, keccak_precompile, rules }
     }
 
@@ -92,7 +100,8 @@ impl ChainSpec {
         keccak256((self.chain_id, self.gas_limit, contracts, machine).encode())
     }
 
-    /// Returns the accounts a devnet begins with: the CREATE2 factory and the development accounts.
+    /// Returns the accounts a devnet begins with: the CREATE2 factory, the development accounts, and those of the
+    /// specification.
     pub fn genesis(&self, signers: &[PrivateKeySigner], balance: U256) -> Genesis {
         let factory = GenesisAccount {
             address: CREATE2_FACTORY,
@@ -105,7 +114,9 @@ impl ChainSpec {
             balance,
             ..Default::default()
         });
-        Genesis { chain_id: self.chain_id, accounts: std::iter::once(factory).chain(funded).collect() }
+        // Of two with one address the later counts.
+        let accounts = std::iter::once(factory).chain(funded).chain(self.accounts.iter().cloned());
+        Genesis { chain_id: self.chain_id, accounts: accounts.collect() }
     }
 
     /// Returns the header of the first block.

@@ -49,6 +49,9 @@ enum Command {
     Inspect(inspect::InspectCommand),
     /// Run a function of a Wasm module without a chain
     Run(run::RunCommand),
+    /// Show the rules of chains
+    #[command(subcommand)]
+    Chain(chain_file::ChainCommand),
     /// Run Ethereum's GeneralStateTests
     #[command(name = "statetest")]
     StateTest(statetest::StateTestCommand),
@@ -70,6 +73,7 @@ impl Cli {
             Command::Envelope(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::Chain(command) => command.run(),
             Command::StateTest(command) => command.run(),
             Command::Db(command) => command.run(),
         }

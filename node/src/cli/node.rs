@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     amount::parse_ether,
+    chain_file,
     error::CliError,
     keys::DEV_MNEMONIC,
     output::{print, print_json},
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     chain::{Chain, ChainOptions, ChainSpec, Durability, Home, Keep},
     rpc::{Registry, Server, ServerOptions, methods},
+    runtime::Fork,
 };
 
 /// Start a devnet: Ethereum JSON-RPC for Wasm and EVM contracts.
@@ -47,9 +49,12 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
-    /// EIP-155 chain id
-    #[arg(long, default_value_t = DEV_CHAIN_ID, value_name = "ID")]
-    chain_id: u64,
+    /// The chain: devnet, a file with its rules (`lathe chain show devnet` prints one), or a genesis file as geth reads it
+    #[arg(long, default_value = "devnet", value_name = "NAME|FILE")]
+    chain: String,
+    /// EIP-155 chain id, in the place of the chain's (31337 on the devnet)
+    #[arg(long, value_name = "ID")]
+    chain_id: Option<u64>,
     /// How many development accounts to fund
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=ACCOUNTS_MAX), value_name = "N")]
     accounts: u32,
@@ -59,9 +64,9 @@ pub(super) struct NodeCommand {
     /// Derive the development accounts from this mnemonic
     #[arg(long, default_value = DEV_MNEMONIC, value_name = "WORDS")]
     mnemonic: String,
-    /// Gas limit of each block
-    #[arg(long, default_value_t = 100_000_000, value_name = "GAS")]
-    block_gas_limit: u64,
+    /// Gas limit of each block, in the place of the chain's (100,000,000 on the devnet)
+    #[arg(long, value_name = "GAS")]
+    block_gas_limit: Option<u64>,
     /// Accept requests that name this host, for example a container's name (repeatable)
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
@@ -79,8 +84,8 @@ pub(super) struct NodeCommand {
     json: bool,
 }
 
-/// The chain id that every devnet has.
-const DEV_CHAIN_ID: u64 = 31337;
+/// The first fork whose headers have all the fields that a node's do.
+const FORK_MIN: Fork = Fork::Prague;
 
 /// Development accounts: each costs a key derivation at start.
 const ACCOUNTS_MAX: i64 = 1000;
@@ -89,13 +94,10 @@ impl NodeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         self.check_exposure()?;
         self.start_log();
+        let spec = self.spec()?;
         let data = DataDir::new(self.data_dir.as_deref())?;
         let chain = Chain::open(ChainOptions {
-            spec: ChainSpec {
-                chain_id: self.chain_id,
-                gas_limit: self.block_gas_limit,
-                ..Default::default()
-            },
+            spec,
             home: data.home(),
             keep: Keep { history: self.history, durability: self.durability },
             mnemonic: self.mnemonic.clone(),
@@ -110,6 +112,26 @@ impl NodeCommand {
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
         runtime.block_on(self.serve(&chain, &data))
+    }
+
+    /// Returns the rules of the chain. Fails for those of chains that are not made for blocks.
+    fn spec(&self) -> Result<ChainSpec, CliError> {
+        let mut spec = chain_file::load(&self.chain)?;
+        spec.chain_id = self.chain_id.unwrap_or(spec.chain_id);
+        spec.gas_limit = self.block_gas_limit.unwrap_or(spec.gas_limit);
+        let refused = |why: String| Err(CliError::Usage(format!("--chain {}: {why}", self.chain)));
+        if spec.rules.schedule.steps_max.is_some() {
+            return refused(
+                "a node runs no chain whose instructions cost nothing (profile zero-instruction): only `lathe statetest` \
+                 and `lathe run` do"
+                    .into(),
+            );
+        }
+        if spec.fork < FORK_MIN {
+            let (fork, first) = (spec.fork.name(), FORK_MIN.name());
+            return refused(format!("fork is {fork}: a node makes blocks of {first} or later"));
+        }
+        Ok(spec)
     }
 
     /// The keys of development accounts are public, and the node signs with them for whoever asks.

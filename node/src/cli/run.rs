@@ -11,7 +11,7 @@ use lathe_vm::{
     PAGE_BYTES, Rules, Schedule, Trap, TrapKind, Value, demangle,
 };
 
-use super::{error::CliError, output::print_json_text};
+use super::{chain_file, error::CliError, output::print_json_text};
 use outcome::{Run, Statistics};
 use trace::Watcher;
 
@@ -54,6 +54,9 @@ pub(super) struct RunCommand {
     /// What instructions cost
     #[arg(long, value_enum, default_value_t = Profile::Metered, value_name = "PROFILE")]
     profile: Profile,
+    /// Run by the rules of this chain (devnet, ewasm, or a file) instead of hardly any
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "profile")]
+    chain: Option<String>,
     /// The engine; --trace and --stats run on `plain`
     #[arg(long, value_parser = engine, value_name = "ENGINE")]
     engine: Option<Engine>,
@@ -106,7 +109,10 @@ impl RunCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let engine = self.engine()?;
         let bytes = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
-        let rules = self.profile.rules();
+        let rules = match &self.chain {
+            Some(chain) => chain_file::load(chain)?.rules,
+            None => self.profile.rules(),
+        };
         let module = Module::with_engine(&bytes, &rules, engine).map_err(|error| self.failed(&error))?;
         self.check_imports(&module)?;
         let (name, arguments) = self.call(&module)?;

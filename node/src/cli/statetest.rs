@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    chain_file::{self, ChainArgument},
+    chain_file,
     error::CliError,
     output::{print, print_json_text},
 };
@@ -25,7 +25,7 @@ pub(super) struct StateTestCommand {
     paths: Vec<PathBuf>,
     /// The chain: ewasm, devnet, or a file
     #[arg(long, default_value = "ewasm", value_name = "NAME|FILE")]
-    chain: ChainArgument,
+    chain: String,
     /// Print only what failed, and the last line
     #[arg(long, short)]
     quiet: bool,
@@ -43,7 +43,7 @@ struct Report {
 
 impl StateTestCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let runner = Runner::new(chain_file::load(&self.chain)?.spec);
+        let runner = Runner::new(chain_file::load(&self.chain)?);
         let mut report = Report { harness: "statetest", files: 0, passed: 0, failed: 0, skipped: 0 };
         for path in files(&self.paths)? {
             report.files += 1;

@@ -263,8 +263,13 @@ impl Eei<'_> {
             }
             F::EeiPrintStorage | F::EeiPrintStorageHex => {
                 let key = memory.word(a.u32(0))?;
-                // Looking at a slot costs what reading it does.
-                let value = prices.sload(self.host, meter, address, key)?.to_be_bytes::<32>();
+                // Looking at a slot costs what reading it does; where only opcodes cost anything, nothing.
+                let value = if self.prices_work {
+                    prices.sload(self.host, meter, address, key)?
+                } else {
+                    self.host.sload(address, key).ok_or(Stop::Fatal)?.data
+                };
+                let value = value.to_be_bytes::<32>();
                 match function {
                     F::EeiPrintStorage => self.print(format_args!("{key:#x}: {}", value.escape_ascii())),
                     _ => self.print(format_args!("{key:#x}: 0x{}", hex::encode(value))),

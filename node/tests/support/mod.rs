@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each file of tests uses the part it needs")]
 
 pub(crate) mod evm;
+pub(crate) mod ewasm;
 pub(crate) mod script;
 
 use std::sync::Arc;

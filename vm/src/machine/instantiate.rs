@@ -6,7 +6,7 @@ use super::{
 };
 use crate::module::{Definition, SegmentMode};
 use crate::plain::bulk;
-use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableType, TrapKind};
+use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableType, TrapKind, ValueType};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -124,6 +124,7 @@ fn import(store: &Store, module: &Module, imports: &[Extern]) -> Result<Parts, I
                     number: *number,
                     ty: given.clone(),
                     slots: given.params().iter().map(|ty| ty.slots()).sum(),
+                    takes_i32s: given.params().iter().all(|&ty| ty == ValueType::I32),
                     result: given.results().first().copied(),
                 }));
                 ty == given && HOST_RESULTS_MAX >= given.results().len()

@@ -489,7 +489,7 @@ pub(super) unsafe fn import(
             }
         };
         let base = sp.sub(function.slots as usize + HEADER_SLOTS);
-        take_arguments(&mut context.arguments, function.ty.params(), base);
+        take_arguments(&mut context.arguments, function, base);
         let memory = context.memory_mut();
         let (host, meter) = (&mut *context.host, &mut *context.meter);
         let outcome = host.call(function.number, &context.arguments, memory, meter);
@@ -510,24 +510,37 @@ pub(super) unsafe fn import(
 /// There must be slots for all of them.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a value is the low bits of its slot")]
-unsafe fn take_arguments(arguments: &mut Vec<Value>, params: &[ValueType], mut slot: *const u64) {
+unsafe fn take_arguments(arguments: &mut Vec<Value>, function: &HostFunction, slot: *const u64) {
+    if !function.takes_i32s {
+        // SAFETY: the caller's.
+        return unsafe { take_mixed_arguments(arguments, function.ty.params(), slot) };
+    }
+    let count = function.slots as usize;
     arguments.clear();
-    arguments.reserve(params.len());
-    let mut place = arguments.as_mut_ptr();
-    for &ty in params {
+    arguments.reserve(count);
+    let place = arguments.as_mut_ptr();
+    for index in 0..count {
         // SAFETY: the caller's; room for the values was reserved.
+        unsafe { place.add(index).write(Value::I32((*slot.add(index) as u32).cast_signed())) };
+    }
+    // SAFETY: they were written.
+    unsafe { arguments.set_len(count) };
+}
+
+/// Takes up arguments of any types.
+///
+/// # Safety
+/// There must be slots for all of them.
+#[inline(never)]
+unsafe fn take_mixed_arguments(arguments: &mut Vec<Value>, params: &[ValueType], mut slot: *const u64) {
+    arguments.clear();
+    for &ty in params {
+        // SAFETY: the caller's.
         unsafe {
-            place.write(match ty {
-                ValueType::I32 => Value::I32((*slot as u32).cast_signed()),
-                ValueType::I64 => Value::I64((*slot).cast_signed()),
-                _ => value_of(read(slot, ty), ty),
-            });
-            place = place.add(1);
+            arguments.push(value_of(read(slot, ty), ty));
             slot = slot.add(ty.slots() as usize);
         }
     }
-    // SAFETY: they were written.
-    unsafe { arguments.set_len(params.len()) };
 }
 
 /// Does what the outcome of a host call says.

@@ -14,7 +14,7 @@ use crate::chain::{ChainSpec, DEFAULT_GAS_LIMIT};
 /// What is read of the file.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GethGenesis {
+pub(in crate::cli) struct GethGenesis {
     config: Config,
     #[serde(default, deserialize_with = "optional_number")]
     gas_limit: Option<U256>,
@@ -68,7 +68,7 @@ fn parse_word(text: &str) -> Result<U256, String> {
 
 impl GethGenesis {
     /// Returns the rules and the accounts that the file asks for.
-    pub(super) fn into_parts(self) -> Result<(ChainSpec, Genesis), String> {
+    pub(in crate::cli) fn into_parts(self) -> Result<(ChainSpec, Genesis), String> {
         let gas_limit = match self.gas_limit {
             Some(limit) => {
                 limit.try_into().map_err(|_| format!("gasLimit {limit} is larger than 8 bytes"))?

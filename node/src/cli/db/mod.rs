@@ -2,7 +2,7 @@
 
 mod care;
 mod dump;
-mod genesis;
+pub(in crate::cli) mod genesis;
 mod load;
 mod progress;
 mod verify;

@@ -4,7 +4,7 @@ use lathe_gas::HostFunction;
 use lathe_vm::{Extern, ExternType, FuncType, Module, ModuleError};
 
 use super::super::{
-    program::{Interface, Program, describe, host_type},
+    program::{ENTRYPOINT, Interface, Program, describe, host_type},
     protocol::Protocol,
 };
 
@@ -75,6 +75,24 @@ pub(in super::super) fn link(module: &[u8], protocol: &Protocol) -> Result<Progr
         return Err(EeiError::Unavailable);
     }
     let module = Module::new(module, &protocol.rules)?;
+    let main_type = FuncType::new(&[], &[]);
+    for name in [MAIN, MEMORY] {
+        let actual = match module.export(name).map(|export| &export.ty) {
+            Some(ExternType::Function(ty)) if name == MAIN && *ty == main_type => continue,
+            Some(ExternType::Memory(_)) if name == MEMORY => continue,
+            Some(other) => format!("a {}", describe(other)),
+            None if module.export(ENTRYPOINT).is_some() => {
+                format!(
+                    "missing (a program, which exports `{ENTRYPOINT}`, is stored behind eff00000 or ef4c00)"
+                )
+            }
+            None => "missing".into(),
+        };
+        return Err(EeiError::Export { name: name.into(), actual });
+    }
+    if let Some(more) = module.exports().iter().find(|export| ![MAIN, MEMORY].contains(&&*export.name)) {
+        return Err(EeiError::Export { name: more.name.to_string(), actual: "one too many".into() });
+    }
     let mut functions = Vec::with_capacity(module.imports().len());
     for import in module.imports() {
         let (module_name, name) = (import.module.to_string(), import.name.to_string());
@@ -99,19 +117,6 @@ pub(in super::super) fn link(module: &[u8], protocol: &Protocol) -> Result<Progr
             });
         }
         functions.push(function);
-    }
-    let main_type = FuncType::new(&[], &[]);
-    for name in [MAIN, MEMORY] {
-        let actual = match module.export(name).map(|export| &export.ty) {
-            Some(ExternType::Function(ty)) if name == MAIN && *ty == main_type => continue,
-            Some(ExternType::Memory(_)) if name == MEMORY => continue,
-            Some(other) => format!("a {}", describe(other)),
-            None => "missing".into(),
-        };
-        return Err(EeiError::Export { name: name.into(), actual });
-    }
-    if let Some(more) = module.exports().iter().find(|export| ![MAIN, MEMORY].contains(&&*export.name)) {
-        return Err(EeiError::Export { name: more.name.to_string(), actual: "one too many".into() });
     }
     let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
     Ok(Program { imports: imports.collect(), interface: Interface::Eei, module, functions })
