@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup asan valgrind fuzz devnet demo test quick torture clients fmt clippy doc deny contracts bench kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test test-stylus quick torture clients fmt clippy doc deny contracts bench gas kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -19,6 +19,9 @@ demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the rece
 test: setup clients ## everything that CI wants
 	@scripts/test.sh all
 
+test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
+	@scripts/stylus.sh $(LATHE) $(if $(RECORD),--record)
+
 torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture -- --kills $(or $(KILLS),500)
@@ -32,12 +35,15 @@ clients: ## install the clients that the end-to-end tests drive
 bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
 	@CC=$$(command -v clang-19 clang | head -1) cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
 
+gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md
+	@cargo bench --locked -p lathe-tests --bench gas -- --table $(CURDIR)/gas/CALIBRATION.md
+
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
-	@scripts/json.sh cargo test --locked -p lathe-tests --test spec -- --nocapture --test-threads=2
+	@scripts/json.sh cargo test --locked -p lathe-tests --no-default-features --test spec -- --nocapture --test-threads=2
 
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
-		cargo test --locked --release -p lathe-tests --test oracle every_engine -- --nocapture --test-threads=2
+		cargo test --locked --release -p lathe-tests --no-default-features --test oracle every_engine -- --nocapture --test-threads=2
 
 asan: ## the tests of the VM under AddressSanitizer
 	@scripts/asan.sh

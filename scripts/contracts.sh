@@ -4,12 +4,14 @@
 #   scripts/contracts.sh [--build]   build, replace the .wasm files, rewrite contracts/SHA256SUMS
 #   scripts/contracts.sh --check     compare .wasm files and sources with contracts/SHA256SUMS; builds nothing (seconds)
 #   scripts/contracts.sh --compare   build in another directory and compare the bytes with the .wasm files
+#   scripts/contracts.sh --cargo ... run cargo with a compiler that can build `core` for Wasm, in the current directory
 #
 # The compiler is rustup's, if it has the target wasm32-unknown-unknown; else Debian's rustc with its own sources, which
 # is downloaded once and unpacked side by side (needs apt-get, not root; the system's Rust is not touched).
 # LATHE_WASM_RUST=rustup or =debian chooses. The two make different bytes; SHA256SUMS names the one that was used, and
 # --compare refuses to compare with the other. The last line of output is JSON.
 set -euo pipefail
+called_in=$PWD
 cd "$(dirname "$0")/.."
 repository=$PWD
 sums=contracts/SHA256SUMS
@@ -136,8 +138,17 @@ case "${1:---build}" in
         finish failed "a second build has other bytes"
     fi
     ;;
+--cargo)
+    mode=cargo
+    shift
+    find_compiler
+    # Debian's compiler builds the library itself.
+    [ -z "$immediate_abort" ] || export CARGO_UNSTABLE_BUILD_STD=core
+    cd "$called_in"
+    exec cargo "$@"
+    ;;
 *)
-    sed -n '2,13s/^# \{0,1\}//p' "$0"
+    sed -n '2,14s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

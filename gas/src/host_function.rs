@@ -139,32 +139,6 @@ macro_rules! for_each_host_function {
             /// Product modulo the third operand, over the first; modulo zero gives zero.
             MathMulMod "vm_hooks" "math_mul_mod" [I32 I32 I32 => ] CROSSING + 4 * POINTER + REDUCE;
 
-            // Printing: for people only; the contract cannot tell whether anybody reads it
-            /// Prints `len` bytes of UTF-8 at `text`.
-            LogTxt "console" "log_txt" [I32 I32 => ] CROSSING + POINTER;
-            /// Prints a number.
-            LogI32 "console" "log_i32" [I32 => ] CROSSING;
-            /// Prints a number.
-            LogI64 "console" "log_i64" [I64 => ] CROSSING;
-            /// Prints a number.
-            LogF32 "console" "log_f32" [F32 => ] CROSSING;
-            /// Prints a number.
-            LogF64 "console" "log_f64" [F64 => ] CROSSING;
-            /// Prints a number and returns it.
-            TeeI32 "console" "tee_i32" [I32 => I32] CROSSING;
-            /// Prints a number and returns it.
-            TeeI64 "console" "tee_i64" [I64 => I64] CROSSING;
-            /// Prints a number and returns it.
-            TeeF32 "console" "tee_f32" [F32 => F32] CROSSING;
-            /// Prints a number and returns it.
-            TeeF64 "console" "tee_f64" [F64 => F64] CROSSING;
-            /// Does nothing: what is left is the price of crossing into the host and back.
-            NullHost "debug" "null_host" [ => ] CROSSING;
-            /// Marks where a measurement begins; prints the ink left.
-            StartBenchmark "debug" "start_benchmark" [ => ] CROSSING;
-            /// Marks where a measurement ends; prints the ink left.
-            EndBenchmark "debug" "end_benchmark" [ => ] CROSSING;
-
             // EEI: gas, calldata, output, control
             /// Takes `gas` gas; traps if it is negative.
             EeiUseGas "ethereum" "useGas" [I64 => ] CROSSING;
@@ -256,6 +230,32 @@ macro_rules! for_each_host_function {
             EeiPrintStorage "debug" "printStorage" [I32 => ] CROSSING + POINTER + LOG_LINE;
             /// Logs a slot as hex.
             EeiPrintStorageHex "debug" "printStorageHex" [I32 => ] CROSSING + POINTER + LOG_LINE;
+
+            // Printing: for people only; the contract cannot tell whether anybody reads it
+            /// Prints `len` bytes of UTF-8 at `text`.
+            LogTxt "console" "log_txt" [I32 I32 => ] CROSSING + POINTER;
+            /// Prints a number.
+            LogI32 "console" "log_i32" [I32 => ] CROSSING;
+            /// Prints a number.
+            LogI64 "console" "log_i64" [I64 => ] CROSSING;
+            /// Prints a number.
+            LogF32 "console" "log_f32" [F32 => ] CROSSING;
+            /// Prints a number.
+            LogF64 "console" "log_f64" [F64 => ] CROSSING;
+            /// Prints a number and returns it.
+            TeeI32 "console" "tee_i32" [I32 => I32] CROSSING;
+            /// Prints a number and returns it.
+            TeeI64 "console" "tee_i64" [I64 => I64] CROSSING;
+            /// Prints a number and returns it.
+            TeeF32 "console" "tee_f32" [F32 => F32] CROSSING;
+            /// Prints a number and returns it.
+            TeeF64 "console" "tee_f64" [F64 => F64] CROSSING;
+            /// Does nothing: what is left is the price of crossing into the host and back.
+            NullHost "debug" "null_host" [ => ] CROSSING;
+            /// Marks where a measurement begins; prints the ink left.
+            StartBenchmark "debug" "start_benchmark" [ => ] CROSSING;
+            /// Marks where a measurement ends; prints the ink left.
+            EndBenchmark "debug" "end_benchmark" [ => ] CROSSING;
         }
     };
 }

@@ -409,7 +409,7 @@ macro_rules! for_each_instruction {
             /// Returns 1 if the reference is null, else 0.
             RefIsNull "ref.is_null" 0x00 0xd1 context Arithmetic;
             /// Returns a reference to a function.
-            RefFunc "ref.func" 0x00 0xd2 [ => FuncRef] Move;
+            RefFunc "ref.func" 0x00 0xd2 [ => FuncRef] Table;
             /// Sets a range of a table to one reference.
             TableFill "table.fill" 0xfc 0x11 context Bulk;
             /// Reads an element of a table.

@@ -1,11 +1,19 @@
 //! What each class of instruction, and each unit of work whose size only the run tells, costs in ink.
 //!
-//! Scale: 1 ns is 1,000 ink, where a plain instruction takes about 0.3 ns in a fast interpreter. These prices are
-//! estimates on that scale, not yet a calibration; a change of one is a new [`Schedule::version`].
+//! Scale: 10 ns are a gas, 1 ns is 1,000 ink, in the geometric mean over the CPU-bound kernels of the engine bench on the
+//! machine that set the prices: one core of an AMD EPYC of family 25, model 1 (Zen 3) under KVM, shared with others.
+//! `CALIBRATION.md` has what everything took there, written by `make gas`. A change of a price is a new
+//! [`Schedule::version`].
+//!
+//! A class is priced by its worst instruction, so that no program gets much more time for its gas than another. Most
+//! prices are a few times what the instruction takes where everything goes well: the rest is for misses of caches and
+//! predictions, which nobody can charge when they happen.
 
 use crate::{Instruction, Meter};
 use alloc::vec::Vec;
 
+/// The bytes that code is priced by: a word of the EVM, as in the price of its creation.
+const WORD_BYTES: u64 = 32;
 /// Instructions that a transaction may execute where they cost no gas: it ends within seconds on a fast engine.
 pub const STEPS_MAX: u64 = 1 << 32;
 
@@ -49,8 +57,8 @@ macro_rules! define_schedule {
 
         impl Schedule {
             /// The schedule of the devnet.
-            pub const V1: Self =
-                Self { version: 1, steps_max: None, classes: [$($class_ink),*], $( $unit: $unit_ink, )* };
+            pub const V2: Self =
+                Self { version: 2, steps_max: None, classes: [$($class_ink),*], $( $unit: $unit_ink, )* };
 
             /// Only host functions cost gas; instructions are counted, and a transaction has [`STEPS_MAX`] of them.
             pub const ZERO_INSTRUCTION: Self = Self {
@@ -73,7 +81,7 @@ define_schedule! {
         /// Markers of structure: a fast engine erases most, a plain one still steps over them.
         Structure = 100;
         /// Constants, locals, `drop`: moves of one value.
-        Move = 250;
+        Move = 200;
         /// One-cycle integer work, comparisons, bit moves between types.
         Arithmetic = 300;
         /// Bit counts, which have no single instruction on a baseline x86-64.
@@ -86,82 +94,84 @@ define_schedule! {
         Divide64 = 4_000;
         /// `select`, which reads three values.
         Select = 400;
-        /// Globals, one indirection away.
-        Global = 400;
-        /// Reads of memory, with their bounds check.
-        Load = 500;
-        /// Writes of memory, with their bounds check.
-        Store = 500;
+        /// Globals, one indirection away; those of vectors take a slow path.
+        Global = 1_000;
+        /// Reads of memory, with their bounds check. Ten times an addition: a chain of pointers misses every cache.
+        Load = 3_000;
+        /// Writes of memory, with their bounds check; nothing waits for them.
+        Store = 1_000;
         /// Sizes of memories and tables.
-        Size = 300;
+        Size = 1_000;
         /// Branches, taken or not; values carried are charged on top, taken or not.
         Branch = 500;
         /// `br_table`: one bounded look-up and a jump that the processor predicts badly.
-        BranchTable = 1_500;
+        BranchTable = 3_000;
         /// `return`: leaves a frame; values carried are charged on top.
         Return = 1_000;
         /// Direct calls; entering the function is charged on top.
-        Call = 2_000;
+        Call = 2_500;
         /// Calls through a table, with type check; entering the function is charged on top.
-        CallIndirect = 4_000;
+        CallIndirect = 5_000;
         /// Float sums, differences and products, with canonical NaN.
-        FloatArithmetic = 600;
+        FloatArithmetic = 1_000;
         /// Float comparisons.
-        FloatCompare = 500;
+        FloatCompare = 600;
         /// Float minima and maxima, which order zeros and NaN.
-        FloatMinMax = 800;
+        FloatMinMax = 1_000;
         /// Float quotients.
         FloatDivide = 2_500;
         /// Float square roots.
         FloatSqrt = 3_000;
         /// Rounding to integral floats, in software on a baseline x86-64.
-        FloatRound = 1_500;
+        FloatRound = 2_000;
         /// Conversions that round or check a range.
-        FloatConvert = 1_000;
-        /// Elements of tables, read or written.
-        Table = 600;
+        FloatConvert = 1_500;
+        /// Elements of tables, read or written, and references made of functions.
+        Table = 1_500;
         /// `memory.grow` and `table.grow`, besides pages and elements.
         Grow = 10_000;
         /// Bulk operations, besides bytes and elements.
-        Bulk = 2_000;
+        Bulk = 2_500;
         /// `data.drop` and `elem.drop`.
-        Drop = 1_000;
-        /// Vector constants and single lanes.
-        VectorMove = 600;
+        Drop = 1_500;
+        /// Vector constants and single lanes; most of what a vector takes is its own path through the engine.
+        VectorMove = 5_000;
         /// Vector loads.
-        VectorLoad = 800;
+        VectorLoad = 8_000;
         /// Vector stores.
-        VectorStore = 800;
+        VectorStore = 6_000;
         /// Integer vector work without products.
-        VectorArithmetic = 1_500;
+        VectorArithmetic = 8_000;
         /// Integer vector products and pairwise sums.
-        VectorMultiply = 2_000;
+        VectorMultiply = 8_000;
         /// Float vector sums, products, comparisons, minima and maxima.
-        VectorFloat = 2_000;
+        VectorFloat = 8_000;
         /// Float vector quotients.
-        VectorDivide = 6_000;
+        VectorDivide = 8_000;
         /// Float vector square roots.
         VectorSqrt = 8_000;
         /// Float vector rounding.
-        VectorRound = 5_000;
+        VectorRound = 8_000;
         /// Vector conversions, widening and narrowing.
-        VectorConvert = 3_000;
+        VectorConvert = 8_000;
         /// Byte shuffles and lane bit counts.
-        VectorShuffle = 3_000;
+        VectorShuffle = 10_000;
         /// Vectors folded to one number.
-        VectorReduce = 1_500;
+        VectorReduce = 6_000;
     }
     units {
         /// A frame made for a function, whoever calls it.
-        function_entry = 1_000;
+        function_entry = 1_500;
         /// A value slot of declared locals that entry sets to zero.
         local_zeroed = 200;
         /// A value slot carried by a call, a branch, a return or the last `end` of a function.
-        value_moved = 200;
+        value_moved = 250;
         /// A byte written by `memory.fill`, `memory.copy`, `memory.init` or an active data segment.
-        memory_byte = 100;
+        memory_byte = 200;
         /// A page of 65,536 bytes, initial or asked of `memory.grow`: zeroing and page faults.
         memory_page = 10_000_000;
+        /// A page, for each that the open frames of the transaction hold before it: the price rises with what is held.
+        memory_page_rise = 20_000;
         /// An element written by `table.fill`, `table.copy`, `table.init`, `table.grow` or instantiation.
         table_element = 1_000;
         /// An instance, besides its pages, table elements and active segments.
@@ -170,6 +180,12 @@ define_schedule! {
         global_initialised = 1_000;
         /// An active segment applied by instantiation, besides its bytes or elements.
         segment_applied = 2_000;
+        /// 32 bytes of a module, or a part of them, when a transaction first loads it: decoding, validation, translation.
+        module_word = 640_000;
+        /// 32 bytes of a program's code as it is stored, or a part of them, when a transaction first loads it: decompression.
+        code_word = 80_000;
+        /// A code that the transaction has loaded before: a look-up, as for a warm account.
+        load_again = 1_000_000;
     }
 }
 
@@ -190,6 +206,27 @@ impl Schedule {
     /// Returns the ink that an instruction of `class` costs, besides units; 1 where instructions are counted.
     pub const fn class(&self, class: CostClass) -> u32 {
         self.classes[class as usize]
+    }
+
+    /// Returns the ink of reading a program's code, stored in so many bytes, for the first time in a transaction.
+    pub const fn code_ink(&self, code_bytes: u64) -> u64 {
+        code_bytes.div_ceil(WORD_BYTES).saturating_mul(self.code_word as u64)
+    }
+
+    /// Returns the ink of loading a module of so many bytes for the first time in a transaction, besides reading its code.
+    pub const fn load_ink(&self, module_bytes: u64) -> u64 {
+        module_bytes.div_ceil(WORD_BYTES).saturating_mul(self.module_word as u64)
+    }
+
+    /// Returns the ink of so many more pages, where the open frames of the transaction hold `open` pages before. It
+    /// saturates at `u64::MAX`.
+    #[expect(clippy::cast_possible_truncation, reason = "what is more than 64 bits saturates")]
+    pub const fn pages_ink(&self, open: u32, pages: u32) -> u64 {
+        let (open, pages) = (open as u128, pages as u128);
+        // Each page pays for those before it: open, open + 1, and so on.
+        let before = pages * open + pages * pages.saturating_sub(1) / 2;
+        let ink = pages * self.memory_page as u128 + before * self.memory_page_rise as u128;
+        if ink > u64::MAX as u128 { u64::MAX } else { ink as u64 }
     }
 
     /// Returns the canonical bytes of the schedule, for hashing.
@@ -223,10 +260,10 @@ mod tests {
 
     #[test]
     fn encodings_of_different_schedules_differ() {
-        let mut dearer = Schedule::V1;
+        let mut dearer = Schedule::V2;
         dearer.segment_applied += 1;
-        assert_ne!(Schedule::V1.encode(), dearer.encode());
-        assert_ne!(Schedule::V1.encode(), Schedule::ZERO_INSTRUCTION.encode());
+        assert_ne!(Schedule::V2.encode(), dearer.encode());
+        assert_ne!(Schedule::V2.encode(), Schedule::ZERO_INSTRUCTION.encode());
         let fewer = Schedule { steps_max: Some(STEPS_MAX - 1), ..Schedule::ZERO_INSTRUCTION };
         assert_ne!(fewer.encode(), Schedule::ZERO_INSTRUCTION.encode());
     }
@@ -237,13 +274,13 @@ mod tests {
         assert!(Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == 1));
         assert!(schedule.units().iter().all(|&(_, ink, _)| ink == 0));
         assert_eq!(schedule.meter(7).steps_left(), Some(STEPS_MAX));
-        assert_eq!(Schedule::V1.meter(7).steps_left(), None);
+        assert_eq!(Schedule::V2.meter(7).steps_left(), None);
     }
 
     #[test]
-    fn no_instruction_of_v1_is_free() {
+    fn no_instruction_of_v2_is_free() {
         for &instruction in Instruction::ALL {
-            assert!(Schedule::V1.instruction(instruction) >= 100, "{instruction}");
+            assert!(Schedule::V2.instruction(instruction) >= 100, "{instruction}");
         }
     }
 }

@@ -85,22 +85,97 @@ fn a_contract_is_deployed_called_and_sent_to() {
     );
 
     for (arguments, printed) in [
-        (&["f(str)->str", "hello"][..], "hello"),
-        (&["f(u8,Option<str>)->(u8,Option<str>)", "7", r#"some("x")"#], r#"(7, some("x"))"#),
-        (&["f(i32)->i32", "-5"], "-5"),
-        (&["f(u8)", "255"], "0xff"),
-        (&["f(uint256,string)->(uint256,string)", "1", "a", "--abi", "solidity"], r#"(1, "a")"#),
-        (&["f(uint256)(uint256)", "1", "--abi", "solidity"], "(1)"),
-        (&["f(Vec<u64>)->Vec<u64>", "[1, 18446744073709551615]", "--json"], r#"[1,"18446744073709551615"]"#),
+        (&["f(str)->str", "hello", "--scale"][..], "hello"),
+        (&["f(u8,Option<str>)->(u8,Option<str>)", "7", r#"some("x")"#, "--scale"], r#"(7, some("x"))"#),
+        (&["f(i32)->i32", "-5", "--scale"], "-5"),
+        (&["f(u8)", "255", "--scale"], "0xff"),
+        (&["f(uint256,string)->(uint256,string)", "1", "a"], r#"(1, "a")"#),
+        (&["f(uint256)(uint256)", "1"], "1"),
+        (
+            &["f(Vec<u64>)->Vec<u64>", "[1, 18446744073709551615]", "--json", "--scale"],
+            r#"[1,"18446744073709551615"]"#,
+        ),
     ] {
         assert_eq!(node.prints(&[&["call", address], arguments].concat()), printed, "{arguments:?}");
     }
     assert!(
-        node.prints(&["send", address, "f(str)", "x", "--value", "1gwei"]).starts_with("transaction  0x")
+        node.prints(&["send", address, "f(string)", "x", "--value", "1gwei"]).starts_with("transaction  0x")
     );
-    let calldata = node.prints(&["encode", "f(str)", "x"]);
-    assert_eq!(node.prints(&["decode", "str", &format!("0x{}", &calldata[10..])]), "x");
+    let calldata = node.prints(&["encode", "f(str)", "x", "--scale"]);
+    assert_eq!(node.prints(&["decode", "str", &format!("0x{}", &calldata[10..]), "--scale"]), "x");
     assert!(node.prints(&["envelope", path]).starts_with("0xef4c01"));
+}
+
+/// Keeps the first word of its constructor's arguments, and returns it.
+const KEEPER: &str = r#"(module
+    (import "vm_hooks" "read_args" (func $read_args (param i32)))
+    (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+    (import "vm_hooks" "storage_load_bytes32" (func $load (param i32 i32)))
+    (import "vm_hooks" "storage_cache_bytes32" (func $cache (param i32 i32)))
+    (import "vm_hooks" "storage_flush_cache" (func $flush (param i32)))
+    (memory (export "memory") 1)
+    (func (export "user_entrypoint") (param $length i32) (result i32)
+        (call $read_args (i32.const 124))
+        (if (i32.eq (i32.load (i32.const 124)) (i32.const 0x8D258555)) (then
+            (call $cache (i32.const 0) (i32.const 128))
+            (call $flush (i32.const 0))
+            (return (i32.const 0))))
+        (call $load (i32.const 0) (i32.const 64))
+        (call $write_result (i32.const 64) (i32.const 32))
+        (i32.const 0)))"#;
+
+#[test]
+fn a_constructor_is_given_its_arguments_by_signature() {
+    let node = Node::start();
+    let path = node.module(KEEPER);
+    let path = path.to_str().expect("a path");
+    for (arguments, kept) in [
+        (&["--constructor", "init(uint256)", "42"][..], "42"),
+        (&["--constructor", "init(uint256,int8)", "--compress", "43", "-1"], "43"),
+        // Thirty-two bytes are one word, in either encoding.
+        (&["--constructor", "init([u8; 32])", "--scale", &format!("0x{}07", "00".repeat(31))], "7"),
+    ] {
+        let output = node.run(&[&["deploy", path, "--json"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        let estimate = String::from_utf8_lossy(&output.stderr);
+        assert!(estimate.starts_with("estimate     ") && estimate.contains(" ether at "), "{estimate}");
+        let deployed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let address = deployed["address"].as_str().expect("an address");
+        assert_eq!(node.prints(&["call", address, "get()(uint256)"]), kept, "{arguments:?}");
+    }
+    for (arguments, message) in [
+        (&["deploy", path, "--constructor", "init(uint256)"][..], "init takes 1 arguments, got 0"),
+        (&["deploy", path, "7"], "--constructor"),
+    ] {
+        let output = node.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(message), "{output:?}");
+    }
+    // Whoever sends an envelope may append the arguments.
+    let creation = node.prints(&["envelope", path, "--constructor", "init(uint256)", "--no-compress"]);
+    assert!(creation.starts_with("0xef4c0102"), "{creation}");
+}
+
+#[test]
+fn a_module_beyond_a_command_line_s_limit_is_deployed() {
+    let node = Node::start();
+    let mut state = 1u64;
+    // Noise does not compress: the transaction is as long as the module.
+    let noise: String = (0..200_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("\\{:02x}", state >> 56)
+        })
+        .collect();
+    let path = node.module(&ECHO.replace(
+        "(memory (export \"memory\") 1)",
+        &format!("(memory (export \"memory\") 4) (data (i32.const 0) \"{noise}\")"),
+    ));
+    let deployed = node.prints(&["deploy", path.to_str().expect("a path"), "--json"]);
+    let deployed: Value = serde_json::from_str(&deployed).expect("JSON");
+    assert!(deployed["codeSize"].as_u64() > Some(200_000), "{deployed}");
+    let address = deployed["address"].as_str().expect("an address");
+    assert_eq!(node.prints(&["call", address, "f(uint256)(uint256)", "9"]), "9");
 }
 
 #[test]
@@ -119,10 +194,10 @@ fn mistakes_are_reported_on_standard_error() {
         (&["deploy", path, "--value", "1000000ether"], 1, "insufficient funds"),
         (&["deploy", path, "--gas-limit", "30000"], 1, "intrinsic gas too low"),
         (&["call", nobody, "f()"], 1, "there is no contract at 0x0000"),
-        (&["call", address, "f(str)->u8", "hello"], 1, "bytes of 6 are left over"),
-        (&["call", address, "f(u8)"], 2, "f takes 1 arguments, got 0"),
-        (&["call", address, "f(u8)", "256"], 2, "needs more than 8 bits"),
-        (&["call", address, "f(u7)", "1"], 2, "unknown type \"u7\""),
+        (&["call", address, "f(str)->u8", "hello", "--scale"], 1, "bytes of 6 are left over"),
+        (&["call", address, "f(u8)", "--scale"], 2, "f takes 1 arguments, got 0"),
+        (&["call", address, "f(u8)", "256", "--scale"], 2, "needs more than 8 bits"),
+        (&["call", address, "f(u7)", "1", "--scale"], 2, "unknown type \"u7\""),
         (&["call", address, "f", "1"], 2, "no ("),
         (&["call", address, "f()", "--rpc-url", "https://example.test"], 2, "https is not supported"),
         (&["call", address, "f()", "--rpc-url", "http://127.0.0.1:1"], 1, "cannot connect"),

@@ -100,9 +100,14 @@ fn evm_contracts_and_programs_call_it_and_it_calls_them() {
     }
 }
 
-/// The gas that a body used on the devnet beyond what `empty` used.
+/// The gas that a body used on the devnet beyond what `empty` used, without what its module costs to load.
 fn cost(body: &str, empty: &str) -> u64 {
-    let gas = |body: &str| World::on(ChainSpec::DEVNET, contract(body)).call().gas();
+    let gas = |body: &str| {
+        let code = contract(body);
+        let (schedule, bytes) = (ChainSpec::DEVNET.rules.schedule, code.len() as u64);
+        let load = [schedule.code_ink(bytes), schedule.load_ink(bytes)].map(|ink| ink.div_ceil(10_000));
+        World::on(ChainSpec::DEVNET, code).call().gas() - load[0] - load[1]
+    };
     gas(body) - gas(empty)
 }
 

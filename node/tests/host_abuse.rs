@@ -86,6 +86,14 @@ fn caller_of(function: HostFunction, sandbox: &mut Sandbox) -> Address {
     contract
 }
 
+/// The functions that programs can import.
+fn functions() -> impl Iterator<Item = HostFunction> {
+    let of_programs = |f: &HostFunction| {
+        f.module() != "ethereum" && !(f.module() == "debug" && f.name().starts_with("print"))
+    };
+    HostFunction::ALL.iter().copied().filter(of_programs)
+}
+
 fn calldata(arguments: &[u64]) -> Raw {
     Raw::from(arguments.iter().flat_map(|argument| argument.to_le_bytes()).collect::<Vec<u8>>())
 }
@@ -114,8 +122,9 @@ fn no_argument_of_any_host_function_does_harm() {
     let mut sandbox = Sandbox::new();
     sandbox.set_gas_limit(GAS);
     let mut calls = 0u32;
-    for &function in HostFunction::ALL {
-        let contract = caller_of(function, &mut sandbox);
+    for function in functions() {
+        let contract =
+            sandbox.deploy(&caller_of(function)).unwrap_or_else(|e| panic!("{function}: {e}")).answer;
         let count = function.params().len();
         let mut all: Vec<Vec<u64>> = Vec::new();
         for place in 0..count {
@@ -161,8 +170,8 @@ fn a_pointer_outside_memory_traps_in_every_function_that_has_one() {
         "tee_f64",
     ];
     let mut sandbox = Sandbox::new();
-    for &function in HostFunction::ALL {
-        if function.params().is_empty() || is_eei(function) || without.contains(&function.name()) {
+    for function in functions() {
+        if function.params().is_empty() || without.contains(&function.name()) {
             continue;
         }
         let contract = caller_of(function, &mut sandbox);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_rpc_types_eth::{TransactionRequest, state::AccountOverride};
-use lathe_gas::HostFunction;
+use lathe_gas::{CostClass, HostFunction, Schedule};
 use support::{
     Devnet, GAS, compressed, created, envelope,
     evm::{self, Evm},
@@ -250,7 +250,9 @@ fn pointers_reach_the_last_byte_of_memory_and_no_further() {
         let (_, without) = run(65_536 - touched + 1, "unreachable");
         // The length of an account's code is known only when its account is paid for.
         let work = if *name == "account_code" && arguments.ends_with('P') { 2_600 } else { 0 };
-        let crossing = u64::from(function.base_ink()) + 2_000 + 200 * function.params().len() as u64;
+        let call = Schedule::V2.class(CostClass::Call);
+        let moved = Schedule::V2.value_moved * u32::try_from(function.params().len()).unwrap();
+        let crossing = u64::from(function.base_ink() + call + moved);
         let most = without + work + crossing.div_ceil(10_000);
         assert!(spent <= most, "{name} {arguments}: {spent} of {most}");
     }
@@ -334,6 +336,36 @@ fn frames_together_hold_at_most_4096_pages() {
     for _ in 0..2 {
         assert_eq!(devnet.call(hog, Bytes::new()).unwrap()[..], 16u32.to_le_bytes());
     }
+}
+
+/// So do the value slots: 8 MiB. A frame that finds too few ends as one that recursed too deep.
+#[test]
+fn frames_together_hold_at_most_1048576_value_slots() {
+    let devnet = Devnet::new();
+    // Recurses to fill most of a stack, then calls itself; returns how many frames could be made.
+    let hog = devnet.deploy(&format!(
+        r#"(module
+        (import "vm_hooks" "contract_address" (func $me (param i32)))
+        (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
+        (import "vm_hooks" "call_contract" (func $call (param i32 i32 i32 i32 i64 i32) (result i32)))
+        (import "vm_hooks" "read_return_data" (func $read_return_data (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func $deep (param i32) (local {})
+            (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))) (else
+                (if (i32.eqz (call $call (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 64) (i64.const -1) (i32.const 32)))
+                    (then (drop (call $read_return_data (i32.const 128) (i32.const 0) (i32.const 4))))))))
+        (func (export "user_entrypoint") (param i32) (result i32)
+            (call $me (i32.const 0))
+            (call $deep (i32.const 14))
+            (i32.store (i32.const 128) (i32.add (i32.load (i32.const 128)) (i32.const 1)))
+            (call $write_result (i32.const 128) (i32.const 4))
+            (i32.const 0)))"#,
+        "i64 ".repeat(4_096)
+    ));
+    // Fifteen times 4,096 locals and a little, of 65,536: seventeen such frames fit in 1,048,576.
+    assert_eq!(devnet.call(hog, Bytes::new()).unwrap()[..], 17u32.to_le_bytes());
+    let receipt = devnet.send(TxKind::Call(hog), Bytes::new(), 0, 100_000_000);
+    assert!(receipt.success, "{:?}", receipt.failure);
 }
 
 /// Passing much memory as calldata is free for EVM code, so a program's frame must not copy it unpaid.

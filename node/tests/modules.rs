@@ -91,7 +91,7 @@ fn run_prints_results_and_gas() {
     // The instance is 100 gas; entry, two arguments, two reads, a sum and the return are a part of one.
     let output = lathe("run", &module, &["--json", "--invoke", "add", "--args", "2", "3"]);
     let report = stdout(&output);
-    let expected = r#"{"outcome":"returned","results":["5"],"gasUsed":101,"inkUsed":1003000,"engine":"#;
+    let expected = r#"{"outcome":"returned","results":["5"],"gasUsed":101,"inkUsed":1003450,"engine":"#;
     assert!(report.starts_with(expected), "{report}");
 
     let failures: &[(&[&str], i32, &str)] = &[

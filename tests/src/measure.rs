@@ -3,6 +3,7 @@
 //! A figure is the minimum of several rounds. A round runs every engine once, one after the other, so that a machine
 //! that is busy for a while disturbs them alike.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The rounds of a bench whose figures count.
@@ -17,6 +18,8 @@ pub struct Options {
     pub kernels: Vec<String>,
     /// The engines to run, the usual ones if empty: `--engine`, which can stand several times.
     pub engines: Vec<String>,
+    /// Where to write the whole table: `--table`, for benches that have one.
+    pub table: Option<PathBuf>,
 }
 
 impl Options {
@@ -27,6 +30,7 @@ impl Options {
             rounds: rounds.map_or(Ok(ROUNDS), |text| parse_rounds(&text))?,
             kernels: Vec::new(),
             engines: Vec::new(),
+            table: None,
         };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
@@ -35,9 +39,13 @@ impl Options {
                 "--rounds" => options.rounds = parse_rounds(&value()?)?,
                 "--kernel" => options.kernels.push(value()?),
                 "--engine" => options.engines.push(value()?),
+                "--table" => options.table = Some(value()?.into()),
                 // Cargo says this to every bench.
                 "--bench" => {}
-                _ => return Err(format!("unknown option {arg}; there are --rounds, --kernel and --engine")),
+                _ => {
+                    let known = "--rounds, --kernel, --engine and --table";
+                    return Err(format!("unknown option {arg}; there are {known}"));
+                }
             }
         }
         Ok(options)

@@ -6,10 +6,11 @@
 use lathe_tests::generate::{self, Random};
 use lathe_tests::measure::print_json;
 use lathe_vm::{
-    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules,
-    Schedule, TrapKind, Value, ValueType,
+    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Observer, Outcome,
+    Rules, Schedule, Step, TrapKind, Value, ValueType,
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// How many modules a test run looks at.
 const MODULES: u64 = 200;
@@ -18,10 +19,8 @@ const SEED: u64 = 1;
 /// How much a function may use up in the run that tells how much it uses.
 const GAS: u64 = 400;
 const INK_PER_GAS: u64 = 10_000;
-/// All prices are multiples of this, so limits in between tell nothing new, but for being off by one.
-const PRICE_STEP: u64 = 50;
-/// The most limits that one function is run with. Longer functions get that many limits at random.
-const LIMITS_MAX: u64 = 300;
+/// The most limits that one function is run with. Longer functions get that many of theirs at random.
+const LIMITS_MAX: usize = 400;
 /// How many steps a function may take, where they are counted, in the run that tells how many it takes.
 const STEPS: u64 = 10_000;
 /// The most step limits that one function is run with.
@@ -51,6 +50,21 @@ struct Record {
     host: Vec<(u32, Vec<Value>, Left, u64)>,
     memory: Vec<u8>,
     globals: Vec<Value>,
+}
+
+/// The ink that a run has used at each charge: limits in between end it as the one below does.
+struct Charges {
+    ink: u64,
+    used: BTreeSet<u64>,
+}
+
+impl Observer for Charges {
+    fn instruction(&mut self, step: &Step) {
+        let used = self.ink - step.ink_left;
+        self.used.insert(used);
+        // What its operands decide, and the function that it enters, are charged behind its own price.
+        self.used.insert(used + u64::from(Rules::DEVNET.schedule.instruction(step.instruction)));
+    }
 }
 
 /// What a meter has left: ink, and steps where they are counted.
@@ -155,6 +169,16 @@ impl Subject {
 
     /// Calls these functions one after the other, each with this budget.
     fn run(&self, functions: &[(String, FuncType)], budget: Budget) -> Record {
+        self.run_watched(functions, budget, None)
+    }
+
+    /// Does what [`Subject::run`] does, and notes the charges, if the engine is the plain one.
+    fn run_watched(
+        &self,
+        functions: &[(String, FuncType)],
+        budget: Budget,
+        mut charges: Option<&mut Charges>,
+    ) -> Record {
         let imports: Vec<Extern> = (0..)
             .zip(self.module.imports())
             .filter_map(|(number, import)| match &import.ty {
@@ -177,13 +201,19 @@ impl Subject {
             let mut random = Random::new(self.seed ^ (place as u64) << 32);
             let arguments: Vec<Value> = ty.params().iter().map(|&ty| value(&mut random, ty)).collect();
             let mut meter = budget.meter();
-            let mut outcome = machine.invoke(function, &arguments, &mut meter, &mut host);
+            let mut outcome = match charges.as_deref_mut() {
+                None => machine.invoke(function, &arguments, &mut meter, &mut host),
+                Some(charges) => machine.invoke_traced(function, &arguments, &mut meter, &mut host, charges),
+            };
             while outcome == Outcome::Suspended {
                 outcome = if random.one_in(50) {
                     machine.abort(TrapKind::Host)
                 } else {
                     let result = host.pending;
-                    machine.resume(result, &mut meter, &mut host)
+                    match charges.as_deref_mut() {
+                        None => machine.resume(result, &mut meter, &mut host),
+                        Some(charges) => machine.resume_traced(result, &mut meter, &mut host, charges),
+                    }
                 };
             }
             calls.push((outcome, left(&meter)));
@@ -285,12 +315,16 @@ fn compare_priced(
         let function = std::slice::from_ref(function);
         let most = GAS * INK_PER_GAS;
         let used = most - subjects.check(function, Budget::Ink(most), report)?.calls[0].1.0;
-        let steps = used / PRICE_STEP + 2;
-        for limit in 0..steps.min(LIMITS_MAX) {
-            let step = if steps <= LIMITS_MAX { limit } else { random.number() % steps };
-            let ink = step * PRICE_STEP;
-            // A third of the limits is one short.
-            let ink = if random.one_in(3) { ink.saturating_sub(1) } else { ink };
+        let mut charges = Charges { ink: most, used: BTreeSet::from([0, 1, used, used + 1]) };
+        subjects.plain.run_watched(function, Budget::Ink(most), Some(&mut charges));
+        let limits: BTreeSet<u64> =
+            charges.used.iter().flat_map(|&ink| [ink.saturating_sub(1), ink]).chain([used + 1]).collect();
+        let part = limits.len().div_ceil(LIMITS_MAX);
+        for ink in limits {
+            // All of a short function's limits, some of a long one's.
+            if !random.one_in(part) {
+                continue;
+            }
             report.gas_limits += 1;
             subjects.check(function, Budget::Ink(ink), report)?;
         }
@@ -394,7 +428,7 @@ fn size(seed: u64) -> usize {
 #[test]
 fn generated_modules_do_all_kinds_of_things() {
     let (mut returned, mut host_calls, mut grown) = (0, 0, 0);
-    let mut traps = std::collections::BTreeSet::new();
+    let mut traps = BTreeSet::new();
     for seed in 0..400 {
         let wasm = generate::module(seed, size(seed));
         let mut rules = Rules::DEVNET;

@@ -66,7 +66,9 @@ pub use inspect::{
     inspect, prices,
 };
 pub use lathe_gas::{Instruction, Meter, OutOfGas, Schedule, ValueType};
-pub use machine::{Extern, GlobalId, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId};
+pub use machine::{
+    Extern, GlobalId, Held, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId,
+};
 pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};
 pub use module_error::{ModuleError, ModuleErrorKind};
 pub use observer::{Observer, Step};

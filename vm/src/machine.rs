@@ -80,6 +80,8 @@ pub(crate) struct Store {
     pub(crate) globals: Vec<u128>,
     pub(crate) global_types: Vec<GlobalType>,
     pub(crate) schedule: &'static Schedule,
+    /// Pages that other machines of the transaction hold.
+    pages_beside: u32,
 }
 
 #[derive(Debug)]
@@ -132,6 +134,15 @@ impl Store {
         self.instances[instance as usize].module.definition()
     }
 
+    /// Returns the ink of so many more pages.
+    pub(crate) fn pages_ink(&self, pages: u32) -> u64 {
+        self.schedule.pages_ink(self.pages_beside.saturating_add(self.pages()), pages)
+    }
+
+    fn pages(&self) -> u32 {
+        self.memories.iter().fold(0, |pages, memory| pages.saturating_add(memory.pages()))
+    }
+
     pub(crate) fn function_type(&self, function: FunctionId) -> &FuncType {
         self.definition(function.instance).function_type(function.function)
     }
@@ -147,6 +158,25 @@ pub(crate) fn resolve(instances: &[Instance], id: FunctionId) -> Callee<'_> {
             Callee::Defined(target.instance, target.function - imports)
         }
         None => Callee::Defined(id.instance, id.function - instance.module.definition().imported_functions),
+    }
+}
+
+/// Memory that machines hold, as the rules count it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Pages of memories.
+    pub pages: u32,
+    /// Value slots of frames.
+    pub slots: u32,
+}
+
+impl core::iter::Sum for Held {
+    /// Returns the sums, which saturate.
+    fn sum<I: Iterator<Item = Self>>(machines: I) -> Self {
+        machines.fold(Self::default(), |sum, held| Self {
+            pages: sum.pages.saturating_add(held.pages),
+            slots: sum.slots.saturating_add(held.slots),
+        })
     }
 }
 
@@ -192,6 +222,7 @@ impl Machine {
                 globals: Vec::new(),
                 global_types: Vec::new(),
                 schedule: rules.schedule,
+                pages_beside: 0,
             },
             computation: Computation::None,
             engine: None,
@@ -200,9 +231,33 @@ impl Machine {
         }
     }
 
+    /// Returns a machine without instances, beside others of the same transaction that hold this much.
+    ///
+    /// What the transaction may hold ([`Limits::open_pages`](crate::Limits), [`Limits::open_slots`](crate::Limits)) is
+    /// what is left for this one, and its pages are priced behind those of the others.
+    pub fn beside(rules: &Rules, held: Held) -> Self {
+        let pages_max = rules.limits.open_pages.saturating_sub(held.pages);
+        let slots_max = rules.limits.open_slots.saturating_sub(held.slots);
+        let mut machine = Self::new(rules, pages_max);
+        machine.store.pages_beside = held.pages;
+        machine.limits.value_slots = machine.limits.value_slots.min(slots_max);
+        machine
+    }
+
+    /// Returns what the machine holds now. What its computation will hold later does not count yet.
+    pub fn held(&self) -> Held {
+        let slots = match &self.computation {
+            Computation::None => 0,
+            Computation::Plain(computation) => computation.slots(),
+            Computation::Threaded(computation) => computation.slots(),
+        };
+        Held { pages: self.store.pages(), slots }
+    }
+
     /// Makes an instance of `module`, whose imports are met by `imports` one by one.
     ///
-    /// Charges [`Module::instantiation_ink`] at once, before anything is made. Then element segments are applied, then
+    /// Charges [`Module::instantiation_ink`], and what pages that are open already add to the price of its pages, at once,
+    /// before anything is made. Then element segments are applied, then
     /// data segments; where one does not fit, what was written before stays. The start function is not called.
     ///
     /// # Panics

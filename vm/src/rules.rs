@@ -25,7 +25,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::DEVNET,
         start_function: false,
-        schedule: &Schedule::V1,
+        schedule: &Schedule::V2,
     };
 
     /// The features of the devnet with hardly any limit, for running modules without a chain.
@@ -33,7 +33,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::UNBOUNDED,
         start_function: true,
-        schedule: &Schedule::V1,
+        schedule: &Schedule::V2,
     };
 }
 
@@ -159,4 +159,10 @@ define_limits! {
     /// Value slots of all frames of a computation.
     /// A slot is 8 bytes of the host's memory, and few instructions ask for thousands.
     value_slots ValueSlots = 65_536, 1_048_576, "value slots", "recurse less deep or use fewer locals";
+    /// Pages of memory that the computations of a transaction hold together.
+    /// Contracts that call each other are all there until the innermost ends: 256 MiB.
+    open_pages OpenPages = 4_096, u32::MAX, "pages of memory in a transaction", "declare less memory or nest fewer calls";
+    /// Value slots that the computations of a transaction hold together.
+    /// As for pages: 8 MiB, as much as sixteen computations of the largest size.
+    open_slots OpenSlots = 1_048_576, u32::MAX, "value slots in a transaction", "recurse less deep or nest fewer calls";
 }

@@ -9,21 +9,25 @@ use lathe_vm::{Engine, Meter, Module, Observer, Outcome, Rules, Schedule, Step, 
 use support::{PLENTY, Run, brief, ink_meter};
 
 /// Entering a function.
-const ENTRY: u64 = 1_000;
+const ENTRY: u64 = 1_500;
 /// Leaving one by its last `end` or by `return`.
 const RETURN: u64 = 1_000;
 /// A slot carried somewhere.
-const MOVED: u64 = 200;
+const MOVED: u64 = 250;
 /// Constants and locals.
-const MOVE: u64 = 250;
+const MOVE: u64 = 200;
 const ADD: u64 = 300;
 const MARK: u64 = 100;
 const BRANCH: u64 = 500;
-const CALL: u64 = 2_000;
-const CALL_INDIRECT: u64 = 4_000;
+const CALL: u64 = 2_500;
+const CALL_INDIRECT: u64 = 5_000;
 const PAGE: u64 = 10_000_000;
+/// What a page costs more for each page that is open before it.
+const RISE: u64 = 20_000;
 const GROW: u64 = 10_000;
-const BULK: u64 = 2_000;
+const BULK: u64 = 2_500;
+/// A byte that is filled or copied.
+const BYTE: u64 = 200;
 
 const AROUND: &str = r#"
     (type $unary (func (param i32) (result i32)))
@@ -56,7 +60,7 @@ const ROWS: &[Row] = &[
         "a vector is moved as two slots",
         "(result v128) v128.const i64x2 0 0",
         "V128(0)",
-        ENTRY + 600 + RETURN + 2 * MOVED,
+        ENTRY + 5_000 + RETURN + 2 * MOVED,
     ),
     row(
         "an operator pays once",
@@ -108,7 +112,7 @@ const ROWS: &[Row] = &[
         "br_table pays once whatever the index",
         "(result i32) block (result i32) i32.const 5 i32.const 9 br_table 0 0 0 end",
         "5",
-        ENTRY + MARK + 2 * MOVE + 1_500 + MOVED + RETURN + MOVED,
+        ENTRY + MARK + 2 * MOVE + 3_000 + MOVED + RETURN + MOVED,
     ),
     row(
         "return pays like the last end",
@@ -163,13 +167,13 @@ const ROWS: &[Row] = &[
         "grow pays per page",
         "(result i32) i32.const 2 memory.grow",
         "1",
-        ENTRY + MOVE + GROW + 2 * PAGE + RETURN + MOVED,
+        ENTRY + MOVE + GROW + 2 * PAGE + (1 + 2) * RISE + RETURN + MOVED,
     ),
     row(
         "grow pays even if it fails",
         "(result i32) i32.const 3 memory.grow",
         "-1",
-        ENTRY + MOVE + GROW + 3 * PAGE + RETURN + MOVED,
+        ENTRY + MOVE + GROW + 3 * PAGE + (1 + 2 + 3) * RISE + RETURN + MOVED,
     ),
     row(
         "growing by nothing pays no page",
@@ -187,31 +191,31 @@ const ROWS: &[Row] = &[
         "fill pays per byte",
         "i32.const 0 i32.const 1 i32.const 100 memory.fill",
         "",
-        ENTRY + 3 * MOVE + BULK + 100 * 100 + RETURN,
+        ENTRY + 3 * MOVE + BULK + 100 * BYTE + RETURN,
     ),
     row(
         "fill pays per byte even out of bounds",
         "i32.const 65536 i32.const 1 i32.const 100 memory.fill",
         "out of bounds memory access",
-        ENTRY + 3 * MOVE + BULK + 100 * 100,
+        ENTRY + 3 * MOVE + BULK + 100 * BYTE,
     ),
     row(
         "fill of 2^32-1 bytes pays for them all",
         "i32.const 0 i32.const 1 i32.const -1 memory.fill",
         "out of bounds memory access",
-        ENTRY + 3 * MOVE + BULK + 4_294_967_295 * 100,
+        ENTRY + 3 * MOVE + BULK + 4_294_967_295 * BYTE,
     ),
     row(
         "copy pays per byte",
         "i32.const 0 i32.const 1 i32.const 100 memory.copy",
         "",
-        ENTRY + 3 * MOVE + BULK + 100 * 100 + RETURN,
+        ENTRY + 3 * MOVE + BULK + 100 * BYTE + RETURN,
     ),
     row(
         "init pays per byte",
         "i32.const 0 i32.const 0 i32.const 10 memory.init $bytes",
         "",
-        ENTRY + 3 * MOVE + BULK + 10 * 100 + RETURN,
+        ENTRY + 3 * MOVE + BULK + 10 * BYTE + RETURN,
     ),
     row(
         "table.init pays per element",
@@ -400,7 +404,7 @@ fn bulk_operations_that_cannot_be_paid_write_nothing() {
         r#"(module (memory (export "memory") 1)
             (func (export "f") i32.const 0 i32.const 1 i32.const 1000 memory.fill))"#,
     );
-    let outcome = run.invoke("f", &[], &mut ink_meter(ENTRY + 3 * MOVE + BULK + 99_999));
+    let outcome = run.invoke("f", &[], &mut ink_meter(ENTRY + 3 * MOVE + BULK + 999 * BYTE + 199));
     assert_eq!(brief(&outcome), "out of gas");
     assert!(run.machine.memory(run.instance).iter().all(|&byte| byte == 0));
 }
@@ -435,7 +439,7 @@ fn instantiation_is_paid_before_it_happens() {
         r#"(module (memory 2) (table 3 funcref) (global i32 (i32.const 1)) (func $f)
             (elem (i32.const 0) $f $f) (data (i32.const 0) "hello"))"#,
     );
-    let price = 1_000_000 + 2 * PAGE + 3 * 1_000 + 1_000 + (2_000 + 2 * 1_000) + (2_000 + 5 * 100);
+    let price = 1_000_000 + 2 * PAGE + RISE + 3 * 1_000 + 1_000 + (2_000 + 2 * 1_000) + (2_000 + 5 * BYTE);
     assert_eq!(module.instantiation_ink(), price);
     let rules = Rules::DEVNET;
     let mut machine = lathe_vm::Machine::new(&rules, 256);
@@ -448,6 +452,51 @@ fn instantiation_is_paid_before_it_happens() {
     let mut meter = ink_meter(price);
     assert!(machine.instantiate(&module, &[], &mut meter).is_ok());
     assert_eq!(meter.ink_left(), 0);
+}
+
+#[test]
+fn pages_pay_for_those_that_other_machines_of_the_transaction_hold() {
+    let module = support::module(
+        r#"(module (memory 2 9) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
+    );
+    let rules = lathe_vm::Rules::DEVNET;
+    let held = lathe_vm::Held { pages: 100, slots: 0 };
+    let mut machine = lathe_vm::Machine::beside(&rules, held);
+    let price = 1_000_000 + 2 * PAGE + (100 + 101) * RISE;
+    let mut meter = ink_meter(price - 1);
+    assert_eq!(
+        machine.instantiate(&module, &[], &mut meter),
+        Err(lathe_vm::InstantiationError::Trapped(TrapKind::OutOfGas))
+    );
+    let mut meter = ink_meter(price);
+    let instance = machine.instantiate(&module, &[], &mut meter).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((meter.ink_left(), machine.held().pages), (0, 2));
+    let Some(function) = machine.exported_function(instance, "f") else { panic!("f is exported") };
+    let price = ENTRY + MOVE + GROW + 3 * PAGE + (102 + 103 + 104) * RISE + RETURN + MOVED;
+    let mut meter = ink_meter(price);
+    let outcome = machine.invoke(function, &[], &mut meter, &mut lathe_vm::NoHost);
+    assert_eq!((brief(&outcome).as_str(), meter.ink_left(), machine.held().pages), ("2", 0, 5));
+}
+
+#[test]
+fn a_machine_holds_no_more_than_others_of_the_transaction_leave() {
+    let module = support::module(
+        r#"(module (memory 1) (func (export "f") (result i32) (memory.grow (i32.const 1))))"#,
+    );
+    let rules = lathe_vm::Rules::DEVNET;
+    let machine = |pages| {
+        let mut machine = lathe_vm::Machine::beside(&rules, lathe_vm::Held { pages, slots: 0 });
+        let instance = machine.instantiate(&module, &[], &mut Meter::from_gas(PLENTY));
+        instance.map(|instance| {
+            let Some(function) = machine.exported_function(instance, "f") else { panic!("f is exported") };
+            let mut meter = Meter::from_gas(PLENTY);
+            brief(&machine.invoke(function, &[], &mut meter, &mut lathe_vm::NoHost))
+        })
+    };
+    let most = rules.limits.open_pages;
+    assert_eq!(machine(most - 2), Ok("1".to_owned()));
+    assert_eq!(machine(most - 1), Ok("-1".to_owned()));
+    assert_eq!(machine(most), Err(lathe_vm::InstantiationError::Pages { min: 1, max: 0 }));
 }
 
 #[test]

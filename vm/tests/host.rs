@@ -122,10 +122,47 @@ fn an_aborted_computation_tells_where_it_stood() {
     assert_eq!((trap.kind, names), (TrapKind::OutOfGas, vec![Some("inner"), Some("suspend")]));
 }
 
+/// Slots are counted in bytecode, so that what other computations of a transaction may still have is the same everywhere.
+#[test]
+fn a_suspended_machine_holds_the_same_on_every_engine() {
+    let wasm = wat::parse_str(
+        r#"(module (import "host" "suspend" (func $suspend (result i32)))
+            (func $inner (param i64) (result i32) (local v128 i32) (i32.add (i32.const 1) (call $suspend)))
+            (func (export "f") (result i32) (local i64) (i32.mul (call $inner (i64.const 1)) (i32.const 10)))
+            (func (export "leave") (result i32) (local i64 i64) (return_call $inner (i64.const 1))))"#,
+    );
+    let wasm = wasm.unwrap_or_else(|error| panic!("{error}"));
+    struct Suspender;
+    impl Host for Suspender {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+            HostOutcome::Suspend
+        }
+    }
+    let rules = lathe_vm::Rules::DEVNET;
+    for &engine in lathe_vm::Engine::ALL {
+        let module = lathe_vm::Module::with_engine(&wasm, &rules, engine);
+        let module = module.unwrap_or_else(|error| panic!("{error}"));
+        let mut run = Run::of(&module, &rules);
+        assert_eq!(run.machine.held(), lathe_vm::Held::default(), "{engine}");
+        // `f` has a header of two slots and a local. `inner` has its parameter, a header, three slots of locals, an operand,
+        // and room for the header of what it calls. A tail call leaves nothing below.
+        for (name, slots) in [("f", 3 + 1 + 2 + 3 + 1 + 2), ("leave", 1 + 2 + 3 + 1 + 2)] {
+            let outcome = run.invoke_with(name, &[], &mut Meter::from_gas(PLENTY), &mut Suspender);
+            assert_eq!(
+                (brief(&outcome).as_str(), run.machine.held().slots),
+                ("suspended", slots),
+                "{engine}"
+            );
+            run.machine.abort(TrapKind::Host);
+            assert_eq!(run.machine.held().slots, 0, "{engine}");
+        }
+    }
+}
+
 #[test]
 fn a_host_that_cannot_be_paid_traps_out_of_gas() {
     let (mut run, mut host) = (Run::new(WAT), Script::default());
-    let mut meter = support::ink_meter(1_000 + 250 + 2_000 + 200 + 1_233);
+    let mut meter = support::ink_meter(1_500 + 200 + 2_500 + 250 + 1_233);
     assert_eq!(brief(&run.invoke_with("echo", &[Value::I32(1)], &mut meter, &mut host)), "out of gas");
     assert_eq!(meter.ink_left(), 1_233);
 }

@@ -77,17 +77,17 @@ fn the_ink_left_is_that_before_the_instruction() {
     let mut meter = Meter::from_gas(PLENTY);
     let before = meter.ink_left();
     let (_, steps) = observe(&mut Run::new(WAT), "sum", &[], &mut meter);
-    // Entering the function costs 1,000; a constant 250; a call 2,000, its argument 200, entering 1,000.
+    // Entering the function costs 1,500; a constant 200; a call 2,500, its argument 250, entering 1,500.
     let used: Vec<_> = steps.0.iter().take(4).map(|step| before - step.ink_left).collect();
-    assert_eq!(used, [1_000, 1_250, 4_450, 4_550]);
+    assert_eq!(used, [1_500, 1_700, 5_950, 6_050]);
 }
 
 #[test]
 fn the_instruction_that_cannot_be_paid_is_seen_last() {
-    let (outcome, steps) = observe(&mut Run::new(WAT), "sum", &[], &mut ink_meter(1_000 + 250 + 2_199));
+    let (outcome, steps) = observe(&mut Run::new(WAT), "sum", &[], &mut ink_meter(1_500 + 200 + 2_749));
     assert_eq!(brief(&outcome), "out of gas");
     let last = steps.0.last().map(|step| (step.instruction, step.ink_left));
-    assert_eq!(last, Some((Instruction::Call, 2_199)));
+    assert_eq!(last, Some((Instruction::Call, 2_749)));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Calls without a transaction, gas estimates, and transactions that the node signs itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{SignableTransaction, TxEnvelope};
 use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_signer::SignerSync;
+use lathe_state::View;
 
-use crate::runtime::{AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason};
+use crate::runtime::{
+    AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason, trace::Recording,
+};
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
+use super::{CallError, Chain, ChainError, MinedTransaction, Result, SubmitError, mine::log_console};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -168,28 +171,69 @@ impl Chain {
         overrides: &BTreeMap<Address, AccountOverride>,
         block_overrides: Option<&BlockOverrides>,
     ) -> Result<Executed, CallError> {
+        let (view, context) = self.call_context(at, block_overrides)?;
+        Ok(self.runtime.call(view, &context, request, overrides)?)
+    }
+
+    /// Returns the state that a call at a block runs on, and the block that it sees.
+    fn call_context(
+        &self,
+        at: BlockId,
+        block_overrides: Option<&BlockOverrides>,
+    ) -> Result<(Arc<View>, BlockContext)> {
         let view = self.state_at(at)?;
         let mut context = if at == BlockId::pending() {
             self.next_block(&self.head())
         } else {
             // The block whose state it is, whatever has become the latest meanwhile.
-            let number = view.head().number;
-            let header = view.header_by_number(number).map_err(ChainError::from)?;
-            let header = header.ok_or_else(|| ChainError::missing_block(number))?.1;
-            BlockContext {
-                number,
-                timestamp: header.timestamp,
-                beneficiary: header.beneficiary,
-                gas_limit: header.gas_limit,
-                base_fee: header.base_fee_per_gas,
-                prevrandao: header.mix_hash,
-            }
+            context_of(&view, view.head().number)?
         };
         if let Some(block) = block_overrides {
             override_block(&mut context, block);
         }
-        Ok(self.runtime.call(view, &context, request, overrides)?)
+        Ok((view, context))
     }
+
+    /// Records a call without a transaction.
+    pub fn trace_call(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+        state: Option<StateOverride>,
+        block: Option<Box<BlockOverrides>>,
+    ) -> Result<Recording, CallError> {
+        let overrides = account_overrides(state)?;
+        let (view, context) = self.call_context(at, block.as_deref())?;
+        Ok(self.runtime.trace_call(view, &context, &self.request(&request)?, &overrides)?)
+    }
+
+    /// Runs a mined transaction again, on the state before it, and records it.
+    pub fn trace_transaction(&self, hash: B256) -> Result<Recording, CallError> {
+        let mined = self.transaction(hash)?;
+        let MinedTransaction { block, index } =
+            mined.ok_or_else(|| CallError::Rejected("transaction not found".into()))?;
+        // The first block has no transactions.
+        let view = self.state_at(block.header.parent_hash.into())?;
+        let context = context_of(&self.latest().view, block.header.number)?;
+        let mut executor = self.runtime.block(view, &context);
+        for tx in &block.transactions[..index] {
+            executor.execute(tx)?;
+        }
+        Ok(executor.trace(&block.transactions[index])?)
+    }
+}
+
+/// Returns what transactions of a block see of it.
+fn context_of(view: &View, number: u64) -> Result<BlockContext> {
+    let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
+    Ok(BlockContext {
+        number,
+        timestamp: header.timestamp,
+        beneficiary: header.beneficiary,
+        gas_limit: header.gas_limit,
+        base_fee: header.base_fee_per_gas,
+        prevrandao: header.mix_hash,
+    })
 }
 
 fn override_block(context: &mut BlockContext, block: &BlockOverrides) {

@@ -14,7 +14,7 @@ use lathe_state::{
 #[cfg(feature = "rocksdb")]
 use lathe_state::{RocksOptions, RocksStore, StoreError};
 
-use super::{Block, ChainError, ChainSpec, Result, record};
+use super::{Block, ChainError, ChainSpec, Result, predeploys, record};
 use crate::runtime::{Program, code::CodeKind};
 
 /// An opened data directory.
@@ -81,11 +81,13 @@ impl DataDir {
             let wrong = |why: String| ChainError::GenesisCode { address: account.address, why };
             check_code(&account.code, spec).map_err(wrong)?;
         }
+        let mut genesis = genesis.clone();
+        predeploys::activate(&mut genesis.accounts);
         let store = super::open_directory(path)?;
         if store.snapshot().scan(Column::Meta, &[], &[]).next().is_some() {
             return Err(StateError::NotEmpty.into());
         }
-        let database = Database::open(store, DatabaseOptions::default(), genesis, |state_root| {
+        let database = Database::open(store, DatabaseOptions::default(), &genesis, |state_root| {
             record::write_block(&Block::seal(spec.genesis_header(state_root), Vec::new(), Vec::new()))
         })?;
         database.set_imported()?;

@@ -176,6 +176,7 @@ impl From<ExecuteError> for CallError {
         match error {
             ExecuteError::Invalid(reason) => Self::Rejected(reason),
             ExecuteError::State(error) => Self::Chain(error.into()),
+            ExecuteError::Recording(error) => Self::Rejected(error.to_string()),
             ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
         }
     }

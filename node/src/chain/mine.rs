@@ -192,9 +192,9 @@ impl Chain {
                     rejected.push((*tx.tx_hash(), reason));
                 }
                 Err(ExecuteError::State(error)) => return Err(error.into()),
-                Err(ExecuteError::Internal(reason)) => {
+                Err(error @ (ExecuteError::Internal(_) | ExecuteError::Recording(_))) => {
                     self.pool.lock().remove(tx.tx_hash());
-                    return Err(ChainError::Internal(reason));
+                    return Err(ChainError::Internal(error.to_string()));
                 }
             }
         }

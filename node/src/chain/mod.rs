@@ -13,6 +13,7 @@ mod data_dir;
 mod error;
 mod mine;
 mod pool;
+mod predeploys;
 mod read;
 mod record;
 mod rewind;
@@ -42,11 +43,10 @@ pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
+pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
-pub use spec::{
-    CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
-};
+pub use spec::{ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP};
 
 use pool::Pool;
 use rewind::Snapshots;

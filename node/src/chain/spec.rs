@@ -2,13 +2,14 @@
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, address, hex, keccak256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use lathe_state::{EMPTY_ROOT_HASH, Genesis, GenesisAccount};
 use lathe_vm::{Features, Limit, Limits, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
 
-use crate::runtime::{Fork, Interfaces, PAGES_OPEN_MAX, Protocol};
+use super::predeploys;
+use crate::runtime::{Fork, Interfaces, Protocol};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -18,13 +19,6 @@ pub const DEFAULT_GAS_LIMIT: u64 = 100_000_000;
 pub const GENESIS_BASE_FEE: u64 = 1_000_000_000;
 /// Timestamp of the first block, 2026-01-01T00:00:00Z: fixed, so that equal options give an equal chain.
 pub const GENESIS_TIMESTAMP: u64 = 1_767_225_600;
-
-/// Deploys code to an address that depends only on code and salt; tools expect it on every chain
-/// (Arachnid's deterministic deployment proxy).
-pub const CREATE2_FACTORY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
-const CREATE2_FACTORY_CODE: [u8; 69] = hex!(
-    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
-);
 
 /// The rules of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +58,7 @@ impl ChainSpec {
         keccak_precompile: true,
         rules: Rules {
             features: Features::WASM_1,
-            limits: Limits { memory_pages: PAGES_OPEN_MAX, ..Limits::DEVNET },
+            limits: Limits { memory_pages: Limits::DEVNET.open_pages, ..Limits::DEVNET },
             schedule: &Schedule::ZERO_INSTRUCTION,
             ..Rules::DEVNET
         },
@@ -100,23 +94,19 @@ impl ChainSpec {
         keccak256((self.chain_id, self.gas_limit, contracts, machine).encode())
     }
 
-    /// Returns the accounts a devnet begins with: the CREATE2 factory, the development accounts, and those of the
-    /// specification.
+    /// Returns the accounts a devnet begins with: the contracts that tools expect, the development accounts, and those of
+    /// the specification.
     pub fn genesis(&self, signers: &[PrivateKeySigner], balance: U256) -> Genesis {
-        let factory = GenesisAccount {
-            address: CREATE2_FACTORY,
-            nonce: 1,
-            code: Bytes::from_static(&CREATE2_FACTORY_CODE),
-            ..Default::default()
-        };
         let funded = signers.iter().map(|signer| GenesisAccount {
             address: signer.address(),
             balance,
             ..Default::default()
         });
+        let mut accounts = predeploys::accounts();
         // Of two with one address the later counts.
-        let accounts = std::iter::once(factory).chain(funded).chain(self.accounts.iter().cloned());
-        Genesis { chain_id: self.chain_id, accounts: accounts.collect() }
+        accounts.extend(funded.chain(self.accounts.iter().cloned()));
+        predeploys::activate(&mut accounts);
+        Genesis { chain_id: self.chain_id, accounts }
     }
 
     /// Returns the header of the first block.

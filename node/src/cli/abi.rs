@@ -12,12 +12,26 @@ use super::{
 };
 
 /// How a call is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Abi {
-    /// SCALE messages: types such as u64, str, [u8; 32], Option
+    /// SCALE messages: types such as u64, str, [u8; 32], Option.
     Scale,
-    /// Solidity's ABI: types such as uint256, string, bytes
+    /// Solidity's ABI: types such as uint256, string, bytes.
     Solidity,
+}
+
+/// How the command line says it.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct AbiOptions {
+    /// Encode as SCALE, with types such as u64, str, [u8; 32] and Option; else as Solidity does
+    #[arg(long)]
+    scale: bool,
+}
+
+impl AbiOptions {
+    pub(super) fn abi(self) -> Abi {
+        if self.scale { Abi::Scale } else { Abi::Solidity }
+    }
 }
 
 /// A function as the command line names it: `name(types)`, with `->type` or `(types)` for what it returns.
@@ -57,6 +71,17 @@ impl FromStr for Signature {
 impl Signature {
     /// Returns the calldata of a call with these arguments.
     pub(super) fn calldata(&self, abi: Abi, arguments: &[String]) -> Result<Vec<u8>, CliError> {
+        let (selector, arguments) = self.encode(abi, arguments)?;
+        Ok([&selector[..], &arguments].concat())
+    }
+
+    /// Returns the encoded arguments alone, as a constructor takes them.
+    pub(super) fn arguments(&self, abi: Abi, arguments: &[String]) -> Result<Vec<u8>, CliError> {
+        Ok(self.encode(abi, arguments)?.1)
+    }
+
+    /// Returns selector and encoded arguments.
+    fn encode(&self, abi: Abi, arguments: &[String]) -> Result<([u8; 4], Vec<u8>), CliError> {
         if arguments.len() != self.params.len() {
             return Err(CliError::Usage(format!(
                 "{} takes {} arguments, got {}",
@@ -69,13 +94,13 @@ impl Signature {
         let pairs = self.params.iter().zip(arguments).enumerate();
         match abi {
             Abi::Scale => {
-                let mut calldata = scale_selector(&self.name).to_vec();
+                let mut encoded = Vec::new();
                 for (index, (kind, text)) in pairs {
                     let kind: Type = kind.parse().map_err(|why| place(index, why))?;
                     let value = scale::parse_value(&kind, text).map_err(|why| place(index, why))?;
-                    scale::encode(&kind, &value, &mut calldata);
+                    scale::encode(&kind, &value, &mut encoded);
                 }
-                Ok(calldata)
+                Ok((scale_selector(&self.name), encoded))
             }
             Abi::Solidity => {
                 let mut kinds = Vec::new();
@@ -87,8 +112,9 @@ impl Signature {
                     kinds.push(kind.sol_type_name().into_owned());
                     values.push(value);
                 }
-                let selector = keccak256(format!("{}({})", self.name, kinds.join(",")));
-                Ok([&selector[..4], &DynSolValue::Tuple(values).abi_encode_params()].concat())
+                let hash = keccak256(format!("{}({})", self.name, kinds.join(",")));
+                let selector = [hash[0], hash[1], hash[2], hash[3]];
+                Ok((selector, DynSolValue::Tuple(values).abi_encode_params()))
             }
         }
     }
@@ -118,14 +144,14 @@ pub(super) fn decode(abi: Abi, kind: &str, output: &[u8]) -> Result<Value, CliEr
         Abi::Solidity => {
             let kind = solidity_type(kind).map_err(usage)?;
             // A result is a tuple of what is returned, as arguments are.
-            let (tuple, is_single) = match kind {
-                DynSolType::Tuple(_) => (kind, false),
-                single => (DynSolType::Tuple(vec![single]), true),
+            let tuple = match kind {
+                DynSolType::Tuple(_) => kind,
+                single => DynSolType::Tuple(vec![single]),
             };
             let value =
                 tuple.abi_decode_params(output).map_err(|error| mismatch(format!("{tuple}: {error}")))?;
             Ok(match value_of(value) {
-                Value::Tuple(mut members) if members.len() == 1 && is_single => members.remove(0),
+                Value::Tuple(mut members) if members.len() == 1 => members.remove(0),
                 value => value,
             })
         }
@@ -248,7 +274,7 @@ mod tests {
                 Abi::Solidity,
                 "(uint8)",
                 "0000000000000000000000000000000000000000000000000000000000000007",
-                "(7)",
+                "7",
             ),
         ] {
             let output = hex::decode(output).expect("hex");

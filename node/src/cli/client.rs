@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use alloy_sol_types::decode_revert_reason;
 use http::{Request, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
 
-use super::error::CliError;
+use super::{error::CliError, upload::Upload};
 
 /// Where the node is.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ impl Client {
         let request = Request::post(self.uri.path())
             .header(header::HOST, format!("{host}:{port}"))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
+            .body(Upload::new(body))
             .map_err(|error| error.to_string())?;
         let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let status = answer.status();

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, Bytes, U64, U256};
 use serde_json::{Value as Json, json};
 
 use super::{
-    abi::{self, Abi, Signature},
+    abi::{self, AbiOptions, Signature},
     amount::parse_amount,
     client::ClientOptions,
     error::CliError,
@@ -17,20 +17,20 @@ use super::{
 /// A function and its arguments.
 #[derive(Debug, clap::Args)]
 struct FunctionOptions {
-    /// The function, as in 'text_received(str,u64)->str'
+    /// The function, as in 'balanceOf(address)(uint256)' or, with --scale, 'text_received(str,u64)->str'
     signature: Signature,
     /// Its arguments: text as it is, [1, 2], (1, "a"), none, some(1), hex for bytes
     #[arg(allow_negative_numbers = true)]
     arguments: Vec<String>,
-    /// How the call is encoded
-    #[arg(long, value_enum, default_value_t = Abi::Scale)]
-    abi: Abi,
+    #[command(flatten)]
+    encoding: AbiOptions,
 }
 
 impl FunctionOptions {
     fn calldata(&self) -> Result<Vec<u8>, CliError> {
-        self.signature.check_result(self.abi)?;
-        self.signature.calldata(self.abi, &self.arguments)
+        let abi = self.encoding.abi();
+        self.signature.check_result(abi)?;
+        self.signature.calldata(abi, &self.arguments)
     }
 }
 
@@ -74,8 +74,8 @@ impl CallCommand {
                 return Err(CliError::Output(format!("there is no contract at {}", self.address)));
             }
         }
-        let FunctionOptions { signature, abi, .. } = &self.function;
-        print_value(signature.result(*abi, &output)?, &output, self.json);
+        let FunctionOptions { signature, encoding, .. } = &self.function;
+        print_value(signature.result(encoding.abi(), &output)?, &output, self.json);
         Ok(())
     }
 }
@@ -137,15 +137,14 @@ impl EncodeCommand {
 /// Print a value that a contract returned.
 #[derive(Debug, clap::Args)]
 pub(super) struct DecodeCommand {
-    /// The type of the value, as in u64, str or (u8, bool)
+    /// The type of the value, as in uint256 or (uint8,bool); with --scale, as in u64, str or (u8, bool)
     #[arg(value_name = "TYPE")]
     kind: String,
     /// The value, in hex
     #[arg(value_name = "HEX")]
     output: Bytes,
-    /// How the value is encoded
-    #[arg(long, value_enum, default_value_t = Abi::Scale)]
-    abi: Abi,
+    #[command(flatten)]
+    encoding: AbiOptions,
     /// Print the value as JSON
     #[arg(long)]
     json: bool,
@@ -153,7 +152,7 @@ pub(super) struct DecodeCommand {
 
 impl DecodeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let value = abi::decode(self.abi, &self.kind, &self.output)?;
+        let value = abi::decode(self.encoding.abi(), &self.kind, &self.output)?;
         print_value(Some(value), &self.output, self.json);
         Ok(())
     }

@@ -6,6 +6,7 @@ use alloy_primitives::{Bytes, U64};
 use serde_json::json;
 
 use super::{
+    abi::{AbiOptions, Signature},
     client::ClientOptions,
     envelope::Creation,
     error::CliError,
@@ -14,6 +15,9 @@ use super::{
 };
 
 /// Deploy a Wasm contract.
+///
+/// Prints what it will cost before it is sent, and address and gas afterwards. Modules of any size that the chain takes are
+/// read from the file: no limit of a command line applies.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeployCommand {
     #[command(flatten)]
@@ -29,8 +33,8 @@ pub(super) struct DeployCommand {
 
 /// Print the creation data of a Wasm contract in hex.
 ///
-/// It is what `cast send --create` and the `bytecode` of an artifact take; arguments of the constructor may be appended
-/// to it. A command line holds at most 128 KiB per argument, so larger contracts need `lathe deploy`; modules are
+/// It is what `cast send --create` and the `bytecode` of an artifact take. With --constructor and no arguments, whoever
+/// sends it appends them, encoded. A command line holds at most 128 KiB per argument, so larger contracts need `lathe deploy`; modules are
 /// compressed unless --no-compress is given.
 #[derive(Debug, clap::Args)]
 pub(super) struct EnvelopeCommand {
@@ -44,22 +48,44 @@ struct ModuleOptions {
     /// The contract: a Wasm module that exports `user_entrypoint`
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
-    /// Run the contract's constructor with these encoded arguments (hex; 0x for none)
-    #[arg(long, value_name = "ARGS_HEX")]
-    constructor: Option<Bytes>,
-    /// Store the module as it is, not as a brotli stream
+    /// Run the contract's constructor, as in 'init(uint256)'; its arguments follow the file
+    #[arg(long, value_name = "SIGNATURE")]
+    constructor: Option<Signature>,
+    /// Arguments of the constructor
+    #[arg(requires = "constructor", allow_negative_numbers = true)]
+    arguments: Vec<String>,
+    #[command(flatten)]
+    encoding: AbiOptions,
+    /// Store the module as a brotli stream, if that is smaller; this is the default
+    #[arg(long, overrides_with = "no_compress")]
+    compress: bool,
+    /// Store the module as it is
     #[arg(long)]
     no_compress: bool,
 }
 
+/// What becomes of a constructor's arguments that are not given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    /// They are missing.
+    Refused,
+    /// The client appends them.
+    Appended,
+}
+
 impl ModuleOptions {
     /// Returns the module's length and its creation data.
-    fn creation(&self) -> Result<(usize, Vec<u8>), CliError> {
+    fn creation(&self, left_out: LeftOut) -> Result<(usize, Vec<u8>), CliError> {
         let module = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
+        let constructor = match &self.constructor {
+            Some(_) if self.arguments.is_empty() && left_out == LeftOut::Appended => Some(Vec::new()),
+            Some(signature) => Some(signature.arguments(self.encoding.abi(), &self.arguments)?),
+            None => None,
+        };
         let creation = Creation {
             module: &module,
-            compress: !self.no_compress,
-            constructor: self.constructor.as_ref().map(AsRef::as_ref),
+            compress: self.compress || !self.no_compress,
+            constructor: constructor.as_deref(),
         };
         let data = creation
             .encode()
@@ -70,7 +96,7 @@ impl ModuleOptions {
 
 impl DeployCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let (module_size, data) = self.module.creation()?;
+        let (module_size, data) = self.module.creation(LeftOut::Refused)?;
         let client = self.client.client()?;
         let receipt = self.send.send(&client, None, data)?;
         let hash = receipt.transaction_hash;
@@ -106,7 +132,7 @@ impl DeployCommand {
 
 impl EnvelopeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let (_, data) = self.module.creation()?;
+        let (_, data) = self.module.creation(LeftOut::Appended)?;
         print(&format!("0x{}\n", hex::encode(data)));
         Ok(())
     }

@@ -20,6 +20,7 @@ mod run;
 mod scale;
 mod send;
 mod statetest;
+mod upload;
 mod value;
 
 use clap::{Parser, Subcommand};

@@ -7,12 +7,15 @@ use std::{
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_primitives::{
+    Address, B256, Bytes, TxKind, U64, U256,
+    utils::{UnitsError, format_units},
+};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_signer::SignerSync;
 use serde_json::json;
 
-use super::{amount::parse_amount, client::Client, error::CliError, keys::KeyOptions};
+use super::{amount::parse_amount, client::Client, error::CliError, keys::KeyOptions, output::grouped};
 
 /// What a transaction carries besides its data.
 #[derive(Debug, clap::Args)]
@@ -58,6 +61,7 @@ impl SendOptions {
         };
         let gas_price: U256 = client.request("eth_gasPrice", json!([]))?;
         let priority_fee: U256 = client.request("eth_maxPriorityFeePerGas", json!([]))?;
+        report_estimate(gas_limit, gas_price);
         let transaction = TxEip1559 {
             chain_id: chain_id.to(),
             nonce: nonce.to(),
@@ -78,6 +82,17 @@ impl SendOptions {
             client.request("eth_sendRawTransaction", json!([Bytes::from(signed.encoded_2718())]))?;
         wait(client, hash)
     }
+}
+
+/// Says what a transaction costs at most at today's price, before it is sent.
+fn report_estimate(gas: u64, gas_price: U256) {
+    let cost = gas_price.saturating_mul(U256::from(gas));
+    let (price, cost) = (format_units(gas_price, "gwei"), format_units(cost, "ether"));
+    let plain = |text: Result<String, _>| {
+        let text: String = text.unwrap_or_else(|_: UnitsError| "?".into());
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    eprintln!("estimate     {} gas, {} ether at {} gwei", grouped(gas), plain(cost), plain(price));
 }
 
 fn wait(client: &Client, hash: B256) -> Result<TransactionReceipt, CliError> {

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{error::RpcError, method::Method};
+use super::{error::RpcError, method::Method, methods::debug::TraceOptions};
 
 /// A type that a parameter can have.
 pub trait FromParam: Sized {
@@ -160,6 +160,7 @@ from_param_by_serde! {
               {\"blockHash\": …} or {\"blockNumber\": …}";
     Filter: "a log filter object (fromBlock, toBlock or blockHash; address; topics)";
     StateOverride: "state overrides, an object of accounts (balance, nonce, code, state, stateDiff)";
+    TraceOptions: "trace options, an object (tracer, stateOverrides, blockOverrides)";
     Vec<f64>: "an array of percentiles from 0 to 100";
 }
 

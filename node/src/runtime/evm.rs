@@ -7,18 +7,17 @@
 
 use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
 
-use lathe_gas::Meter;
+use lathe_gas::{INK_PER_GAS, Meter};
 use lathe_vm::{
-    FunctionId, Host as VmHost, InstanceId, InstantiationError, Machine, Outcome, PAGE_BYTES, Rules,
+    FunctionId, Held, Host as VmHost, InstanceId, InstantiationError, Limits, Machine, Outcome, Rules,
     TrapKind, Value,
 };
 use revm::{
     Database, MainBuilder,
-    context::{BlockEnv, CfgEnv, Context, FrameStack, Journal, TxEnv},
+    context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        MainnetEvm,
+        EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -32,19 +31,19 @@ use revm::{
 };
 
 use super::{
+    arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
-    precompile::precompiles,
-    program::{CodeCache, ENTRYPOINT, Interface, LOAD_AGAIN_GAS, LOAD_GAS_PER_WORD, Program, violations},
+    gas::Stop,
+    precompiles::Precompiles,
+    program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
+    trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
-
-/// Memory pages that all open frames of a transaction together may hold: 256 MiB.
-pub const PAGES_OPEN_MAX: u32 = 4_096;
 
 /// Why EVM code does not run on a chain without it.
 const NO_EVM: &str =
@@ -59,7 +58,7 @@ type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: MainnetEvm<Ctx<DB>>,
+    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -71,6 +70,8 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
+    /// Records what happens, if the next transaction is traced.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// What is known of a transaction's frames besides its result. Outside consensus.
@@ -163,10 +164,9 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
-        let mut inner = ctx.build_mainnet();
-        inner.precompiles.precompiles = precompiles(code.protocol());
+        let precompiles = Precompiles::new(code.clone());
         Self {
-            inner,
+            inner: ctx.build_mainnet().with_precompiles(precompiles),
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -174,7 +174,19 @@ impl<DB: Database> WasmEvm<DB> {
             loaded: HashSet::new(),
             steps_left: None,
             notes: Notes::default(),
+            recorder: None,
         }
+    }
+
+    /// Runs one transaction as [`Self::transact`] does, and records it.
+    pub(super) fn trace(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<Result<Recording, RecordingTooLong>, TransactError<DB::Error>> {
+        self.recorder = Some(Box::default());
+        let result = self.transact(tx);
+        let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
+        result.map(|_| recorder.finish())
     }
 
     /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
@@ -266,6 +278,24 @@ impl<DB: Database> WasmEvm<DB> {
         };
         let outcome = self.step(&mut entered);
         self.steps_left = entered.meter.steps_left();
+        if let Some(recorder) = &mut self.recorder {
+            let status = match &outcome {
+                Outcome::Returned(values) => match values[..] {
+                    [Value::I32(status)] => Some(status.cast_unsigned()),
+                    _ => None,
+                },
+                Outcome::Exited => entered.state.exit_status,
+                _ => None,
+            };
+            if let Some(status) = status {
+                recorder.mark(
+                    "user_returned",
+                    Bytes::new(),
+                    status.to_be_bytes().into(),
+                    entered.meter.ink_left(),
+                );
+            }
+        }
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
@@ -303,7 +333,12 @@ impl<DB: Database> WasmEvm<DB> {
                 _ => unreachable!("validation checked that {ENTRYPOINT} returns one i32"),
             },
             Outcome::Trapped(trap) => {
-                let (kind, detail) = (trap.kind, state.trap_reason.take());
+                let (kind, mut detail) = (trap.kind, state.trap_reason.take());
+                if kind == TrapKind::StackOverflow {
+                    let held = self.wasm.iter().map(WasmFrame::held).sum();
+                    let beside = beside(held, &self.code.rules().limits);
+                    detail = Some(detail.unwrap_or_default() + &beside).filter(|detail| !detail.is_empty());
+                }
                 let account = self.contract_frame();
                 let printed = self.notes.console.last_words(account.contract);
                 let failure = Failure::trap(&trap, detail, printed, account);
@@ -341,6 +376,22 @@ impl<DB: Database> WasmEvm<DB> {
         let gas_left = interpreter.gas.remaining();
         let return_data = &interpreter.return_data.0;
         let is_static = interpreter.runtime_flag.is_static;
+        let return_bytes = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
+        if let Next::Resume(..) = next {
+            // What the child left is back in revm's counter, which stood at the meter's gas before.
+            meter.return_gas(gas_left - meter.gas_left());
+        }
+        if let (Some(recorder), Interface::VmHooks) = (&mut self.recorder, program.interface) {
+            let ink = meter.ink_left();
+            match *next {
+                Next::Invoke(_) => {
+                    recorder.mark(ENTRYPOINT, calldata_bytes.to_be_bytes().into(), Bytes::new(), ink);
+                }
+                Next::Resume(reply, status) => {
+                    recorder.end_host_call(Some(host_call::child_results(reply, status, return_bytes)), ink);
+                }
+            }
+        }
         let (mut hooks, mut eei, code);
         let (host, arguments): (&mut dyn VmHost, &[Value]) = match program.interface {
             Interface::VmHooks => {
@@ -354,6 +405,7 @@ impl<DB: Database> WasmEvm<DB> {
                     functions: &program.functions,
                     state,
                     console: &mut self.notes.console,
+                    recorder: self.recorder.as_deref_mut(),
                 };
                 (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
@@ -383,10 +435,7 @@ impl<DB: Database> WasmEvm<DB> {
         match *next {
             Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
             Next::Resume(reply, status) => {
-                // What the child left is back in revm's counter, which stood at the meter's gas before.
-                meter.return_gas(gas_left - meter.gas_left());
-                let length = u32::try_from(return_data.len()).expect("gas bounds data far below 4 GiB");
-                match reply.deliver(status, length, machine.memory_mut(*instance)) {
+                match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
                     Ok(result) => machine.resume(result, meter, host),
                     Err(trap) => machine.abort(trap),
                 }
@@ -458,19 +507,43 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Charges the top frame for loading a program; false if it cannot pay.
     fn pay_for_load(&mut self, hash: B256, code: &[u8]) -> Result<bool, CodeError> {
-        let cost = if !self.code.protocol().prices_work() {
-            0
-        } else if self.loaded.contains(&hash) {
-            LOAD_AGAIN_GAS
-        } else {
-            let module_bytes = self.code.module_bytes(hash, code)?;
-            u64::from(module_bytes).div_ceil(32) * LOAD_GAS_PER_WORD
-        };
-        let paid = self.frame().interpreter.gas.record_regular_cost(cost);
+        if !self.code.protocol().prices_work() {
+            return Ok(true);
+        }
+        let schedule = self.code.rules().schedule;
+        if self.loaded.contains(&hash) {
+            return Ok(self.pay(schedule.load_again.into()));
+        }
+        // How long the module is, only decompression tells, which must be paid for before.
+        if !self.pay(schedule.code_ink(code.len() as u64)) {
+            return Ok(false);
+        }
+        let module_bytes = self.code.module_bytes(hash, code)?;
+        let paid = self.pay(schedule.load_ink(module_bytes.into()));
         if paid {
             self.loaded.insert(hash);
         }
         Ok(paid)
+    }
+
+    /// Pays for recording a program as active and does it; a creation that fails later takes it back. Returns the gas
+    /// left.
+    fn record(&mut self, hash: B256) -> Result<Gas, InterpreterAction> {
+        let mut meter = Meter::from_gas(self.frame().interpreter.gas.remaining());
+        let recorded = arb_wasm::record(&mut self.inner.ctx, &mut meter, hash);
+        let gas = &mut self.frame().interpreter.gas;
+        settle(gas, &meter);
+        let halt = |result| InterpreterAction::new_halt(result, *gas);
+        match recorded {
+            Ok(()) => Ok(*gas),
+            Err(Stop::OutOfGas) => Err(halt(InstructionResult::OutOfGas)),
+            Err(Stop::Fatal) => Err(halt(InstructionResult::FatalExternalError)),
+        }
+    }
+
+    /// Charges the top frame, a part of a gas as a whole one; false if it cannot pay.
+    fn pay(&mut self, ink: u64) -> bool {
+        self.frame().interpreter.gas.record_regular_cost(ink.div_ceil(INK_PER_GAS))
     }
 
     /// Instantiates a program in the top frame.
@@ -480,10 +553,10 @@ impl<DB: Database> WasmEvm<DB> {
         calldata: CallInput,
         install: Option<Bytes>,
     ) -> Result<Box<Entered>, InterpreterAction> {
-        let pages_open: u32 = self.wasm.iter().map(WasmFrame::pages).sum();
+        let held: Held = self.wasm.iter().map(WasmFrame::held).sum();
         let target = self.frame().interpreter.input.target_address;
         let reentrant = self.accounts.iter().filter(|account| **account == Some(target)).count() > 1;
-        let mut machine = Machine::new(self.code.rules(), PAGES_OPEN_MAX.saturating_sub(pages_open));
+        let mut machine = Machine::beside(self.code.rules(), held);
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = self.code.rules().schedule.meter(gas.remaining());
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
@@ -503,7 +576,8 @@ impl<DB: Database> WasmEvm<DB> {
             }
             Err(error) => {
                 let account = self.contract_frame();
-                self.fail(Failure::early(FailureKind::Instantiation, error.to_string(), account));
+                let beside = beside(held, &self.code.rules().limits);
+                self.fail(Failure::early(FailureKind::Instantiation, format!("{error}{beside}"), account));
                 Err(if error == InstantiationError::Trapped(TrapKind::OutOfGas) {
                     InterpreterAction::new_halt(InstructionResult::OutOfGas, gas)
                 } else if program.interface == Interface::Eei {
@@ -543,12 +617,14 @@ impl<DB: Database> WasmEvm<DB> {
                         self.fail(Failure::early(FailureKind::Refused, error.to_string(), account));
                         InterpreterAction::new_halt(InstructionResult::CreateContractSizeLimit, result.gas)
                     }
-                    Ok(CodeKind::Program { .. } | CodeKind::Eei) => {
-                        match self.load(keccak256(&code), &code) {
-                            Ok(_) => {
-                                let gas = self.frame().interpreter.gas;
-                                InterpreterAction::new_return(result.result, code, gas)
-                            }
+                    Ok(kind @ (CodeKind::Program { .. } | CodeKind::Eei)) => {
+                        let hash = keccak256(&code);
+                        let paid = self.load(hash, &code).and_then(|_| match kind {
+                            CodeKind::Program { .. } => self.record(hash),
+                            _ => Ok(self.frame().interpreter.gas),
+                        });
+                        match paid {
+                            Ok(gas) => InterpreterAction::new_return(result.result, code, gas),
                             Err(halt) => halt,
                         }
                     }
@@ -567,16 +643,24 @@ impl<DB: Database> WasmEvm<DB> {
 }
 
 impl WasmFrame {
-    /// Returns the memory pages the frame holds while it is suspended.
-    fn pages(&self) -> u32 {
+    /// Returns what the frame holds while it is suspended.
+    fn held(&self) -> Held {
         match &self.run {
-            Run::Fresh => 0,
-            Run::Entered(entered) => {
-                let bytes = entered.machine.memory(entered.instance).len();
-                u32::try_from(bytes / PAGE_BYTES as usize).expect("limits keep memories far below 4 GiB")
-            }
+            Run::Fresh => Held::default(),
+            Run::Entered(entered) => entered.machine.held(),
         }
     }
+}
+
+/// Says what other frames hold, for the reason of a failure, if they hold anything.
+fn beside(held: Held, limits: &Limits) -> String {
+    if held == Held::default() {
+        return String::new();
+    }
+    format!(
+        " (the callers hold {} of {} pages and {} of {} value slots that a transaction may hold)",
+        held.pages, limits.open_pages, held.slots, limits.open_slots
+    )
 }
 
 /// Brings revm's counter to what the meter has left.
@@ -587,16 +671,14 @@ fn settle(gas: &mut Gas, meter: &Meter) {
 impl<DB: Database> EvmTr for WasmEvm<DB> {
     type Context = Ctx<DB>;
     type Instructions = Instructions<DB>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = Frame;
 
-    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &EthPrecompiles, &FrameStack<Frame>) {
+    fn all(&self) -> (&Ctx<DB>, &Instructions<DB>, &Precompiles, &FrameStack<Frame>) {
         self.inner.all()
     }
 
-    fn all_mut(
-        &mut self,
-    ) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut EthPrecompiles, &mut FrameStack<Frame>) {
+    fn all_mut(&mut self) -> (&mut Ctx<DB>, &mut Instructions<DB>, &mut Precompiles, &mut FrameStack<Frame>) {
         self.inner.all_mut()
     }
 
@@ -604,15 +686,37 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_frame(&init.frame_input);
+        }
         let runs_in_caller = matches!(
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
+        let called = match &init.frame_input {
+            FrameInput::Call(call) => call.bytecode_address,
+            _ => Address::ZERO,
+        };
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
+            if let Some(reason) = self.inner.precompiles.take_failure() {
+                let frame = ContractFrame { contract: called, ..Default::default() };
+                self.notes.fail(index, Failure::early(FailureKind::Refused, reason, frame));
+            }
+            // The result of an inner frame is returned to its caller, where its recording ends.
+            if let Some(recorder) = &mut self.recorder
+                && index == 0
+            {
+                recorder.end_frame();
+            }
             return Ok(ItemOrResult::Result(result));
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(recorder) = &mut self.recorder
+            && matches!(frame.data, FrameData::Create(_))
+        {
+            recorder.created(target);
+        }
         self.accounts.push((!runs_in_caller).then_some(target));
         let code = frame.interpreter.bytecode.original_byte_slice();
         let runs_evm = self.code.protocol().interfaces.evm || code.is_empty();
@@ -635,7 +739,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
-                let MainnetEvm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
                 interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
             }
@@ -653,6 +757,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_frame();
+        }
         // A frame that ended before it began, such as a precompile's, was never on the stack.
         let mut ended = self.inner.frame_stack.index().map_or(0, |top| top + 1);
         if self.frame().is_finished() {

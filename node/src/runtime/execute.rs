@@ -25,6 +25,7 @@ use super::{
     failure::Failure,
     program::CodeCache,
     protocol::Protocol,
+    trace::{Recording, RecordingTooLong},
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
@@ -76,6 +77,9 @@ pub enum ExecuteError {
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// It was to be recorded, but did too much.
+    #[error(transparent)]
+    Recording(#[from] RecordingTooLong),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -145,8 +149,32 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
     ) -> Result<Executed, ExecuteError> {
-        let world = World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() };
-        let mut db = CacheDB::new(world);
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
+    /// Records a call on top of a state, without keeping anything.
+    pub fn trace_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<Recording, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        Ok(evm.trace(tx).map_err(execute_error)??)
+    }
+
+    fn prepare_call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<(WasmEvm<CacheDB<World>>, TxEnv), ExecuteError> {
+        let mut db =
+            CacheDB::new(World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() });
         for (address, account) in overrides {
             apply_override(&mut db, *address, account)?;
         }
@@ -166,9 +194,7 @@ impl Runtime {
             .with_db(db)
             .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
-        let mut evm = WasmEvm::new(ctx, self.code.clone());
-        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
-        Ok(executed(result, notes))
+        Ok((WasmEvm::new(ctx, self.code.clone()), tx))
     }
 }
 
@@ -223,6 +249,13 @@ impl BlockExecutor {
         let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
         self.evm.ctx().db_mut().commit(changes);
         Ok(executed(result, notes))
+    }
+
+    /// Records a transaction, whose effects are not kept.
+    pub fn trace(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Recording, ExecuteError> {
+        let recording = self.evm.trace(tx_env(tx));
+        self.evm.ctx().journal_mut().finalize();
+        Ok(recording.map_err(|error| execute_error(error.map_db_err(world_error)))??)
     }
 
     /// Ends the block: returns what it changed.

@@ -74,7 +74,7 @@ impl Serialize for FailureKind {
 }
 
 /// A contract that was running when something failed in it or below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractFrame {
     /// The account.

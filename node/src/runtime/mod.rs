@@ -3,6 +3,7 @@
 //! Applying a transaction is a pure function of the state view, the block's environment, the transaction and the
 //! chain spec. revm's types stay inside this folder.
 
+mod arb_wasm;
 pub mod code;
 mod console;
 mod eei;
@@ -13,18 +14,19 @@ mod failure;
 mod gas;
 mod guest;
 mod ledger;
-mod precompile;
+mod precompiles;
 mod program;
 mod program_state;
 mod protocol;
 mod session;
+pub mod trace;
 mod vm_hooks;
 mod world;
 
+pub use arb_wasm::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION};
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use eei::link::EeiError;
 pub use env::{BlockContext, Request};
-pub use evm::PAGES_OPEN_MAX;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,

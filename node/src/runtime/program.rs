@@ -28,12 +28,6 @@ const CODES_CACHED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// with too little gas to load it.
 const LENGTHS_CACHED: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
-/// Gas for loading a code the first time in a transaction, per 32 bytes of module: validation and translation are
-/// linear in it.
-pub(super) const LOAD_GAS_PER_WORD: u64 = 8;
-/// Gas for loading a code again in the same transaction.
-pub(super) const LOAD_AGAIN_GAS: u64 = 100;
-
 /// Why bytes are no program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
@@ -184,7 +178,7 @@ impl Program {
                 let kind = describe(&import.ty);
                 return Err(ProgramError::ImportKind { module: module_name, name, kind });
             };
-            let Some(function) = program_function(&module_name, &name) else {
+            let Some(function) = find_for_program(&module_name, &name) else {
                 return Err(ProgramError::UnknownImport { module: module_name, name });
             };
             let expected = host_type(function);
@@ -220,21 +214,26 @@ impl Program {
     }
 }
 
+/// Returns the host function that a program imports by this name.
+fn find_for_program(module: &str, name: &str) -> Option<HostFunction> {
+    HostFunction::find(module, name).filter(|function| match function.module() {
+        "vm_hooks" | "console" => true,
+        // EEI contracts have functions of this module, too.
+        "debug" => !function.name().starts_with("print"),
+        _ => false,
+    })
+}
+
 /// Lists everything that is wrong with the module in a code, at most [`VIOLATIONS_MAX`] things. For people: it takes
 /// longer than refusing the code does.
 pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
     let Ok(module) = code::module_of(code, rules.limits.module_bytes as usize) else { return Vec::new() };
     let report = lathe_vm::inspect(&module, rules);
     let mut found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
-    // What EEI asks of a module, the refusal itself says.
-    let (imports, exports): (&[_], &[_]) = if code.starts_with(&WASM_MAGIC) {
-        (&[], &[])
-    } else {
-        (&report.imports, &[(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)])
-    };
-    for import in imports {
+    let is_program = !code.starts_with(&WASM_MAGIC);
+    for import in report.imports.iter().filter(|_| is_program) {
         let (module, name) = (import.module.as_deref().unwrap_or_default(), import.name.as_str());
-        match program_function(module, name) {
+        match find_for_program(module, name) {
             Some(function) => {
                 let expected = describe(&ExternType::Function(host_type(function)));
                 if import.ty != expected {
@@ -248,8 +247,8 @@ pub(super) fn violations(code: &[u8], rules: &Rules) -> Vec<String> {
                 .push(ProgramError::UnknownImport { module: module.into(), name: name.into() }.to_string()),
         }
     }
-    for &(name, expected) in exports {
-        if !report.exports.iter().any(|export| export.name == name) {
+    for (name, expected) in [(ENTRYPOINT, ENTRYPOINT_TYPE), (MEMORY, MEMORY_TYPE)] {
+        if is_program && !report.exports.iter().any(|export| export.name == name) {
             found.push(ProgramError::MissingExport { name, expected }.to_string());
         }
     }

@@ -114,6 +114,17 @@ pub(super) enum ChildStatus {
     Failed,
 }
 
+impl ChildStatus {
+    /// Returns the status as a program that called sees it.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Ok(_) => 0,
+            Self::Reverted => 1,
+            Self::Failed => 2,
+        }
+    }
+}
+
 impl Reply {
     /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it, or the
     /// trap of one whose pointers are looked at only now.
@@ -130,11 +141,7 @@ impl Reply {
         match self {
             Self::Call { return_length } => {
                 write(return_length, &return_data_bytes.to_le_bytes());
-                Ok(Some(Value::I32(match status {
-                    ChildStatus::Ok(_) => 0,
-                    ChildStatus::Reverted => 1,
-                    ChildStatus::Failed => 2,
-                })))
+                Ok(Some(Value::I32(status.code().into())))
             }
             Self::Create { address, revert_length } => {
                 let created = match status {

@@ -57,9 +57,9 @@ impl Session {
                 ledger.set_slot(account.address, *slot, *value);
             }
         }
-        let chain_id = runtime.protocol().chain_id;
-        let ctx = Context::mainnet().with_db(ledger).with_cfg(config(runtime.protocol(), Mode::Call));
-        Self { evm: WasmEvm::new(ctx, runtime.code_cache()), chain_id }
+        let protocol = runtime.protocol();
+        let ctx = Context::mainnet().with_db(ledger).with_cfg(config(protocol, Mode::Call));
+        Self { evm: WasmEvm::new(ctx, runtime.code_cache()), chain_id: protocol.chain_id }
     }
 
     /// Runs a request in a block. The sender's nonce is not checked; that it can pay is.

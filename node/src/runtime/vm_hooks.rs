@@ -20,6 +20,7 @@ use super::{
     gas::{self, Stop},
     guest::{Arguments, Failure, Memory, Outcome, clamp, i32_value, i64_value, length_u32},
     program_state::{ProgramState, Reply},
+    trace::{Recorder, host_call},
 };
 
 /// Ink that one gas buys, as `tx_ink_price` gives it.
@@ -52,6 +53,8 @@ pub(super) struct VmHooks<'a> {
     pub state: &'a mut ProgramState,
     /// Takes what the program prints.
     pub console: &'a mut Console,
+    /// Records each call, if the execution is traced.
+    pub recorder: Option<&'a mut Recorder>,
 }
 
 impl VmHost for VmHooks<'_> {
@@ -63,6 +66,48 @@ impl VmHost for VmHooks<'_> {
         meter: &mut Meter,
     ) -> HostOutcome {
         let function = self.functions[function as usize];
+        let Some(recorder) = &mut self.recorder else {
+            return self.answer(function, arguments, memory, meter);
+        };
+        let shown = host_call::arguments(function, arguments, memory, recorder.room());
+        recorder.begin_host_call(function.name(), shown, meter.ink_left());
+        let outcome = self.answer(function, arguments, memory, meter);
+        self.record(function, arguments, outcome, memory, meter);
+        outcome
+    }
+}
+
+impl VmHooks<'_> {
+    /// Records how a call ended.
+    fn record(
+        &mut self,
+        function: HostFunction,
+        arguments: &[Value],
+        outcome: HostOutcome,
+        memory: &[u8],
+        meter: &Meter,
+    ) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let result = match outcome {
+            HostOutcome::Return(result) => result,
+            HostOutcome::Exit => None,
+            HostOutcome::Trap(_) => return recorder.drop_host_call(),
+            // It ends when the frame that it asked for has.
+            HostOutcome::Suspend => return,
+        };
+        let room = recorder.room();
+        let shown = host_call::results(function, arguments, result, memory, self.calldata, room);
+        recorder.end_host_call(shown, meter.ink_left());
+    }
+
+    /// Answers a call: charges the crossing, then does the work.
+    fn answer(
+        &mut self,
+        function: HostFunction,
+        arguments: &[Value],
+        memory: &mut [u8],
+        meter: &mut Meter,
+    ) -> HostOutcome {
         if meter.charge(u64::from(function.base_ink())).is_err() {
             return HostOutcome::Trap(TrapKind::OutOfGas);
         }
@@ -82,9 +127,7 @@ impl VmHost for VmHooks<'_> {
             }
         }
     }
-}
 
-impl VmHooks<'_> {
     fn dispatch(
         &mut self,
         function: HostFunction,
@@ -248,7 +291,6 @@ impl VmHooks<'_> {
             }
             // `memory.grow` pays for its pages itself; contracts import this so that the import exists.
             F::PayForMemoryGrow => {}
-
             F::LogTxt => {
                 let text = memory.read(a.u32(0), a.u32(1))?;
                 gas::copy(self.host, meter, a.u32(1))?;

@@ -23,7 +23,7 @@
 //!
 //! let done = sandbox.send(counter, setNumberCall { number: U256::from(41) })?;
 //! assert_eq!(done.events::<NumberChanged>()[0].number, U256::from(41));
-//! assert!(done.gas_used < 60_000);
+//! assert!(done.gas_used < 100_000);
 //!
 //! // A snapshot costs nothing to make, and going back costs what was changed since.
 //! let before = sandbox.snapshot();

@@ -31,15 +31,16 @@ fn main() -> ExitCode {
     for (message, user, expected) in [("23*63", "alice", "1449"), ("+1", "alice", "1450"), ("+1", "bob", "1")]
     {
         println!("{user} says {message:?}: a call shows the answer, a transaction stores it.");
-        let answer = demo.run("call", &[&address, SIGNATURE, message, user, ""]).unwrap_or_default();
+        let answer =
+            demo.run("call", &[&address, SIGNATURE, message, user, "", "--scale"]).unwrap_or_default();
         demo.check(answer == expected, &format!("the answer is {answer:?}, expected {expected:?}"));
-        let sent = demo.json("send", &[&address, SIGNATURE, message, user, ""]);
+        let sent = demo.json("send", &[&address, SIGNATURE, message, user, "", "--scale"]);
         demo.show_receipt(&sent);
         answers.push(answer);
     }
 
     println!("A malformed message reverts with a reason:");
-    let refused = demo.run("call", &[&address, SIGNATURE, "23*%", "alice", ""]);
+    let refused = demo.run("call", &[&address, SIGNATURE, "23*%", "alice", "", "--scale"]);
     demo.check(refused.is_err_and(|error| error.contains("column 4")), "the revert names column 4");
 
     let Demo { steps, failed, .. } = demo;

@@ -22,7 +22,7 @@ pub(super) struct Tally<'a> {
 }
 
 /// Limits that count what a computation does.
-const RUN_TIME: [Limit; 2] = [Limit::CallDepth, Limit::ValueSlots];
+const RUN_TIME: [Limit; 4] = [Limit::CallDepth, Limit::ValueSlots, Limit::OpenPages, Limit::OpenSlots];
 
 impl<'a> Tally<'a> {
     pub(super) fn new(rules: &'a Rules) -> Self {

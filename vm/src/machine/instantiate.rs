@@ -70,12 +70,16 @@ pub(super) fn instantiate(
 ) -> Result<InstanceId, InstantiationError> {
     let definition = module.definition();
     let mut instance = import(store, module, imports)?;
+    let mut pages = 0u32;
     for memory in &definition.memories[definition.imported_memories as usize..] {
         if memory.min > pages_max {
             return Err(InstantiationError::Pages { min: memory.min, max: pages_max });
         }
+        pages = pages.saturating_add(memory.min);
     }
-    meter.charge(definition.instantiation_ink).map_err(TrapKind::from)?;
+    // What the module knows is the price where nothing is open yet.
+    let risen = store.pages_ink(pages) - store.schedule.pages_ink(0, pages);
+    meter.charge(definition.instantiation_ink.saturating_add(risen)).map_err(TrapKind::from)?;
 
     let id = index(store.instances.len());
     define_globals(store, definition, &mut instance, id);

@@ -24,8 +24,9 @@ const CLASSES: [u32; 3] = [1, 2, 4];
 /// Bytes of a slab: large enough that the allocator maps it for itself.
 const SLAB_BYTES: usize = 16 << 20;
 
-/// Value stacks that are kept. A node runs as many computations as it has workers, times the depth of nested calls.
-const STACKS_MAX: usize = 64;
+/// Value stacks that are kept: as many as the calls of one transaction nest. Without one, a frame waits for half a MiB of
+/// zeros, many times what it pays for. Of a stack, only what was ever written takes room.
+const STACKS_MAX: usize = 1_024;
 
 /// Room for a small linear memory, zero throughout.
 #[derive(Debug)]
@@ -138,10 +139,10 @@ fn bytes_of(class: usize) -> usize {
     CLASSES[class] as usize * PAGE_BYTES as usize
 }
 
-/// Returns a value stack of `slots` slots, whose contents are what the last user left.
+/// Returns a value stack of `slots` slots or more, whose contents are what the last user left.
 pub(crate) fn take_stack(slots: usize) -> Vec<u64> {
     let kept = with_pool(|pool| {
-        let index = pool.stacks.iter().position(|stack| stack.len() == slots)?;
+        let index = pool.stacks.iter().position(|stack| stack.len() >= slots)?;
         Some(pool.stacks.swap_remove(index))
     });
     // Zeroed memory of this size is given by the operating system when it is first written.

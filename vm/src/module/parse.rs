@@ -343,11 +343,10 @@ impl Builder<'_> {
     fn instantiation_ink(&self) -> u64 {
         let module = &self.module;
         let schedule = self.rules.schedule;
-        let mut ink = u64::from(schedule.instance);
+        let memories = &module.memories[module.imported_memories as usize..];
+        let pages = memories.iter().fold(0u32, |pages, memory| pages.saturating_add(memory.min));
+        let mut ink = u64::from(schedule.instance).saturating_add(schedule.pages_ink(0, pages));
         let mut add = |count: u64, price: u32| ink = ink.saturating_add(count.saturating_mul(price.into()));
-        for memory in &module.memories[module.imported_memories as usize..] {
-            add(memory.min.into(), schedule.memory_page);
-        }
         for table in &module.tables[module.imported_tables as usize..] {
             add(table.ty.min.into(), schedule.table_element);
         }

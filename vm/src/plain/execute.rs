@@ -92,6 +92,11 @@ impl Computation {
         }
     }
 
+    /// Returns how many slots the frames occupy, operands that may still come included.
+    pub(crate) fn slots(&self) -> u32 {
+        self.frames.last().map_or(0, |frame| frame.end)
+    }
+
     pub(crate) fn suspended_instance(&self) -> Option<u32> {
         self.pending.as_ref().map(|&(_, instance)| instance)
     }
@@ -522,7 +527,7 @@ impl Computation {
                 MemorySize => push!(store.memories[memory].pages()),
                 MemoryGrow => {
                     let pages = pop!(u32);
-                    charge_units!(pages, memory_page);
+                    check!(meter.charge(store.pages_ink(pages)));
                     push!(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
                 }
                 MemoryFill => {

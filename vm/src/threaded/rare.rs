@@ -118,12 +118,14 @@ pub(super) unsafe fn ending(context: *mut Context, ip: *const u64, sp: *mut u64)
     let instance = context.instance();
     let index = immediate as u32;
     let schedule = store.schedule;
-    let mut charge = |count: u32, unit: u32| meter.charge(u64::from(count) * u64::from(unit));
     let ended: Result<(), TrapKind> = (|| {
+        let mut charge = |count: u32, unit: u32| meter.charge(u64::from(count) * u64::from(unit));
         match instruction {
             MemoryGrow => {
                 let pages: u32 = operands.pop();
-                charge(pages, schedule.memory_page)?;
+                // One page after the other, each dearer than the one before.
+                let ink = store.pages_ink(pages);
+                meter.charge(ink)?;
                 let memory = store.instances[instance as usize].memories[0] as usize;
                 operands.push(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
                 context.view_memory(store);

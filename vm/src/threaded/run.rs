@@ -75,6 +75,14 @@ impl Computation {
         }
     }
 
+    /// Returns how many slots the frames occupy, operands that may still come included.
+    pub(crate) fn slots(&self) -> u32 {
+        let Some(at) = self.position else { return 0 };
+        // A host function that was called through a table of another instance has no frame.
+        let above = if at.ip == &raw const self.landing[2] as usize { 0 } else { self.code(at).frame_slots };
+        at.sp as u32 + above
+    }
+
     pub(crate) fn suspended_instance(&self) -> Option<u32> {
         self.pending.as_ref().map(|&(_, instance)| instance)
     }

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod debug;
 pub mod devnet;
 pub mod fees;
 pub mod node;
@@ -17,6 +18,7 @@ pub const ALL: &[&[Method]] = &[
     state::METHODS,
     transactions::METHODS,
     calls::METHODS,
+    debug::METHODS,
     fees::METHODS,
     devnet::METHODS,
 ];

@@ -11,7 +11,7 @@ use revm::{
     primitives::Bytes,
 };
 
-use super::protocol::{Fork, Protocol};
+use super::super::protocol::{Fork, Protocol};
 
 /// Where the test networks of ewasm have Keccak-256, which Wasm has no opcode for.
 const KECCAK_ADDRESS: u64 = 9;
@@ -31,7 +31,7 @@ fn keccak_run(input: &[u8], gas_limit: u64) -> EthPrecompileResult {
 }
 
 /// Returns the precompiles of a chain.
-pub(super) fn precompiles(protocol: &Protocol) -> &'static Precompiles {
+pub(in super::super) fn precompiles(protocol: &Protocol) -> &'static Precompiles {
     static WITH_KECCAK: [OnceLock<Precompiles>; Fork::ALL.len()] =
         [const { OnceLock::new() }; Fork::ALL.len()];
     let of_fork = Precompiles::new(PrecompileSpecId::from_spec_id(protocol.fork.spec()));

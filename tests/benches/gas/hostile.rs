@@ -1,0 +1,263 @@
+//! Programs that make cheap instructions slow: they miss caches and predictions, stall the processor, or make the engine
+//! do what its fast path avoids.
+
+use crate::program::{Program, repeat, turning};
+use crate::{Group, Row, Run};
+use std::fmt::Write as _;
+
+/// Bytes of the largest memory.
+const MEMORY: u32 = 256 * 65_536;
+/// Bytes of a line of the cache.
+const LINE: u32 = 64;
+/// Steps of a random walk, so that `a * STEP + ODD` visits every line: a is 1 modulo 4, ODD is odd.
+const FACTOR: u32 = 1_664_525;
+const ODD: u32 = 1_013_904_223;
+
+pub(crate) fn rows() -> Vec<Row> {
+    let chases = [("pointer chase beyond the caches", MEMORY), ("pointer chase in a page", 65_536)];
+    let chases = chases.map(|(name, bytes)| Row::new(Group::Hostile, name, chase(bytes)));
+    let texts = texts().into_iter().map(|(name, wat)| Row::new(Group::Hostile, name, turning(&wat)));
+    chases.into_iter().chain(texts).collect()
+}
+
+/// A chain of pointers through every line of so many bytes, in an order that no processor foresees.
+fn chase(bytes: u32) -> Result<Run, String> {
+    let unit = "i32.load";
+    let wat = format!(
+        "(module (memory {}) {})",
+        bytes / 65_536,
+        repeat("(local $x i32)", "", "local.get $x", unit, "local.set $x")
+    );
+    let mut program = Program::text(&wat)?;
+    let lines = bytes / LINE;
+    let memory = program.memory();
+    let mut line = 0u32;
+    for _ in 0..lines {
+        let next = line.wrapping_mul(FACTOR).wrapping_add(ODD) % lines;
+        let (from, to) = ((line * LINE) as usize, next * LINE);
+        memory[from..from + 4].copy_from_slice(&to.to_le_bytes());
+        line = next;
+    }
+    program.turning()
+}
+
+/// The other programs: name and module.
+fn texts() -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let mut push = |name: &str, around: &str, locals: &str, begin: &str, unit: &str| {
+        let wat = format!("(module (memory 256) {around} {})", repeat(locals, begin, "", unit, ""));
+        texts.push((name.to_owned(), wat));
+    };
+    let random =
+        "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 1664525)) (i32.const 1013904223)))";
+    push(
+        "random reads beyond the caches",
+        "",
+        "(local $x i32) (local $y i32)",
+        "",
+        &format!(
+            "{random} (local.set $y (i32.load (i32.and (i32.add (local.get $x) (local.get $y)) (i32.const 0xfffff0))))"
+        ),
+    );
+    push(
+        "random writes beyond the caches",
+        "",
+        "(local $x i32)",
+        "",
+        &format!("{random} (i32.store (i32.and (local.get $x) (i32.const 0xfffff0)) (local.get $x))"),
+    );
+    push(
+        "a write to every page of the processor",
+        "",
+        "(local $x i32)",
+        "",
+        "(i32.store (i32.and (local.tee $x (i32.add (local.get $x) (i32.const 0x11040))) (i32.const 0xfffff0)) (local.get $x))",
+    );
+    push(
+        "unaligned reads across lines",
+        "",
+        "(local $x i64) (local $a i32)",
+        "(local.set $a (i32.const 61))",
+        "(local.set $x (i64.load (local.get $a)))",
+    );
+    push(
+        "unaligned writes across pages",
+        "",
+        "(local $x i64) (local $a i32)",
+        "(local.set $a (i32.const 4093))",
+        "(i64.store (local.get $a) (local.get $x))",
+    );
+    push(
+        "vectors across pages",
+        "",
+        "(local $x v128) (local $a i32)",
+        "(local.set $a (i32.const 4089))",
+        "(v128.store (local.get $a) (local.get $x)) (local.set $x (v128.load (local.get $a)))",
+    );
+    push(
+        "reads of what was just written in pieces",
+        "",
+        "(local $x i64) (local $a i32)",
+        "",
+        "(i32.store8 (local.get $a) (i32.const 1)) (local.set $x (i64.load (local.get $a)))",
+    );
+    push(
+        "branches that nobody foresees",
+        "",
+        "(local $x i32) (local $y i32)",
+        "",
+        &format!(
+            "{random} (if (i32.and (local.get $x) (i32.const 0x10000)) (then nop) (else (local.set $y (local.get $x))))"
+        ),
+    );
+    push(
+        "br_if that nobody foresees",
+        "",
+        "(local $x i32)",
+        "(local.set $x (i32.const 1))",
+        "(block (br_if 0 (i32.and (local.tee $x (i32.mul (local.get $x) (i32.const 1664525))) (i32.const 0x40000000))) nop)",
+    );
+    // A branch table over many targets, each of which is another place in the code.
+    let mut table = String::from("(func $table (param $x i32) (result i32) ");
+    write!(table, "{} (br_table {} (i32.and (local.get $x) (i32.const 127)))", "(block ".repeat(128), {
+        (0..128).map(|target| format!("{target} ")).collect::<String>()
+    })
+    .expect("a String takes everything");
+    for target in 0..128 {
+        write!(table, ") (return (i32.const {target}))").expect("a String takes everything");
+    }
+    table.push(')');
+    push(
+        "br_table that nobody foresees",
+        &table,
+        "(local $x i32) (local $y i32)",
+        "",
+        &format!("{random} (local.set $y (call $table (i32.shr_u (local.get $x) (i32.const 16))))"),
+    );
+    let functions: String = (0..256)
+        .map(|place| format!("(func $f{place} (type $u) (i32.add (local.get 0) (i32.const {place})))"))
+        .collect();
+    let names: String = (0..256).map(|place| format!("$f{place} ")).collect();
+    push(
+        "call_indirect that nobody foresees",
+        &format!(
+            "(type $u (func (param i32) (result i32))) (table 256 funcref) (elem (i32.const 0) func {names}) {functions}"
+        ),
+        "(local $x i32)",
+        "",
+        "(local.set $x (i32.mul (call_indirect (type $u) (local.get $x) (i32.shr_u (local.get $x) (i32.const 24))) (i32.const 1664525)))",
+    );
+    push(
+        "random indices of a table",
+        "(table $t 10000 funcref)",
+        "(local $x i32) (local $r funcref)",
+        "",
+        &format!("{random} (local.set $r (table.get $t (i32.shr_u (local.get $x) (i32.const 19))))"),
+    );
+    push("many empty blocks", "", "", "", &"(block) ".repeat(64));
+    push("many loops", "", "", "", &"(loop) ".repeat(64));
+    push("many nops", "", "", "", &"nop ".repeat(64));
+    push(
+        "locals that are shuffled",
+        "",
+        "(local $a i64) (local $b i64) (local $c i64) (local $d i64)",
+        "",
+        "local.get $a local.get $b local.get $c local.get $d local.set $a local.set $b local.set $c local.set $d",
+    );
+    push(
+        "vectors that are shuffled",
+        "",
+        "(local $a v128) (local $b v128) (local $c v128) (local $d v128)",
+        "",
+        "local.get $a local.get $b local.get $c local.get $d local.set $a local.set $b local.set $c local.set $d",
+    );
+    // Locals too many to be near, read while they change.
+    let many = (0..4_000).map(|place| format!("(local $l{place} i64)")).collect::<String>();
+    let walk: String = (0..512)
+        .map(|place| {
+            format!("(local.set $l{} (local.get $l{}))", place * 7 % 4_000, (place * 3_001 + 17) % 4_000)
+        })
+        .collect();
+    push("thousands of locals", "", &many, "", &walk.split_inclusive("))").take(64).collect::<String>());
+    // Operands that must be saved because the local they came from changes.
+    push(
+        "locals that change below operands",
+        "",
+        "(local $a i64)",
+        "",
+        &format!("{} (local.set $a (i64.const 1)) {}", "local.get $a ".repeat(64), "drop ".repeat(64)),
+    );
+    for (name, x, y) in [
+        ("subnormal", "0x1p-1060", "0x1.5p-1060"),
+        ("tiny", "0x1p-600", "0x1.5p-600"),
+        ("not a number", "nan", "nan:0x4000000000001"),
+        ("infinite", "inf", "-inf"),
+    ] {
+        for operator in ["add", "sub", "mul", "div", "min"] {
+            push(
+                &format!("f64.{operator} of operands that are {name}"),
+                "",
+                "(local $x f64) (local $y f64) (local $r f64)",
+                &format!("(local.set $x (f64.const {x})) (local.set $y (f64.const {y}))"),
+                &format!("(local.set $r (f64.{operator} (local.get $x) (local.get $y)))"),
+            );
+            push(
+                &format!("f64x2.{operator} of operands that are {name}"),
+                "",
+                "(local $x v128) (local $y v128) (local $r v128)",
+                &format!(
+                    "(local.set $x (v128.const f64x2 {x} {x})) (local.set $y (v128.const f64x2 {y} {y}))"
+                ),
+                &format!("(local.set $r (f64x2.{operator} (local.get $x) (local.get $y)))"),
+            );
+        }
+        for operator in ["sqrt", "nearest", "floor", "ceil", "trunc"] {
+            push(
+                &format!("f64.{operator} of operands that are {name}"),
+                "",
+                "(local $x f64) (local $r f64)",
+                &format!("(local.set $x (f64.const {x}))"),
+                &format!("(local.set $r (f64.{operator} (local.get $x)))"),
+            );
+        }
+        push(
+            &format!("f32.demote_f64 of operands that are {name}"),
+            "",
+            "(local $x f64) (local $r f32)",
+            &format!("(local.set $x (f64.const {x}))"),
+            "(local.set $r (f32.demote_f64 (local.get $x)))",
+        );
+    }
+    push(
+        "many tiny functions",
+        "(func $a (call $b)) (func $b (call $c)) (func $c (call $d)) (func $d (call $e)) (func $e)",
+        "",
+        "",
+        "(call $a)",
+    );
+    push(
+        "recursion to a depth of 4,000",
+        "(func $f (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))",
+        "",
+        "",
+        "(call $f (i32.const 4000))",
+    );
+    push(
+        "recursion with wide frames",
+        &format!(
+            "(func $f (param i32) (local {}) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))",
+            "i64 ".repeat(4_000)
+        ),
+        "",
+        "",
+        "(call $f (i32.const 14))",
+    );
+    push(
+        "divisions that nobody foresees",
+        "",
+        "(local $x i64) (local $y i64)",
+        "(local.set $x (i64.const 0x7fffffffffffffff))",
+        "(local.set $y (i64.div_u (local.get $x) (i64.or (local.get $y) (i64.const 1)))) (local.set $x (i64.mul (local.get $x) (i64.const 6364136223846793005)))",
+    );
+    texts
+}

@@ -1,0 +1,147 @@
+//! Work that is charged by its size, at several sizes: the price of a unit must cover it, and the price of the
+//! instruction what there is besides.
+
+use crate::program::{Program, repeat, turning};
+use crate::{Group, Row, Run};
+
+/// Pages of the memory: enough for ranges far beyond the caches.
+const PAGES: u32 = 256;
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for bytes in [0usize, 1, 7, 64, 4_096, 65_536, 1 << 20, 8 << 20] {
+        for (name, unit) in [
+            ("memory.fill", format!("(memory.fill (i32.const 1) (i32.const 7) (i32.const {bytes}))")),
+            ("memory.copy", format!("(memory.copy (i32.const 1) (i32.const 0x800000) (i32.const {bytes}))")),
+        ] {
+            push(&mut rows, format!("{name}, {bytes} bytes"), &module("", "", &unit));
+        }
+        if bytes <= 65_536 {
+            let unit = format!("(memory.copy (i32.const 1) (i32.const 0) (i32.const {bytes}))");
+            push(&mut rows, format!("memory.copy, {bytes} bytes overlapping"), &module("", "", &unit));
+            let data = format!("(data $d \"{}\")", "x".repeat(bytes));
+            let unit = format!("(memory.init $d (i32.const 1) (i32.const 0) (i32.const {bytes}))");
+            push(&mut rows, format!("memory.init, {bytes} bytes"), &module(&data, "", &unit));
+        }
+    }
+    for elements in [0, 1, 64, 4_096] {
+        let table = "(table $t 10000 funcref) (func $f)";
+        let items = format!("{table} (elem $e func {})", "$f ".repeat(elements));
+        let nulls = format!("{table} (elem $e funcref {})", "(ref.null func)".repeat(elements));
+        for (name, around, unit) in [
+            (
+                "table.fill",
+                table,
+                format!("(table.fill $t (i32.const 1) (ref.null func) (i32.const {elements}))"),
+            ),
+            (
+                "table.copy",
+                table,
+                format!("(table.copy $t $t (i32.const 1) (i32.const 5000) (i32.const {elements}))"),
+            ),
+            (
+                "table.init",
+                &items,
+                format!("(table.init $t $e (i32.const 1) (i32.const 0) (i32.const {elements}))"),
+            ),
+            (
+                "table.init of nulls",
+                &nulls,
+                format!("(table.init $t $e (i32.const 1) (i32.const 0) (i32.const {elements}))"),
+            ),
+        ] {
+            push(&mut rows, format!("{name}, {elements} elements"), &module(around, "", &unit));
+        }
+    }
+    rows.extend(calls());
+    rows.extend(growth());
+    rows
+}
+
+fn push(rows: &mut Vec<Row>, name: String, wat: &str) {
+    rows.push(Row::new(Group::Linear, name, turning(wat)));
+}
+
+fn module(around: &str, locals: &str, unit: &str) -> String {
+    format!("(module (memory {PAGES}) {around} {})", repeat(locals, "", "", unit, ""))
+}
+
+/// Calls that declare locals, carry arguments and results, and branches that carry values.
+fn calls() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for locals in [1, 16, 256, 4_096] {
+        let around = format!("(func $f (local {}))", "i64 ".repeat(locals));
+        push(&mut rows, format!("call, {locals} locals"), &module(&around, "", "(call $f)"));
+    }
+    for params in [1, 8, 32] {
+        let around = format!("(func $f (param {}))", "i64 ".repeat(params));
+        let unit = format!("(call $f {})", "(local.get $l)".repeat(params));
+        push(&mut rows, format!("call, {params} arguments"), &module(&around, "(local $l i64)", &unit));
+        let around = format!(
+            "(func $f (param {}) (return_call $g {})) (func $g (param {}))",
+            "i64 ".repeat(params),
+            (0..params).map(|place| format!("(local.get {})", params - 1 - place)).collect::<String>(),
+            "i64 ".repeat(params)
+        );
+        push(
+            &mut rows,
+            format!("return_call, {params} arguments"),
+            &module(&around, "(local $l i64)", &unit),
+        );
+    }
+    for results in [1, 4, 16] {
+        let types = "i64 ".repeat(results);
+        let values = "(local.get 0)".repeat(results);
+        let around = format!("(func $f (param i64) (result {types}) {values})");
+        let unit = format!("(call $f (local.get $l)) {}", "drop ".repeat(results));
+        push(&mut rows, format!("call, {results} results"), &module(&around, "(local $l i64)", &unit));
+        let values = "(local.get $l)".repeat(results);
+        for (name, branch) in [
+            ("br", "(br 0)"),
+            ("br_if", "(br_if 0 (i32.const 1))"),
+            ("br_if not taken", "(br_if 0 (local.get $zero))"),
+            ("br_table", "(br_table 0 0 0 (i32.const 1))"),
+        ] {
+            // A value below those that are carried, which must be taken away.
+            let unit = format!(
+                "(block (result {types}) (local.get $l) {values} {branch} {})\n {}",
+                // What follows an unconditional branch is not reached and needs no values.
+                if name.starts_with("br_if") { "br 0" } else { "" },
+                "drop ".repeat(results)
+            );
+            let wat = module("", "(local $l i64) (local $zero i32)", &unit);
+            push(&mut rows, format!("{name}, {results} values"), &wat);
+        }
+    }
+    rows
+}
+
+/// Memory that grows, page by page and at once, and is written. Each run needs a new instance.
+fn growth() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, start, step, count) in [
+        ("page by page", 0, 1, 256),
+        ("four pages at a time", 0, 4, 64),
+        ("at once", 0, 256, 1),
+        ("beyond", 256, 1, 64),
+    ] {
+        for touch in [true, false] {
+            let body = if touch { "(i32.store (local.get $a) (i32.const 1))" } else { "nop" };
+            let wat = format!(
+                "(module (memory {start} 256) (func (export \"run\") (param $n i32) (local $a i32)
+                    (loop $more
+                        (drop (memory.grow (i32.const {step})))
+                        (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                    (loop $touch {body}
+                        (br_if $touch (i32.lt_u
+                            (local.tee $a (i32.add (local.get $a) (i32.const 4096))) (i32.const 0x1000000))))))",
+            );
+            let name = format!("memory.grow, {name}{}", if touch { ", then written" } else { "" });
+            let run = wat::parse_str(&wat)
+                .map_err(|error| error.to_string())
+                .map(|wasm| -> Run { Box::new(move || Ok(Program::bytes(&wasm)?.once(count)?.0)) });
+            rows.push(Row::new(Group::Linear, name, run));
+        }
+    }
+    rows
+}
