@@ -114,16 +114,6 @@ fn hint(module: &str, name: &str) -> String {
     String::new()
 }
 
-/// Returns the host function that a program imports by this name. `debug` has those of EEI, too.
-fn program_function(module: &str, name: &str) -> Option<HostFunction> {
-    let is_of_programs = |function: &HostFunction| match function.module() {
-        "vm_hooks" | "console" => true,
-        "debug" => !function.name().starts_with("print"),
-        _ => false,
-    };
-    HostFunction::find(module, name).filter(is_of_programs)
-}
-
 /// How a contract is entered and what it can ask of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
