@@ -19,6 +19,7 @@ use revm::{
 };
 
 use super::{
+    console::Console,
     gas::Stop,
     guest::{Arguments, Failure, Memory, Outcome, i32_value, i64_value, length_u32},
     program_state::{ChildStatus, ProgramState, Reply},
@@ -72,6 +73,8 @@ pub(super) struct Eei<'a> {
     pub functions: &'a [HostFunction],
     /// What the frame keeps.
     pub state: &'a mut ProgramState,
+    /// Takes what the contract prints.
+    pub console: &'a mut Console,
 }
 
 impl VmHost for Eei<'_> {
@@ -248,14 +251,15 @@ impl Eei<'_> {
                 memory.write(a.u32(0), &u128_bytes(self.host.chain_id(), "chain id")?)?;
             }
 
-            F::EeiPrint32 => print(format_args!("{0} ({0:#x})", a.u32(0))),
-            F::EeiPrint64 => print(format_args!("{0} ({0:#x})", a.u64(0))),
+            F::EeiPrint32 => self.print(format_args!("{0} ({0:#x})", a.u32(0))),
+            F::EeiPrint64 => self.print(format_args!("{0} ({0:#x})", a.u64(0))),
             F::EeiPrintMem => {
                 let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
-                print(format_args!("{}", bytes.escape_ascii()));
+                self.print(format_args!("{}", bytes.escape_ascii()));
             }
             F::EeiPrintMemHex => {
-                print(format_args!("0x{}", hex::encode(shown(memory.read(a.u32(0), a.u32(1))?))));
+                let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
+                self.print(format_args!("0x{}", hex::encode(bytes)));
             }
             F::EeiPrintStorage | F::EeiPrintStorageHex => {
                 let key = memory.word(a.u32(0))?;
@@ -267,13 +271,17 @@ impl Eei<'_> {
                 };
                 let value = value.to_be_bytes::<32>();
                 match function {
-                    F::EeiPrintStorage => print(format_args!("{key:#x}: {}", value.escape_ascii())),
-                    _ => print(format_args!("{key:#x}: 0x{}", hex::encode(value))),
+                    F::EeiPrintStorage => self.print(format_args!("{key:#x}: {}", value.escape_ascii())),
+                    _ => self.print(format_args!("{key:#x}: 0x{}", hex::encode(value))),
                 }
             }
             other => unreachable!("linking gives EEI contracts no {other}"),
         }
         Ok(None)
+    }
+
+    fn print(&mut self, message: std::fmt::Arguments<'_>) {
+        self.console.print(self.input.target_address, message.to_string().as_bytes());
     }
 
     fn refuse_static(&self) -> Outcome<()> {
@@ -538,8 +546,4 @@ fn u128_bytes(number: U256, what: &str) -> Outcome<[u8; 16]> {
 /// Returns as much of `bytes` as a message shows.
 fn shown(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(PRINTED_BYTES_MAX)]
-}
-
-fn print(message: std::fmt::Arguments<'_>) {
-    tracing::info!(target: "contract", "{message}");
 }

@@ -426,6 +426,7 @@ impl<DB: Database> WasmEvm<DB> {
                     gas: &mut interpreter.gas,
                     functions: &program.functions,
                     state,
+                    console: &mut self.notes.console,
                 };
                 (&mut eei, &[])
             }

@@ -40,6 +40,14 @@ pub enum ProgramError {
     /// The module is no EEI contract.
     #[error(transparent)]
     Eei(#[from] EeiError),
+    /// The chain has no functions for debugging.
+    #[error("import `{module}.{name}` is for debugging, which this chain does not offer: build without it")]
+    NoDebug {
+        /// Module part of the import.
+        module: &'static str,
+        /// Name part of the import.
+        name: &'static str,
+    },
     /// The chain has no programs.
     #[error("this chain runs no contracts of the `vm_hooks` interface")]
     Unavailable,
@@ -141,7 +149,13 @@ impl Program {
         if !protocol.interfaces.vm_hooks {
             return Err(ProgramError::Unavailable);
         }
-        Self::new(&module, &protocol.rules)
+        let program = Self::new(&module, &protocol.rules)?;
+        match program.functions.iter().find(|function| function.module() != "vm_hooks") {
+            Some(function) if !protocol.interfaces.debug => {
+                Err(ProgramError::NoDebug { module: function.module(), name: function.name() })
+            }
+            _ => Ok(program),
+        }
     }
 
     /// Validates a module and links it to the functions of `vm_hooks`.

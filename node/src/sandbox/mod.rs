@@ -130,7 +130,7 @@ impl Sandbox {
 
     /// Makes a sandbox with the rules of a chain, and the contracts that it begins with.
     pub fn with_spec(spec: &ChainSpec) -> Self {
-        let runtime = Runtime::new(spec.chain_id, spec.rules);
+        let runtime = Runtime::with_protocol(spec.protocol());
         let session = Session::new(&runtime, &spec.genesis(&[], U256::ZERO));
         let block = BlockContext {
             number: 1,
