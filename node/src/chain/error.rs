@@ -9,6 +9,7 @@ use lathe_state::{Foreign, NotKept, StateError, StoreError};
 use super::{
     read::{LOG_BLOCKS_MAX, LOGS_MAX},
     rewind::SNAPSHOTS_MAX,
+    watch::{FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX},
 };
 use crate::runtime::ExecuteError;
 
@@ -99,6 +100,21 @@ pub enum ChainError {
         "the node remembers no more than {SNAPSHOTS_MAX} snapshots; go back to one to forget those after it"
     )]
     TooManySnapshots,
+    /// No such filter, or one that was not asked for too long.
+    #[error("filter not found: it was uninstalled, or not asked for {} seconds", FILTER_IDLE_MAX.as_secs())]
+    UnknownFilter,
+    /// No more filters are kept.
+    #[error("the node keeps no more than {FILTERS_MAX} filters; uninstall those that are no longer needed")]
+    TooManyFilters,
+    /// A filter that is to be kept names too much.
+    #[error(
+        "exceed max topics: the filter names {values} addresses and topics, the limit is {FILTER_VALUES_MAX}; use \
+         several filters"
+    )]
+    FilterTooLarge {
+        /// How many addresses and topics it names.
+        values: usize,
+    },
     /// The database failed or is inconsistent.
     #[error("database: {0}")]
     Database(String),

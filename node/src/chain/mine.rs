@@ -46,6 +46,7 @@ impl Chain {
         let writer = self.writer.lock();
         self.check(&tx)?;
         self.pool.lock().insert(tx)?;
+        self.watches.arrived(hash);
         let rejected = self.mine_executable(&writer)?;
         // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
         drop(writer);
@@ -223,6 +224,7 @@ impl Chain {
             pool.drop_below(tx.signer(), tx.nonce());
         }
         drop(pool);
+        self.watches.announce();
         tracing::info!(
             number = block.header.number,
             hash = %block.hash,

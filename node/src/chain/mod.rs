@@ -17,6 +17,7 @@ mod read;
 mod record;
 mod rewind;
 mod spec;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +32,7 @@ use alloy_signer_local::{
 };
 use lathe_state::{Database, DatabaseOptions, Foreign, MemoryStore, StateError, Store, View};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync;
 
 use crate::runtime::Runtime;
 
@@ -47,8 +48,13 @@ pub use spec::{
     CREATE2_FACTORY, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
 };
 
+pub use watch::{
+    FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
+};
+
 use pool::Pool;
 use rewind::Snapshots;
+use watch::Watches;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
 
@@ -111,10 +117,11 @@ pub struct Chain {
     database: Database,
     durability: Durability,
     /// Why the database takes no more blocks, once it does not.
-    failure: watch::Sender<Option<String>>,
+    failure: sync::watch::Sender<Option<String>>,
     latest: RwLock<Latest>,
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
+    watches: Watches,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
 }
@@ -166,9 +173,10 @@ impl Chain {
             database,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
             durability: options.keep.durability,
-            failure: watch::Sender::new(None),
+            failure: sync::watch::Sender::new(None),
             pool: Mutex::default(),
             snapshots: Mutex::default(),
+            watches: Watches::default(),
             writer: Mutex::default(),
         }))
     }
@@ -194,7 +202,7 @@ impl Chain {
     }
 
     /// Returns where to learn that the database has failed, and why. No block is mined from then on.
-    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+    pub fn failure(&self) -> sync::watch::Receiver<Option<String>> {
         self.failure.subscribe()
     }
 

@@ -175,7 +175,7 @@ impl Chain {
 }
 
 /// Adds the logs of a block that a filter matches.
-fn collect_logs(block: &Block, filter: &Filter, found: &mut Vec<Log>) {
+pub(super) fn collect_logs(block: &Block, filter: &Filter, found: &mut Vec<Log>) {
     let mut log_index = 0;
     for (index, (receipt, tx)) in block.receipts.iter().zip(&block.transactions).enumerate() {
         for log in &receipt.logs {

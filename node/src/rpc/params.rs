@@ -230,6 +230,18 @@ impl FromParam for u64 {
     }
 }
 
+/// The id of a filter or a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WatchId(pub(super) u64);
+
+impl FromParam for WatchId {
+    const EXPECTED: &'static str = "the id of a filter or a subscription";
+    /// Reads a quantity; one beyond 64 bits, as other nodes give, was never an id here.
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        Ok(Self(U256::from_param(raw)?.saturating_to()))
+    }
+}
+
 /// A storage slot, in the form in which answers repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(pub JsonStorageKey);

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod calls;
 pub mod devnet;
 pub mod fees;
+pub mod filters;
 pub mod node;
 pub mod state;
 pub mod transactions;
@@ -18,6 +19,7 @@ pub const ALL: &[&[Method]] = &[
     transactions::METHODS,
     calls::METHODS,
     fees::METHODS,
+    filters::METHODS,
     devnet::METHODS,
 ];
 

@@ -49,6 +49,12 @@ fn receipt(api: &Api, hash: B256) -> Result<Option<TransactionReceipt>> {
 }
 
 fn logs(api: &Api, filter: Filter) -> Result<Vec<Log>> {
+    check_range(&filter)?;
+    Ok(api.chain.logs(&filter)?)
+}
+
+/// Refuses a filter whose blocks end before they begin.
+pub(super) fn check_range(filter: &Filter) -> Result<()> {
     if let FilterBlockOption::Range {
         from_block: Some(BlockNumberOrTag::Number(from)),
         to_block: Some(BlockNumberOrTag::Number(to)),
@@ -57,7 +63,7 @@ fn logs(api: &Api, filter: Filter) -> Result<Vec<Log>> {
     {
         return Err(RpcError::invalid_params(format!("invalid block range params: from {from} to {to}")));
     }
-    Ok(api.chain.logs(&filter)?)
+    Ok(())
 }
 
 fn send_raw(api: &Api, transaction: Bytes) -> Result<B256> {
