@@ -160,6 +160,7 @@ from_param_by_serde! {
               {\"blockHash\": …} or {\"blockNumber\": …}";
     Filter: "a log filter object (fromBlock, toBlock or blockHash; address; topics)";
     StateOverride: "state overrides, an object of accounts (balance, nonce, code, state, stateDiff)";
+    SubscriptionKind: "\"newHeads\", \"logs\" or \"newPendingTransactions\"";
     Vec<f64>: "an array of percentiles from 0 to 100";
 }
 
@@ -239,6 +240,43 @@ impl FromParam for WatchId {
     /// Reads a quantity; one beyond 64 bits, as other nodes give, was never an id here.
     fn from_param(raw: &RawValue) -> Result<Self, String> {
         Ok(Self(U256::from_param(raw)?.saturating_to()))
+    }
+}
+
+/// What a subscription sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum SubscriptionKind {
+    NewHeads,
+    Logs,
+    NewPendingTransactions,
+}
+
+impl SubscriptionKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NewHeads => "newHeads",
+            Self::Logs => "logs",
+            Self::NewPendingTransactions => "newPendingTransactions",
+        }
+    }
+}
+
+/// Which logs, or whether transactions are sent in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SubscriptionOptions {
+    Logs(Box<Filter>),
+    Full(bool),
+}
+
+impl FromParam for SubscriptionOptions {
+    const EXPECTED: &'static str = "a log filter object, or true or false for transactions in full";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        match raw.get() {
+            "true" => Ok(Self::Full(true)),
+            "false" => Ok(Self::Full(false)),
+            _ => Filter::from_param(raw).map(|filter| Self::Logs(Box::new(filter))),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod fees;
 pub mod filters;
 pub mod node;
 pub mod state;
+pub mod subscribe;
 pub mod transactions;
 
 use super::method::Method;
@@ -20,6 +21,7 @@ pub const ALL: &[&[Method]] = &[
     calls::METHODS,
     fees::METHODS,
     filters::METHODS,
+    subscribe::METHODS,
     devnet::METHODS,
 ];
 
