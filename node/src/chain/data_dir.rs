@@ -167,7 +167,7 @@ impl DataDir {
 }
 
 /// Fails for code that could not have entered the state by a transaction.
-fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
+pub(super) fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
     let kind = CodeKind::of_created(code).map_err(|error| error.to_string())?;
     if matches!(kind, CodeKind::Program { .. } | CodeKind::Eei) {
         Program::of_code(code, &spec.protocol()).map_err(|error| error.to_string())?;

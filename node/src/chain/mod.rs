@@ -9,6 +9,8 @@
 
 mod block;
 mod call;
+mod cheat;
+mod control;
 mod data_dir;
 mod error;
 mod mine;
@@ -37,7 +39,9 @@ use tokio::sync;
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
-pub use call::CallOutcome;
+pub use call::{CallOutcome, FilledTransaction};
+pub use cheat::Cheat;
+pub use control::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use lathe_state::Receipt;
@@ -52,6 +56,7 @@ pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
 };
 
+use control::Controls;
 use pool::Pool;
 use rewind::Snapshots;
 use watch::Watches;
@@ -122,6 +127,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    controls: Mutex<Controls>,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
 }
@@ -177,6 +183,7 @@ impl Chain {
             pool: Mutex::default(),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            controls: Mutex::default(),
             writer: Mutex::default(),
         }))
     }

@@ -59,6 +59,15 @@ impl Chain {
         self.settle()
     }
 
+    /// Takes back every block but the first, and forgets all snapshots.
+    pub(super) fn rollback_to_genesis(&self) -> Result<()> {
+        let writer = self.writer.lock();
+        self.rewind_to(0)?;
+        self.snapshots.lock().blocks.clear();
+        drop(writer);
+        self.settle()
+    }
+
     /// Takes back every block after `number`. The writer's lock is held.
     fn rewind_to(&self, number: u64) -> Result<()> {
         let removed = logs_to_remove(&self.latest().view, number)?;

@@ -280,6 +280,35 @@ impl FromParam for SubscriptionOptions {
     }
 }
 
+/// How `evm_mine` mines: a timestamp, or an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct MineOptions {
+    /// The timestamp of the first block.
+    pub(super) timestamp: Option<u64>,
+    /// How many blocks.
+    pub(super) blocks: Option<u64>,
+}
+
+impl FromParam for MineOptions {
+    const EXPECTED: &'static str = "a timestamp, or {\"timestamp\": …, \"blocks\": …}";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Options<'a> {
+            #[serde(borrow)]
+            timestamp: Option<&'a RawValue>,
+            #[serde(borrow)]
+            blocks: Option<&'a RawValue>,
+        }
+        if !raw.get().starts_with('{') {
+            return Ok(Self { timestamp: Some(u64::from_param(raw)?), blocks: None });
+        }
+        let Options { timestamp, blocks } = deserialize(raw)?;
+        let read = |raw: Option<&RawValue>| raw.map(u64::from_param).transpose();
+        Ok(Self { timestamp: read(timestamp)?, blocks: read(blocks)? })
+    }
+}
+
 /// A storage slot, in the form in which answers repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(pub JsonStorageKey);

@@ -2,13 +2,16 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod cheats;
 pub mod devnet;
 pub mod fees;
 pub mod filters;
 pub mod node;
+pub mod raw;
 pub mod state;
 pub mod subscribe;
 pub mod transactions;
+pub mod txpool;
 
 use super::method::Method;
 
@@ -22,6 +25,9 @@ pub const ALL: &[&[Method]] = &[
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
+    raw::METHODS,
+    txpool::METHODS,
+    cheats::METHODS,
     devnet::METHODS,
 ];
 
