@@ -305,12 +305,7 @@ fn refusals_name_method_parameter_and_reason() {
             "insufficient funds",
         ),
         ("anvil_mine", json!(["0xffffffff"]), -32602, "more than the limit"),
-        (
-            "eth_subscribe",
-            json!(["newHeads"]),
-            -32601,
-            "the method eth_subscribe does not exist/is not available",
-        ),
+        ("eth_subscribe", json!(["newHeads"]), -32601, "notifications not supported"),
     ];
     for (method, params, code, message) in table {
         let error = node.error(method, params.clone());

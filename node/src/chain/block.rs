@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::{
-    BlockBody, Header, TxEnvelope,
+    BlockBody, Header, ReceiptEnvelope, TxEnvelope,
     proofs::{calculate_receipt_root, calculate_transaction_root},
     transaction::Recovered,
 };
@@ -38,6 +38,22 @@ pub struct MinedTransaction {
 }
 
 impl Block {
+    /// Returns the RLP of the whole block.
+    pub fn rlp(&self) -> Vec<u8> {
+        alloy_rlp::encode(self.consensus())
+    }
+
+    /// Returns the receipts in the form whose RLP is hashed.
+    pub fn receipt_envelopes(&self) -> Vec<ReceiptEnvelope> {
+        self.receipts.iter().map(receipt_envelope).collect()
+    }
+
+    fn consensus(&self) -> alloy_consensus::Block<TxEnvelope> {
+        let transactions = self.transactions.iter().map(|tx| tx.inner().clone()).collect();
+        let body = BlockBody { transactions, ommers: Vec::new(), withdrawals: Some(Vec::new().into()) };
+        alloy_consensus::Block { header: self.header.clone(), body }
+    }
+
     /// Seals a block: fills in the header what follows from transactions and receipts, and hashes it.
     pub fn seal(
         mut header: Header,

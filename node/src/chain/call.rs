@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_consensus::{SignableTransaction, TxEnvelope};
+use alloy_consensus::{SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
 use alloy_eips::{BlockId, eip2718::Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_signer::SignerSync;
 use lathe_state::View;
@@ -28,6 +28,10 @@ pub struct CallOutcome {
     /// Logs the call would have emitted.
     pub logs: Vec<Log>,
 }
+
+/// A transaction that lacks nothing but its signature, whose fields are zero.
+#[derive(Debug, Clone)]
+pub struct FilledTransaction(pub Recovered<TxEnvelope>);
 
 impl Chain {
     /// Runs a call without a transaction.
@@ -103,9 +107,26 @@ impl Chain {
             .find(|signer| signer.address() == from)
             .ok_or(ChainError::UnknownAccount(from))?;
         request.from = Some(from);
+        let tx = self.fill(request)?;
+        let signature = signer
+            .sign_hash_sync(&tx.signature_hash())
+            .map_err(|error| SubmitError::Sender(error.to_string()))?;
+        let tx: TxEnvelope = tx.into_signed(signature).into();
+        self.submit(&tx.encoded_2718())
+    }
+
+    /// Fills what the request leaves out, for whoever signs it.
+    pub fn fill_transaction(&self, request: TransactionRequest) -> Result<FilledTransaction, SubmitError> {
+        let from = request.from.unwrap_or_default();
+        let tx = self.fill(request)?;
+        let unsigned = Signature::new(U256::ZERO, U256::ZERO, false);
+        Ok(FilledTransaction(Recovered::new_unchecked(tx.into_signed(unsigned).into(), from)))
+    }
+
+    fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
         request.chain_id.get_or_insert(self.spec.chain_id);
         if request.nonce.is_none() {
-            request.nonce = Some(self.nonce(from, BlockId::pending())?);
+            request.nonce = Some(self.nonce(request.from.unwrap_or_default(), BlockId::pending())?);
         }
         if request.gas_price.is_none() {
             let tip = *request.max_priority_fee_per_gas.get_or_insert(DEFAULT_PRIORITY_FEE);
@@ -116,14 +137,9 @@ impl Chain {
             request.gas = Some(self.estimate_gas(request.clone(), BlockId::latest(), None)?);
         }
         request.to.get_or_insert(TxKind::Create);
-        let tx = request.build_typed_tx().map_err(|request| {
+        request.build_typed_tx().map_err(|request| {
             SubmitError::Rejected(format!("the request is no complete transaction of one type: {request:?}"))
-        })?;
-        let signature = signer
-            .sign_hash_sync(&tx.signature_hash())
-            .map_err(|error| SubmitError::Sender(error.to_string()))?;
-        let tx: TxEnvelope = tx.into_signed(signature).into();
-        self.submit(&tx.encoded_2718())
+        })
     }
 
     /// Reads a request; gas that it leaves out is the block's limit.
@@ -153,7 +169,7 @@ impl Chain {
         Ok(Request {
             from: request.from.unwrap_or_default(),
             to: request.to.and_then(|to| to.to().copied()),
-            gas: request.gas.unwrap_or(self.spec.gas_limit).min(self.spec.gas_limit),
+            gas: request.gas.unwrap_or(u64::MAX).min(self.block_gas_limit()),
             gas_price: request.gas_price.or(request.max_fee_per_gas).unwrap_or_default(),
             priority_fee: request.max_priority_fee_per_gas.filter(|_| request.max_fee_per_gas.is_some()),
             value: request.value.unwrap_or_default(),

@@ -6,8 +6,10 @@ use alloy_primitives::{Address, Bytes};
 use lathe_state::{Foreign, NotKept, StateError, StoreError};
 
 use super::{
+    control::TIMESTAMP_MAX,
     read::{LOG_BLOCKS_MAX, LOGS_MAX},
     rewind::SNAPSHOTS_MAX,
+    watch::{FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX},
 };
 use crate::runtime::{ExecuteError, Failure, halt_text, revert_text};
 
@@ -105,6 +107,42 @@ pub enum ChainError {
         "the node remembers no more than {SNAPSHOTS_MAX} snapshots; go back to one to forget those after it"
     )]
     TooManySnapshots,
+    /// A timestamp that no next block can have.
+    #[error("timestamp {timestamp} is not possible: the next block's is from {earliest} to {TIMESTAMP_MAX}")]
+    Timestamp {
+        /// The timestamp.
+        timestamp: u64,
+        /// The earliest that is possible.
+        earliest: u64,
+    },
+    /// Code that no creation could have installed.
+    #[error("code for account {address}: {why}")]
+    Code {
+        /// The account.
+        address: Address,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An account without balance, nonce and code cannot have storage (EIP-161).
+    #[error(
+        "account {0} is empty and an empty account has no storage (EIP-161): set its balance, nonce or code first"
+    )]
+    EmptyAccount(Address),
+    /// No such filter, or one that was not asked for too long.
+    #[error("filter not found: it was uninstalled, or not asked for {} seconds", FILTER_IDLE_MAX.as_secs())]
+    UnknownFilter,
+    /// No more filters are kept.
+    #[error("the node keeps no more than {FILTERS_MAX} filters; uninstall those that are no longer needed")]
+    TooManyFilters,
+    /// A filter that is to be kept names too much.
+    #[error(
+        "exceed max topics: the filter names {values} addresses and topics, the limit is {FILTER_VALUES_MAX}; use \
+         several filters"
+    )]
+    FilterTooLarge {
+        /// How many addresses and topics it names.
+        values: usize,
+    },
     /// The database failed or is inconsistent.
     #[error("database: {0}")]
     Database(String),

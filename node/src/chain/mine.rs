@@ -1,9 +1,8 @@
 //! Taking transactions in and mining them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use alloy_consensus::{
@@ -12,7 +11,7 @@ use alloy_consensus::{
 };
 use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use lathe_state::{StateError, View};
+use lathe_state::{Changes, StateError, View};
 use parking_lot::MutexGuard;
 
 use crate::runtime::{
@@ -28,7 +27,7 @@ use super::{
 const BLOB_TX_TYPE: u8 = 3;
 
 /// Shows that the caller is the one who writes.
-type Writer<'a> = MutexGuard<'a, ()>;
+pub(super) type Writer<'a> = MutexGuard<'a, ()>;
 
 /// Whether a block without transactions may be mined.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,9 @@ impl Chain {
         let writer = self.writer.lock();
         self.check(&tx)?;
         self.pool.lock().insert(tx)?;
-        let rejected = self.mine_executable(&writer)?;
+        self.watches.arrived(hash);
+        let is_manual = self.controls.lock().is_manual();
+        let rejected = if is_manual { Vec::new() } else { self.mine_executable(&writer)? };
         // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
         drop(writer);
         self.settle()?;
@@ -61,6 +62,12 @@ impl Chain {
         let block = self.mine_one(&self.writer.lock(), &mut Vec::new(), Empty::Allowed)?;
         self.settle()?;
         Ok(block.expect("an empty block is allowed"))
+    }
+
+    /// Mines everything that can be mined.
+    pub(super) fn mine_waiting(&self) -> Result<()> {
+        let _rejected = self.mine_executable(&self.writer.lock())?;
+        self.settle()
     }
 
     /// Returns once what was mined survives what the chain was told that it must survive.
@@ -92,38 +99,64 @@ impl Chain {
         Ok(pool.executable(&nonces))
     }
 
+    /// Returns the transactions that wait, each with whether a block can take it.
+    pub fn pool_content(&self) -> Result<Vec<(Recovered<TxEnvelope>, bool)>> {
+        let view = self.latest().view;
+        let executable: HashSet<B256> = self.executable(&view)?.iter().map(|tx| *tx.tx_hash()).collect();
+        let all = self.pool.lock().all();
+        Ok(all
+            .into_iter()
+            .map(|tx| (executable.contains(tx.tx_hash()), tx))
+            .map(|(is, tx)| (tx, is))
+            .collect())
+    }
+
+    /// Drops a transaction that waits; false if there is none.
+    pub fn drop_transaction(&self, hash: B256) -> bool {
+        self.pool.lock().remove(&hash).is_some()
+    }
+
+    /// Drops the transactions that wait and are `doomed`.
+    pub fn drop_transactions(&self, doomed: impl Fn(&Recovered<TxEnvelope>) -> bool) {
+        let mut pool = self.pool.lock();
+        for tx in pool.all().iter().filter(|tx| doomed(tx)) {
+            pool.remove(tx.tx_hash());
+        }
+    }
+
     /// Returns the base fee of the next block in wei.
     pub fn next_base_fee(&self) -> u64 {
-        next_base_fee(&self.head().header)
+        let set = self.controls.lock().next_base_fee();
+        set.unwrap_or_else(|| next_base_fee(&self.head().header))
     }
 
     /// Returns the environment of the block that would be mined now.
     pub(super) fn next_block(&self, parent: &Block) -> BlockContext {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let gas_limit = self.block_gas_limit();
+        let controls = self.controls.lock();
         BlockContext {
             number: parent.header.number + 1,
-            // Blocks within one second share it: counting on instead would run ahead of the clock under load.
-            timestamp: now.max(parent.header.timestamp),
-            beneficiary: Address::ZERO,
-            gas_limit: self.spec.gas_limit,
-            base_fee: next_base_fee(&parent.header),
+            timestamp: controls.timestamp(parent.header.timestamp),
+            beneficiary: controls.beneficiary(),
+            gas_limit,
+            base_fee: controls.next_base_fee().unwrap_or_else(|| next_base_fee(&parent.header)),
             prevrandao: keccak256(parent.hash),
         }
     }
 
     /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can.
     fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<(), SubmitError> {
-        let Latest { block, view } = self.latest();
+        let view = self.latest().view;
         let reject = |reason| Err(SubmitError::Rejected(reason));
         let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
         if let Some(id) = tx.chain_id().filter(|id| *id != chain_id) {
             return reject(format!("invalid chain id for signer: have {id} want {chain_id}"));
         }
-        if tx.gas_limit() > self.spec.gas_limit {
+        let block_gas_limit = self.block_gas_limit();
+        if tx.gas_limit() > block_gas_limit {
             return reject(format!(
-                "exceeds block gas limit: transaction gas limit {}, block gas limit {}",
+                "exceeds block gas limit: transaction gas limit {}, block gas limit {block_gas_limit}",
                 tx.gas_limit(),
-                self.spec.gas_limit
             ));
         }
         let account = view.account(sender).map_err(ChainError::from)?.unwrap_or_default();
@@ -134,7 +167,7 @@ impl Chain {
                 account.nonce
             ));
         }
-        let base_fee = next_base_fee(&block.header);
+        let base_fee = self.next_base_fee();
         if tx.max_fee_per_gas() < u128::from(base_fee) {
             return reject(format!(
                 "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {}, baseFee: {base_fee}",
@@ -163,7 +196,7 @@ impl Chain {
     /// it would be empty and may not be.
     fn mine_one(
         &self,
-        _writer: &Writer<'_>,
+        writer: &Writer<'_>,
         rejected: &mut Vec<(B256, String)>,
         empty: Empty,
     ) -> Result<Option<Arc<Block>>> {
@@ -201,7 +234,20 @@ impl Chain {
         if transactions.is_empty() && empty == Empty::Refused {
             return Ok(None);
         }
-        let prepared = self.database.prepare(&executor.finish())?;
+        self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts).map(Some)
+    }
+
+    /// Writes and publishes a block on top of `parent`, the latest.
+    pub(super) fn seal(
+        &self,
+        _writer: &Writer<'_>,
+        parent: &Block,
+        context: &BlockContext,
+        changes: &Changes,
+        transactions: Vec<Recovered<TxEnvelope>>,
+        receipts: Vec<Receipt>,
+    ) -> Result<Arc<Block>> {
+        let prepared = self.database.prepare(changes)?;
         let header = Header {
             parent_hash: parent.hash,
             beneficiary: context.beneficiary,
@@ -224,6 +270,8 @@ impl Chain {
             pool.drop_below(tx.signer(), tx.nonce());
         }
         drop(pool);
+        self.controls.lock().mined(block.header.timestamp);
+        self.watches.announce();
         tracing::info!(
             number = block.header.number,
             hash = %block.hash,
@@ -231,7 +279,7 @@ impl Chain {
             gas = block.header.gas_used,
             "block"
         );
-        Ok(Some(block))
+        Ok(block)
     }
 }
 

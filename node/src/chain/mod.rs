@@ -9,6 +9,8 @@
 
 mod block;
 mod call;
+mod cheat;
+mod control;
 mod data_dir;
 mod error;
 mod mine;
@@ -19,6 +21,7 @@ mod record;
 mod rewind;
 mod spec;
 pub mod spec_file;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -33,12 +36,14 @@ use alloy_signer_local::{
 };
 use lathe_state::{Database, DatabaseOptions, Foreign, MemoryStore, StateError, Store, View};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync;
 
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
-pub use call::CallOutcome;
+pub use call::{CallOutcome, FilledTransaction};
+pub use cheat::Cheat;
+pub use control::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use lathe_state::Receipt;
@@ -48,8 +53,14 @@ pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
 pub use spec::{ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP};
 
+pub use watch::{
+    FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
+};
+
+use control::Controls;
 use pool::Pool;
 use rewind::Snapshots;
+use watch::Watches;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
 
@@ -112,10 +123,12 @@ pub struct Chain {
     database: Database,
     durability: Durability,
     /// Why the database takes no more blocks, once it does not.
-    failure: watch::Sender<Option<String>>,
+    failure: sync::watch::Sender<Option<String>>,
     latest: RwLock<Latest>,
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
+    watches: Watches,
+    controls: Mutex<Controls>,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
 }
@@ -171,9 +184,11 @@ impl Chain {
             database,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
             durability: options.keep.durability,
-            failure: watch::Sender::new(None),
+            failure: sync::watch::Sender::new(None),
             pool: Mutex::default(),
             snapshots: Mutex::default(),
+            watches: Watches::default(),
+            controls: Mutex::default(),
             writer: Mutex::default(),
         }))
     }
@@ -199,7 +214,7 @@ impl Chain {
     }
 
     /// Returns where to learn that the database has failed, and why. No block is mined from then on.
-    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+    pub fn failure(&self) -> sync::watch::Receiver<Option<String>> {
         self.failure.subscribe()
     }
 

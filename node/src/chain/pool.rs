@@ -93,6 +93,11 @@ impl Pool {
         account_nonce + executable.count() as u64
     }
 
+    /// Returns everything that is here, by sender and nonce.
+    pub(super) fn all(&self) -> Vec<Recovered<TxEnvelope>> {
+        self.senders.values().flat_map(BTreeMap::values).map(|waiting| waiting.tx.clone()).collect()
+    }
+
     /// Returns who has transactions here.
     pub(super) fn senders(&self) -> impl Iterator<Item = Address> {
         self.senders.keys().copied()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{TxEnvelope, transaction::Recovered};
+use alloy_consensus::{Transaction, TxEnvelope, transaction::Recovered};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, Filter, FilterBlockOption, Log};
@@ -46,6 +46,26 @@ impl Chain {
         let block = self.block(position.number.into())?;
         let block = block.ok_or_else(|| ChainError::missing_block(position.number))?;
         Ok(Some(MinedTransaction { block, index: position.index as usize }))
+    }
+
+    /// Returns the mined transaction with this sender and nonce. It is found by the sender's nonce at earlier blocks.
+    pub fn transaction_of(&self, sender: Address, nonce: u64) -> Result<Option<MinedTransaction>> {
+        let (mut before, mut after) = (0, self.head().header.number);
+        if self.nonce(sender, after.into())? <= nonce {
+            return Ok(None);
+        }
+        while before + 1 < after {
+            let middle = before + (after - before) / 2;
+            if self.nonce(sender, middle.into())? > nonce {
+                after = middle;
+            } else {
+                before = middle;
+            }
+        }
+        let Some(block) = self.block(after.into())? else { return Ok(None) };
+        let is_it = |tx: &Recovered<TxEnvelope>| tx.signer() == sender && tx.nonce() == nonce;
+        let index = block.transactions.iter().position(is_it);
+        Ok(index.map(|index| MinedTransaction { block, index }))
     }
 
     /// Returns a transaction that waits in the pool.
@@ -175,7 +195,7 @@ impl Chain {
 }
 
 /// Adds the logs of a block that a filter matches.
-fn collect_logs(block: &Block, filter: &Filter, found: &mut Vec<Log>) {
+pub(super) fn collect_logs(block: &Block, filter: &Filter, found: &mut Vec<Log>) {
     let mut log_index = 0;
     for (index, (receipt, tx)) in block.receipts.iter().zip(&block.transactions).enumerate() {
         for log in &receipt.logs {

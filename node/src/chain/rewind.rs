@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::B256;
 use lathe_state::StateError;
 
-use super::{Chain, ChainError, Latest, Result, record};
+use super::{Chain, ChainError, Latest, Result, record, watch::logs_to_remove};
 
 /// Snapshots that a chain remembers; each is a block's number and hash.
 pub const SNAPSHOTS_MAX: usize = 65_536;
@@ -59,8 +59,18 @@ impl Chain {
         self.settle()
     }
 
+    /// Takes back every block but the first, and forgets all snapshots.
+    pub(super) fn rollback_to_genesis(&self) -> Result<()> {
+        let writer = self.writer.lock();
+        self.rewind_to(0)?;
+        self.snapshots.lock().blocks.clear();
+        drop(writer);
+        self.settle()
+    }
+
     /// Takes back every block after `number`. The writer's lock is held.
     fn rewind_to(&self, number: u64) -> Result<()> {
+        let removed = logs_to_remove(&self.latest().view, number)?;
         self.database.revert(number).map_err(|error| match error {
             // Only a failed write leaves the database unusable.
             StateError::Store(_) => self.fail(error),
@@ -69,6 +79,7 @@ impl Chain {
         let view = self.database.view()?;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
         *self.latest.write() = Latest { block: block.into(), view: view.into() };
+        self.watches.went_back(number, &removed);
         tracing::info!(number, "went back");
         Ok(())
     }

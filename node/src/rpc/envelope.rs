@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::{
     error::{PARSE_ERROR, RpcError},
-    method::{Answer, Method, Registry},
+    method::{Answer, Api, Method, Registry},
     params::{Params, bounded_array},
 };
 
@@ -26,18 +26,23 @@ pub const ANSWER_MAX: usize = 64 << 20;
 /// Runs the request or batch in `body` and returns the answer, or `None` when nothing is to be answered: a
 /// notification, or a batch of nothing else.
 pub fn answer(registry: &Registry, body: &[u8]) -> Option<Vec<u8>> {
+    answer_with(registry, registry.api(), body)
+}
+
+/// As [`answer`], for a connection whose handlers work on `api`.
+pub(super) fn answer_with(registry: &Registry, api: &Api, body: &[u8]) -> Option<Vec<u8>> {
     let mut answer = Answer::new(ANSWER_MAX);
     match first_byte(body) {
-        Some(b'[') => answer_batch(registry, body, &mut answer),
+        Some(b'[') => answer_batch(registry, api, body, &mut answer),
         _ => match Request::parse(body) {
-            Ok(request) => answer_request(registry, request, &mut answer),
+            Ok(request) => answer_request(registry, api, request, &mut answer),
             Err(error) => write_error(&mut answer, NULL_ID, &error),
         },
     }
     (!answer.bytes.is_empty()).then_some(answer.bytes)
 }
 
-fn answer_batch(registry: &Registry, body: &[u8], answer: &mut Answer) {
+fn answer_batch(registry: &Registry, api: &Api, body: &[u8], answer: &mut Answer) {
     let batch = match std::str::from_utf8(body).ok().and_then(|text| bounded_array(text, BATCH_MAX)) {
         Some(batch) if batch.total == 0 => Err(RpcError::invalid_request("the batch is empty")),
         Some(batch) if batch.total > BATCH_MAX => Err(RpcError::invalid_request(format!(
@@ -56,7 +61,7 @@ fn answer_batch(registry: &Registry, body: &[u8], answer: &mut Answer) {
         answer.bytes.push(if before == 0 { b'[' } else { b',' });
         let start = answer.bytes.len();
         match Request::parse(item.get().as_bytes()) {
-            Ok(request) => answer_request(registry, request, answer),
+            Ok(request) => answer_request(registry, api, request, answer),
             Err(error) => write_error(answer, NULL_ID, &error),
         }
         if answer.bytes.len() == start {
@@ -69,14 +74,14 @@ fn answer_batch(registry: &Registry, body: &[u8], answer: &mut Answer) {
 }
 
 /// Runs one request and appends its answer, which is nothing for a notification.
-fn answer_request(registry: &Registry, request: Request<'_>, answer: &mut Answer) {
+fn answer_request(registry: &Registry, api: &Api, request: Request<'_>, answer: &mut Answer) {
     let start = answer.bytes.len();
     let id = match request.id() {
         Ok(id) => id,
         Err(error) => return write_error(answer, NULL_ID, &error),
     };
     write_head(answer, id.unwrap_or(NULL_ID), "result");
-    let outcome = request.check().and_then(|name| run(registry, &name, request.params, answer));
+    let outcome = request.check().and_then(|name| run(registry, api, &name, request.params, answer));
     match outcome {
         Ok(()) => answer.bytes.push(b'}'),
         Err(error) => {
@@ -95,13 +100,14 @@ fn answer_request(registry: &Registry, request: Request<'_>, answer: &mut Answer
 /// Runs a method; its result follows what `answer` holds.
 fn run(
     registry: &Registry,
+    api: &Api,
     name: &str,
     params: Option<&RawValue>,
     answer: &mut Answer,
 ) -> Result<(), RpcError> {
     let method = registry.find(name).ok_or_else(|| RpcError::method_not_found(name))?;
     let params = Params::parse(method, params)?;
-    let handle = || catch_unwind(AssertUnwindSafe(|| (method.handler)(registry.api(), params, answer)));
+    let handle = || catch_unwind(AssertUnwindSafe(|| (method.handler)(api, params, answer)));
     registry.workers().run(handle).unwrap_or_else(|panic| Err(panicked(method, &*panic)))
 }
 

@@ -40,7 +40,7 @@ pub struct RpcError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ErrorData {
-    /// Output of a call that reverted, a plain hex string on the wire.
+    /// Output of a call that reverted, or the hash of a transaction that waits: a plain hex string on the wire.
     Output(Bytes),
     /// Why a call failed whose output does not say it. Message and output are in it, too, as hardhat has them: clients
     /// look for them there.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use serde::Serialize;
 
-use super::{error::RpcError, params::Params, workers::Workers};
+use super::{error::RpcError, params::Params, subscriptions::Subscriptions, workers::Workers};
 use crate::chain::Chain;
 
 /// What handlers work on.
@@ -12,6 +12,8 @@ use crate::chain::Chain;
 pub struct Api {
     /// The chain.
     pub chain: Arc<Chain>,
+    /// The subscriptions of the connection that asks, if it can have any.
+    pub subscriptions: Option<Arc<Subscriptions>>,
 }
 
 /// A JSON-RPC method: one row of a table that [`methods!`](crate::methods) makes.
@@ -112,10 +114,17 @@ impl Registry {
                 assert!(earlier.is_none(), "two rows of the method tables claim {name}");
             }
         }
-        Self { api: Api { chain }, by_name, workers: Workers::default() }
+        Self { api: Api { chain, subscriptions: None }, by_name, workers: Workers::default() }
     }
 
-    /// Returns what handlers work on.
+    /// Returns what the handlers of a connection work on that can have subscriptions.
+    pub(super) fn connect(&self) -> (Api, Arc<Subscriptions>) {
+        let chain = self.api.chain.clone();
+        let subscriptions = Arc::new(Subscriptions::new(chain.clone()));
+        (Api { chain, subscriptions: Some(subscriptions.clone()) }, subscriptions)
+    }
+
+    /// Returns what handlers work on, on connections without subscriptions.
     pub fn api(&self) -> &Api {
         &self.api
     }

@@ -17,6 +17,7 @@ mod params;
 pub mod server;
 mod shapes;
 mod socket;
+mod subscriptions;
 mod websocket;
 mod workers;
 
@@ -25,3 +26,4 @@ pub use error::RpcError;
 pub use method::{Answer, Api, Handler, Method, Parameter, Registry};
 pub use params::{BlockAt, FromParam, Params};
 pub use server::{Server, ServerOptions};
+pub use subscriptions::{SUBSCRIPTIONS_MAX, Subscriptions};

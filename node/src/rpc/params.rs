@@ -160,6 +160,7 @@ from_param_by_serde! {
               {\"blockHash\": …} or {\"blockNumber\": …}";
     Filter: "a log filter object (fromBlock, toBlock or blockHash; address; topics)";
     StateOverride: "state overrides, an object of accounts (balance, nonce, code, state, stateDiff)";
+    SubscriptionKind: "\"newHeads\", \"logs\" or \"newPendingTransactions\"";
     TraceOptions: "trace options, an object (tracer, stateOverrides, blockOverrides)";
     Vec<f64>: "an array of percentiles from 0 to 100";
 }
@@ -228,6 +229,84 @@ impl FromParam for u64 {
     const EXPECTED: &'static str = "a quantity in hex that fits 64 bits";
     fn from_param(raw: &RawValue) -> Result<Self, String> {
         U256::from_param(raw)?.try_into().map_err(|_| "it is larger than 8 bytes".into())
+    }
+}
+
+/// The id of a filter or a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WatchId(pub(super) u64);
+
+impl FromParam for WatchId {
+    const EXPECTED: &'static str = "the id of a filter or a subscription";
+    /// Reads a quantity; one beyond 64 bits, as other nodes give, was never an id here.
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        Ok(Self(U256::from_param(raw)?.saturating_to()))
+    }
+}
+
+/// What a subscription sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum SubscriptionKind {
+    NewHeads,
+    Logs,
+    NewPendingTransactions,
+}
+
+impl SubscriptionKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NewHeads => "newHeads",
+            Self::Logs => "logs",
+            Self::NewPendingTransactions => "newPendingTransactions",
+        }
+    }
+}
+
+/// Which logs, or whether transactions are sent in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SubscriptionOptions {
+    Logs(Box<Filter>),
+    Full(bool),
+}
+
+impl FromParam for SubscriptionOptions {
+    const EXPECTED: &'static str = "a log filter object, or true or false for transactions in full";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        match raw.get() {
+            "true" => Ok(Self::Full(true)),
+            "false" => Ok(Self::Full(false)),
+            _ => Filter::from_param(raw).map(|filter| Self::Logs(Box::new(filter))),
+        }
+    }
+}
+
+/// How `evm_mine` mines: a timestamp, or an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct MineOptions {
+    /// The timestamp of the first block.
+    pub(super) timestamp: Option<u64>,
+    /// How many blocks.
+    pub(super) blocks: Option<u64>,
+}
+
+impl FromParam for MineOptions {
+    const EXPECTED: &'static str = "a timestamp, or {\"timestamp\": …, \"blocks\": …}";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Options<'a> {
+            #[serde(borrow)]
+            timestamp: Option<&'a RawValue>,
+            #[serde(borrow)]
+            blocks: Option<&'a RawValue>,
+        }
+        if !raw.get().starts_with('{') {
+            return Ok(Self { timestamp: Some(u64::from_param(raw)?), blocks: None });
+        }
+        let Options { timestamp, blocks } = deserialize(raw)?;
+        let read = |raw: Option<&RawValue>| raw.map(u64::from_param).transpose();
+        Ok(Self { timestamp: read(timestamp)?, blocks: read(blocks)? })
     }
 }
 

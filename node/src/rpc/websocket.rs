@@ -1,7 +1,8 @@
 //! JSON-RPC over WebSocket: each message a request or a batch, answered in the order they came.
 //!
 //! The loop reads the next message only after the answer to the last is sent. So a client that pipelines sees its
-//! transactions run in its order, and one that never reads holds one answer, not a queue of them.
+//! transactions run in its order, and one that never reads holds one answer, not a queue of them. What subscriptions
+//! have to say is sent between two messages: the answer to a request comes before what the request caused.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,10 @@ use hyper::{
     upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::{
+    sync::watch,
+    time::{error::Elapsed, timeout},
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -25,6 +29,7 @@ use tokio_tungstenite::{
 
 use super::{
     envelope,
+    method::Api,
     server::{BODY_MAX, Permit, Shared, WRITE_TIMEOUT, empty, stopped, text},
 };
 
@@ -76,16 +81,31 @@ async fn serve(connection: Upgraded, shared: &Shared) {
     let mut socket =
         WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(config)).await;
     let mut stopping = shared.stopping.clone();
-    let mut is_asked = false;
+    let (api, subscriptions) = shared.registry.connect();
+    let mut activity = api.chain.activity();
+    let (mut is_asked, mut is_more) = (false, false);
     let close = loop {
         let received = tokio::select! {
             received = timeout(SILENCE_MAX, socket.next()) => received,
+            () = news(&mut activity, is_more), if !subscriptions.is_empty() => {
+                let news = shared.registry.workers().run(|| subscriptions.notifications());
+                let Ok((messages, rest)) = news.inspect_err(|error| {
+                    tracing::error!(target: "lathe::rpc", "subscriptions: {error}");
+                }) else {
+                    break Some((CloseCode::Error, "the node cannot read its chain"));
+                };
+                is_more = rest;
+                if !send_all(&mut socket, messages).await {
+                    break None;
+                }
+                continue;
+            }
             () = stopped(&mut stopping) => break Some((CloseCode::Away, "the node stops")),
         };
         let answer = match received {
             Ok(Some(Ok(message))) => {
                 is_asked = false;
-                answer(shared, message)
+                answer(shared, &api, message)
             }
             Ok(Some(Err(Error::Capacity(_)))) => break Some((CloseCode::Size, "message too large")),
             Ok(Some(Err(_)) | None) => break None,
@@ -108,16 +128,34 @@ async fn serve(connection: Upgraded, shared: &Shared) {
 }
 
 /// Returns the answer to a message; control messages are tungstenite's to answer.
-fn answer(shared: &Shared, message: Message) -> Option<Message> {
+fn answer(shared: &Shared, api: &Api, message: Message) -> Option<Message> {
     let body = match &message {
         Message::Text(text) => text.as_bytes(),
         Message::Binary(bytes) => bytes,
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
     };
-    let json = envelope::answer(&shared.registry, body)?;
+    let json = envelope::answer_with(&shared.registry, api, body)?;
     let json =
         String::from_utf8(json).expect("JSON is UTF-8: serde_json wrote it, and ids come from valid text");
     Some(Message::Text(json.into()))
+}
+
+/// Returns when there may be something new to send: at once, if the last look did not reach the end.
+async fn news(activity: &mut watch::Receiver<u64>, is_more: bool) {
+    // The chain outlives its connections, so the counter's sender is there.
+    if !is_more && activity.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Sends messages one by one; false when the client is gone or does not read.
+async fn send_all(socket: &mut Socket, messages: Vec<String>) -> bool {
+    for message in messages {
+        if !send(socket, Message::Text(message.into())).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// Sends a message; false when the client is gone or does not read.

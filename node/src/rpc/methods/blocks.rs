@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes, U64};
-use alloy_rpc_types_eth::{Block as RpcBlock, Transaction, TransactionReceipt};
+use alloy_rpc_types_eth::{Block as RpcBlock, Header, Transaction, TransactionReceipt};
 
 use crate::{
     chain::Block,
@@ -21,6 +21,10 @@ methods! {
     "eth_getBlockByNumber", block(block: BlockId, full: Option<bool>);
     /// Returns a block by hash, its transactions in full or by hash; null if there is none.
     "eth_getBlockByHash", block_by_hash(hash: B256, full: Option<bool>);
+    /// Returns the header of a block by number or tag; null if there is none.
+    "eth_getHeaderByNumber" | "erigon_getHeaderByNumber", header(block: BlockId);
+    /// Returns the header of a block by hash; null if there is none.
+    "eth_getHeaderByHash", header_by_hash(hash: B256);
     /// Returns the receipts of a block; null if there is none.
     "eth_getBlockReceipts", receipts(block: BlockId);
     /// Returns how many transactions a block holds; null if there is none.
@@ -55,6 +59,14 @@ fn block(api: &Api, id: BlockId, full: Option<bool>) -> Result<Option<RpcBlock>>
 
 fn block_by_hash(api: &Api, hash: B256, full: Option<bool>) -> Result<Option<RpcBlock>> {
     block(api, hash.into(), full)
+}
+
+fn header(api: &Api, id: BlockId) -> Result<Option<Header>> {
+    Ok(find(api, id)?.map(|block| shapes::block(&block, false).header))
+}
+
+fn header_by_hash(api: &Api, hash: B256) -> Result<Option<Header>> {
+    header(api, hash.into())
 }
 
 fn receipts(api: &Api, id: BlockId) -> Result<Option<Vec<TransactionReceipt>>> {

@@ -1,49 +1,65 @@
 //! Methods that only a devnet has: mining by hand, going back, and what tools ask to know that it is one.
 
-use alloy_primitives::{B256, U64, U256};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
+
+use alloy_primitives::{B256, U64, U256, keccak256};
 use serde::Serialize;
 
 use crate::{
     methods,
-    rpc::{RpcError, method::Api},
+    rpc::{RpcError, method::Api, params::MineOptions},
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
-    /// Mines one block of what waits, empty if nothing does.
-    "evm_mine", mine_one();
-    /// Mines some blocks, one if the count is left out.
-    "anvil_mine" | "hardhat_mine", mine(blocks: Option<u64>);
+    /// Mines one block of what waits, empty if nothing does; or as many as the options say, the first at their timestamp.
+    "evm_mine", mine_with(options: Option<MineOptions>);
+    /// Mines some blocks, one if the count is left out, with an interval in seconds between them.
+    "anvil_mine" | "hardhat_mine", mine(blocks: Option<u64>, interval: Option<u64>);
     /// Marks the latest block and returns the mark, for `evm_revert`.
     "evm_snapshot" | "anvil_snapshot", snapshot();
     /// Goes back to a marked block; false if there is no such mark. The mark and all later ones are used up.
     "evm_revert" | "anvil_revert", restore(snapshot: U256);
     /// Takes back the last blocks, one if the count is left out.
     "anvil_rollback", rollback(blocks: Option<u64>);
-    /// Returns how many transactions wait: executable, and queued behind a gap in nonces.
-    "txpool_status", pool_status();
     /// Returns the node's latest block, rules and fees.
     "anvil_nodeInfo", node_info();
+    /// Returns the node's name and version, chain and latest block.
+    "anvil_metadata" | "hardhat_metadata", metadata();
 }
 
 /// Blocks that one request mines: about as many as take a minute.
 const MINE_MAX: u64 = 100_000;
 
-fn mine_one(api: &Api) -> Result<&'static str> {
-    api.chain.mine()?;
+fn mine_with(api: &Api, options: Option<MineOptions>) -> Result<&'static str> {
+    let MineOptions { timestamp, blocks } = options.unwrap_or_default();
+    if let Some(timestamp) = timestamp {
+        api.chain.set_next_timestamp(timestamp)?;
+    }
+    mine_blocks(api, "evm_mine", blocks.unwrap_or(1), None)?;
     Ok("0x0")
 }
 
-fn mine(api: &Api, blocks: Option<u64>) -> Result<()> {
-    let blocks = blocks.unwrap_or(1);
+fn mine(api: &Api, blocks: Option<u64>, interval: Option<u64>) -> Result<()> {
+    mine_blocks(api, "anvil_mine", blocks.unwrap_or(1), interval)
+}
+
+fn mine_blocks(api: &Api, method: &str, blocks: u64, interval: Option<u64>) -> Result<()> {
     if blocks > MINE_MAX {
         return Err(RpcError::invalid_params(format!(
-            "anvil_mine: parameter 1 (blocks): {blocks} blocks are more than the limit of {MINE_MAX}"
+            "{method}: parameter 1 (blocks): {blocks} blocks are more than the limit of {MINE_MAX}"
         )));
     }
+    let mut last = None;
     for _ in 0..blocks {
-        api.chain.mine()?;
+        if let (Some(last), Some(interval)) = (last, interval) {
+            api.chain.set_next_timestamp(interval.saturating_add(last))?;
+        }
+        last = Some(api.chain.mine()?.header.timestamp);
     }
     Ok(())
 }
@@ -59,17 +75,6 @@ fn restore(api: &Api, snapshot: U256) -> Result<bool> {
 
 fn rollback(api: &Api, blocks: Option<u64>) -> Result<()> {
     Ok(api.chain.rollback(blocks.unwrap_or(1))?)
-}
-
-#[derive(Serialize)]
-struct PoolStatus {
-    pending: U64,
-    queued: U64,
-}
-
-fn pool_status(api: &Api) -> Result<PoolStatus> {
-    let (pending, queued) = api.chain.pool_status()?;
-    Ok(PoolStatus { pending: U64::from(pending), queued: U64::from(queued) })
 }
 
 /// The answer to `anvil_nodeInfo`, in anvil's shape.
@@ -118,5 +123,33 @@ fn node_info(api: &Api) -> Result<NodeInfo> {
             gas_price: super::fees::gas_price(api)?,
         },
         fork_config: ForkConfig::default(),
+    })
+}
+
+/// The answer to `hardhat_metadata`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    client_version: &'static str,
+    chain_id: u64,
+    instance_id: B256,
+    latest_block_number: u64,
+    latest_block_hash: B256,
+}
+
+/// Differs from one start of the node to the next, which tells tools that what they remember is gone.
+static INSTANCE: LazyLock<B256> = LazyLock::new(|| {
+    let random = RandomState::new();
+    keccak256([random.hash_one(0).to_be_bytes(), random.hash_one(1).to_be_bytes()].concat())
+});
+
+fn metadata(api: &Api) -> Result<Metadata> {
+    let head = api.chain.head();
+    Ok(Metadata {
+        client_version: super::node::CLIENT_VERSION,
+        chain_id: api.chain.spec().chain_id,
+        instance_id: *INSTANCE,
+        latest_block_number: head.header.number,
+        latest_block_hash: head.hash,
     })
 }

@@ -2,12 +2,17 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod cheats;
 pub mod debug;
 pub mod devnet;
 pub mod fees;
+pub mod filters;
 pub mod node;
+pub mod raw;
 pub mod state;
+pub mod subscribe;
 pub mod transactions;
+pub mod txpool;
 
 use super::method::Method;
 
@@ -20,6 +25,11 @@ pub const ALL: &[&[Method]] = &[
     calls::METHODS,
     debug::METHODS,
     fees::METHODS,
+    filters::METHODS,
+    subscribe::METHODS,
+    raw::METHODS,
+    txpool::METHODS,
+    cheats::METHODS,
     devnet::METHODS,
 ];
 
