@@ -207,6 +207,19 @@ fn a_filled_transaction_lacks_nothing_but_its_signature() {
 }
 
 #[test]
+fn messages_are_signed_with_the_keys_of_the_node() {
+    let node = Node::new();
+    let signed = node.result("personal_sign", json!(["0x68656c6c6f", ALICE]));
+    assert_eq!(node.result("eth_sign", json!([ALICE, "0x68656c6c6f"])), signed);
+    let bytes: alloy_primitives::Bytes = serde_json::from_value(signed).expect("bytes");
+    let signature = alloy_primitives::Signature::try_from(&bytes[..]).expect("a signature");
+    let signer = signature.recover_address_from_msg("hello").expect("a signer");
+    assert_eq!(json!(signer), ALICE);
+    assert!(matches!(bytes.last(), Some(27 | 28)));
+    assert!(node.error("eth_sign", json!([NOBODY, "0x00"])).contains("unknown account"));
+}
+
+#[test]
 fn raw_encodings_hash_to_what_they_should() {
     let node = Node::new();
     let hash = node.send(json!({"to": BOB}));

@@ -115,6 +115,16 @@ impl Chain {
         self.submit(&tx.encoded_2718())
     }
 
+    /// Signs data as a message (EIP-191) with a key of the node: r, s and 27 or 28.
+    pub fn sign_message(&self, address: Address, data: &[u8]) -> Result<Bytes, SubmitError> {
+        let mut signers = self.dev_signers().iter();
+        let signer = signers.find(|signer| signer.address() == address);
+        let signer = signer.ok_or(ChainError::UnknownAccount(address))?;
+        let signature =
+            signer.sign_message_sync(data).map_err(|error| SubmitError::Sender(error.to_string()))?;
+        Ok(Bytes::from(signature.as_bytes()))
+    }
+
     /// Fills what the request leaves out, for whoever signs it.
     pub fn fill_transaction(&self, request: TransactionRequest) -> Result<FilledTransaction, SubmitError> {
         let from = request.from.unwrap_or_default();

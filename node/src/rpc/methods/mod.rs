@@ -9,6 +9,7 @@ pub mod fees;
 pub mod filters;
 pub mod node;
 pub mod raw;
+pub mod sign;
 pub mod state;
 pub mod subscribe;
 pub mod transactions;
@@ -27,6 +28,7 @@ pub const ALL: &[&[Method]] = &[
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
+    sign::METHODS,
     raw::METHODS,
     txpool::METHODS,
     cheats::METHODS,
