@@ -102,7 +102,7 @@ impl ChainSpec {
             balance,
             ..Default::default()
         });
-        let mut accounts = predeploys::accounts();
+        let mut accounts = predeploys::accounts(self.interfaces);
         // Of two with one address the later counts.
         accounts.extend(funded.chain(self.accounts.iter().cloned()));
         predeploys::activate(&mut accounts);

@@ -318,13 +318,14 @@ impl CodeCache {
     pub(super) fn bytecode<E>(
         &self,
         hash: B256,
-        load: impl FnOnce() -> Result<Bytecode, E>,
-    ) -> Result<Bytecode, E> {
+        load: impl FnOnce() -> Result<Option<Bytecode>, E>,
+    ) -> Result<Option<Bytecode>, E> {
         if let Some(code) = self.bytecode.lock().get(&hash) {
-            return Ok(code.clone());
+            return Ok(Some(code.clone()));
         }
-        let code = load()?;
+        // That there is none is true of one state only.
+        let Some(code) = load()? else { return Ok(None) };
         self.bytecode.lock().put(hash, code.clone());
-        Ok(code)
+        Ok(Some(code))
     }
 }

@@ -66,7 +66,10 @@ impl DatabaseRef for World {
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, WorldError> {
-        self.code.bytecode(code_hash, || Ok(to_bytecode(self.view.code(code_hash)?.unwrap_or_default())))
+        let code = self
+            .code
+            .bytecode(code_hash, || Ok::<_, WorldError>(self.view.code(code_hash)?.map(to_bytecode)));
+        Ok(code?.unwrap_or_default())
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, WorldError> {

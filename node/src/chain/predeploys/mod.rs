@@ -13,7 +13,7 @@ use alloy_primitives::{Address, Bytes, U256, address, hex, keccak256};
 use lathe_state::GenesisAccount;
 
 use crate::runtime::{
-    ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION,
+    ARB_WASM, ARB_WASM_CACHE, Interfaces, STYLUS_VERSION,
     code::{CodeKind, STORED_PREFIX},
 };
 
@@ -34,18 +34,20 @@ const STYLUS_DEPLOYER_MODULE: &[u8] = include_bytes!("stylus_deployer.wasm");
 /// Code of a precompiled contract: callers see that there is some, nothing ever runs it (the EVM's INVALID).
 const PRECOMPILED_CODE: [u8; 1] = [0xFE];
 
-/// Returns the contracts that a devnet begins with.
-pub(super) fn accounts() -> Vec<GenesisAccount> {
+/// Returns the contracts that a chain begins with that runs contracts of these kinds.
+pub(super) fn accounts(interfaces: Interfaces) -> Vec<GenesisAccount> {
     let deployer = [&STORED_PREFIX, STYLUS_DEPLOYER_MODULE].concat();
     [
-        (CREATE2_FACTORY, Bytes::from_static(&CREATE2_FACTORY_CODE)),
-        (MULTICALL3, Bytes::from_static(MULTICALL3_CODE)),
-        (STYLUS_DEPLOYER, deployer.into()),
-        (ARB_WASM, Bytes::from_static(&PRECOMPILED_CODE)),
-        (ARB_WASM_CACHE, Bytes::from_static(&PRECOMPILED_CODE)),
+        (interfaces.evm, CREATE2_FACTORY, Bytes::from_static(&CREATE2_FACTORY_CODE)),
+        (interfaces.evm, MULTICALL3, Bytes::from_static(MULTICALL3_CODE)),
+        (interfaces.vm_hooks, STYLUS_DEPLOYER, deployer.into()),
+        (interfaces.vm_hooks, ARB_WASM, Bytes::from_static(&PRECOMPILED_CODE)),
+        (interfaces.vm_hooks, ARB_WASM_CACHE, Bytes::from_static(&PRECOMPILED_CODE)),
     ]
-    .map(|(address, code)| GenesisAccount { address, nonce: 1, code, ..Default::default() })
-    .into()
+    .into_iter()
+    .filter(|(runs, ..)| *runs)
+    .map(|(_, address, code)| GenesisAccount { address, nonce: 1, code, ..Default::default() })
+    .collect()
 }
 
 /// Records the programs among `accounts` as active, as their creation would have done.
