@@ -26,6 +26,7 @@ use super::{
     method::Registry,
     socket::WriteTimeout,
     websocket,
+    workers::Workers,
 };
 
 /// Bytes of a request body or a WebSocket message: larger than any creation transaction in hex, in a batch of many.
@@ -212,6 +213,7 @@ async fn post(request: Request<Incoming>, shared: &Shared) -> Answer {
         }
         Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
     };
+    Workers::make_way().await;
     match envelope::answer(&shared.registry, &body) {
         Some(json) => {
             let mut answer = Response::new(Full::new(json.into()));

@@ -31,6 +31,7 @@ use super::{
     envelope,
     method::Api,
     server::{BODY_MAX, Permit, Shared, WRITE_TIMEOUT, empty, stopped, text},
+    workers::Workers,
 };
 
 /// How long a connection may be silent before it is asked whether it still lives, and then again before it is closed.
@@ -105,6 +106,7 @@ async fn serve(connection: Upgraded, shared: &Shared) {
         let answer = match received {
             Ok(Some(Ok(message))) => {
                 is_asked = false;
+                Workers::make_way().await;
                 answer(shared, &api, message)
             }
             Ok(Some(Err(Error::Capacity(_)))) => break Some((CloseCode::Size, "message too large")),

@@ -28,6 +28,12 @@ impl Drop for Busy<'_> {
 }
 
 impl Workers {
+    /// Lets what the thread would run next go first. No other thread can take that over: it would wait for the handler
+    /// however long that takes.
+    pub(super) async fn make_way() {
+        tokio::task::yield_now().await;
+    }
+
     /// Runs `work` so that it never holds up other connections.
     pub(super) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let threads = match Handle::try_current() {
