@@ -110,11 +110,11 @@ fn cast_talks_scale_to_the_calculator() {
     let cast = Cast(&node);
     let calculator = cast.create("calculator/calculator.wasm");
     let encode = |message: &str, user: &str, step: &str| {
-        lathe(&["encode", "text_received(str,str,str)->str", message, user, step])
+        lathe(&["encode", "--scale", "text_received(str,str,str)->str", message, user, step])
     };
     let ask = |message: &str, user: &str, step: &str| {
         let calldata = encode(message, user, step);
-        let answer = lathe(&["decode", "str", &cast.run(&["call", &calculator, &calldata])]);
+        let answer = lathe(&["decode", "--scale", "str", &cast.run(&["call", &calculator, &calldata])]);
         cast.send(&[&calculator, &calldata]);
         answer
     };
@@ -144,13 +144,19 @@ fn lathe_deploys_calls_and_sends() {
     let address = deployed["address"].as_str().expect("an address");
     let signature = "text_received(str,str,str)->str";
     let call = |message| {
-        run(Command::new(lathe_binary()).args(["call", address, signature, message, "eve", ""]).args(url))
+        run(Command::new(lathe_binary())
+            .args(["call", "--scale", address, signature, message, "eve", ""])
+            .args(url))
     };
     assert_eq!(call("(1+2)*3"), "9");
-    run(Command::new(lathe_binary()).args(["send", address, signature, "6*7", "eve", ""]).args(url));
+    run(Command::new(lathe_binary())
+        .args(["send", "--scale", address, signature, "6*7", "eve", ""])
+        .args(url));
     assert_eq!(call("+0"), "42");
     let error = run_failing(
-        Command::new(lathe_binary()).args(["call", address, signature, "1/0", "eve", ""]).args(url),
+        Command::new(lathe_binary())
+            .args(["call", "--scale", address, signature, "1/0", "eve", ""])
+            .args(url),
     );
     assert!(error.contains("column"), "{error}");
 }

@@ -165,7 +165,8 @@ fn scale_selector(name: &str) -> [u8; 4] {
 }
 
 fn solidity_type(text: &str) -> Result<DynSolType, String> {
-    DynSolType::parse(text.trim()).map_err(|error| format!("type {text:?}: {error}"))
+    DynSolType::parse(text.trim())
+        .map_err(|error| format!("type {text:?}: {error} (types of SCALE messages need --scale)"))
 }
 
 fn value_of(value: DynSolValue) -> Value {
