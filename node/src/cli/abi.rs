@@ -5,6 +5,8 @@ use std::str::FromStr;
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::keccak256;
 
+use crate::sandbox::matching;
+
 use super::{
     error::CliError,
     scale::{self, Type},
@@ -183,22 +185,6 @@ fn value_of(value: DynSolValue) -> Value {
         DynSolValue::Array(values) | DynSolValue::FixedArray(values) => Value::List(all(values)),
         DynSolValue::Tuple(values) => Value::Tuple(all(values)),
     }
-}
-
-/// Returns where the parenthesis at the start of `text` closes.
-fn matching(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    for (index, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(index);
-        }
-    }
-    None
 }
 
 /// Splits a list of types at the commas that are in no bracket.

@@ -157,7 +157,7 @@ fn list(types: &DynSolType) -> String {
 }
 
 /// Returns where the parenthesis at the start of `text` closes.
-fn matching(text: &str) -> Option<usize> {
+pub(crate) fn matching(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (index, c) in text.char_indices() {
         match c {

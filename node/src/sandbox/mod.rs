@@ -77,6 +77,7 @@ use crate::{
 
 pub use error::{Error, ErrorKind};
 pub use expect::Expect;
+pub(crate) use message::matching;
 pub use message::{Message, Raw, Scale, Solidity, SolidityError, scale, solidity};
 pub use outcome::Done;
 
