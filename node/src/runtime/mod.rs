@@ -12,6 +12,7 @@ mod evm;
 mod execute;
 mod failure;
 mod gas;
+mod gas_reading;
 mod guest;
 mod ledger;
 mod precompiles;
