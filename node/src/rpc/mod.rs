@@ -14,6 +14,7 @@ pub mod error;
 mod method;
 pub mod methods;
 mod params;
+mod request;
 pub mod server;
 mod shapes;
 mod socket;
