@@ -41,7 +41,7 @@ use super::{
     precompiles::Precompiles,
     program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
-    protocol::Fork,
+    protocol::{Fork, Protocol},
     trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
@@ -212,6 +212,11 @@ impl<DB: Database> WasmEvm<DB> {
         let mut notes = mem::take(&mut self.notes);
         notes.gas_was_read |= self.inner.ctx.chain.was_read;
         Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
+    }
+
+    /// Returns what the chain decides about transactions.
+    pub(super) fn protocol(&self) -> &Protocol {
+        self.code.protocol()
     }
 
     /// Returns the context.
@@ -767,7 +772,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
 
     fn frame_return_result(
         &mut self,
-        result: FrameResult,
+        mut result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
         if let Some(recorder) = &mut self.recorder {
             recorder.end_frame();
@@ -779,7 +784,12 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             self.inner.frame_stack.pop();
         }
         self.notes.take(ended, result.interpreter_result().result);
-        let Some(parent) = self.inner.frame_stack.index() else { return Ok(Some(result)) };
+        let Some(parent) = self.inner.frame_stack.index() else {
+            // A stipend that nobody paid for (`Prices::has_stipend`) is nothing that the sender gets back.
+            let gas = result.gas_mut();
+            gas.set_remaining(gas.remaining().min(gas.limit()));
+            return Ok(Some(result));
+        };
         self.forget_from(parent + 1);
         let status = child_status(&result);
         self.note_caller(parent, ended);
