@@ -203,7 +203,7 @@ impl Chain {
         limit: &Arc<TimeLimit>,
     ) -> Result<Executed, CallError> {
         let (view, context) = self.call_context(at, block_overrides)?;
-        Ok(self.runtime.call(view, &context, request, overrides, limit)?)
+        Ok(self.runtime.call_within(view, &context, request, overrides, limit)?)
     }
 
     /// Runs a call with the list of the accounts and slots that it reads; returns the list, the gas that the call then

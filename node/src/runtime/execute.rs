@@ -153,8 +153,21 @@ impl Runtime {
         BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
     }
 
-    /// Runs a call on top of a state, without keeping anything, for as long as it may take.
+    /// Runs a call on top of a state, without keeping anything.
     pub fn call(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<Executed, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
+    /// Does what [`Runtime::call`] does for as long as it may take.
+    pub fn call_within(
         &self,
         view: Arc<View>,
         block: &BlockContext,
