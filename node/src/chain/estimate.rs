@@ -13,7 +13,7 @@ use crate::runtime::{ExecuteError, Request, Status};
 
 use super::{
     CallError, Chain,
-    call::{account_overrides, succeeded},
+    call::{account_overrides, exceeds_allowance, succeeded},
 };
 
 /// What every transaction costs before it does anything: no limit below it is valid.
@@ -62,9 +62,11 @@ impl Chain {
             request.gas = request.gas.min(affordable.saturating_to());
         }
         let (view, context) = self.call_context(at, None)?;
-        let run = |request: &Request| self.runtime.call(view.clone(), &context, request, &overrides);
+        let limit = self.time_limit();
+        let run =
+            |request: &Request| self.runtime.call_within(view.clone(), &context, request, &overrides, &limit);
         let most = request.gas;
-        let first = succeeded(run(&request)?)?;
+        let first = succeeded(run(&request)?).map_err(|error| exceeds_allowance(error, most))?;
         let needed = first.gas_needed;
         let reads_gas = first.gas_was_read || first.ran_out_of_gas;
         let mut succeeds = |gas: u64| {
