@@ -15,7 +15,7 @@ use crate::{
     prepare::{Means, Prepared, Records},
     reach,
     reader::Reader,
-    record::{BodyTx, Head, Header, Receipt, TxPosition},
+    record::{BlockChanges, BodyTx, Head, Header, Receipt, TxPosition},
     repair::Repair,
     revert::Revert,
     store::{Batch, Column, Snapshot, Store},
@@ -234,6 +234,43 @@ impl Database {
         cache.1.apply(records);
         cache.0 = block.hash;
         *head = block.head();
+        Ok(())
+    }
+
+    /// Writes blocks that leave the state as it is, one upon the other, and moves the head to the last: all of it in one batch
+    /// or, on any error, nothing.
+    pub fn commit_unchanged(&self, blocks: &[Block]) -> Result<(), StateError> {
+        let mut head = self.head.lock();
+        let (mut batch, mut last) = (Batch::new(), *head);
+        for block in blocks {
+            block.check_follows(&last)?;
+            let Header { number, state_root, .. } = block.header;
+            if state_root != head.state_root {
+                let expected = head.state_root;
+                return Err(BlockMismatch::StateRoot { number, expected, found: state_root }.into());
+            }
+            block.check_counts()?;
+            block.put_in(&mut batch);
+            batch.put(Column::Changes, number.to_be_bytes(), BlockChanges::default().to_bytes());
+            last = block.head();
+        }
+        let tail = self.tail_below(last.number, self.history);
+        if let Some(tail) = tail {
+            batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
+        }
+        reach!("before-write");
+        self.store.write(batch)?;
+        reach!("after-write");
+        if let Some(tail) = tail {
+            reach!("prune");
+            self.window.raise(tail);
+        }
+        let mut cache = self.cache.lock();
+        if cache.0 == head.hash {
+            // The records of the tries are still those of the head.
+            cache.0 = last.hash;
+        }
+        *head = last;
         Ok(())
     }
 
