@@ -11,7 +11,7 @@ use alloy_consensus::{
 };
 use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use lathe_state::{Changes, StateError, View};
+use lathe_state::{Account, Changes, StateError, View};
 use parking_lot::MutexGuard;
 
 use crate::runtime::{
@@ -19,19 +19,22 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, record::write_block,
-    spec::empty_header,
+    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, clock::TIMESTAMP_MAX,
+    record::write_block, spec::empty_header,
 };
 
 /// EIP-2718 type of blob transactions, which carry data for other chains.
 const BLOB_TX_TYPE: u8 = 3;
+
+/// Blocks without transactions that one write holds: less than a megabyte.
+const EMPTY_BLOCKS_MAX: u64 = 1_000;
 
 /// Shows that the caller is the one who writes.
 pub(super) type Writer<'a> = MutexGuard<'a, ()>;
 
 /// Whether a block without transactions may be mined.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
+pub(super) enum Empty {
     Allowed,
     Refused,
 }
@@ -40,14 +43,17 @@ impl Chain {
     /// Decodes, checks, pools and mines a signed transaction; returns its hash. When this returns, the transaction
     /// is in a written block, or waits for a lower nonce.
     pub fn submit(&self, raw: &[u8]) -> Result<B256, SubmitError> {
-        let tx = decode(raw)?;
+        self.accept(decode(raw)?)
+    }
+
+    /// Checks, pools and mines a transaction whose sender is known; returns its hash.
+    pub(super) fn accept(&self, tx: Recovered<TxEnvelope>) -> Result<B256, SubmitError> {
         let hash = *tx.tx_hash();
         let writer = self.writer.lock();
-        self.check(&tx)?;
-        self.pool.lock().insert(tx)?;
+        let account = self.check(&tx)?;
+        self.pool.lock().insert(tx, &account)?;
         self.watches.arrived(hash);
-        let is_manual = self.controls.lock().is_manual();
-        let rejected = if is_manual { Vec::new() } else { self.mine_executable(&writer)? };
+        let rejected = if self.mining().on_send { self.mine_executable(&writer)? } else { Vec::new() };
         // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
         drop(writer);
         self.settle()?;
@@ -62,6 +68,45 @@ impl Chain {
         let block = self.mine_one(&self.writer.lock(), &mut Vec::new(), Empty::Allowed)?;
         self.settle()?;
         Ok(block.expect("an empty block is allowed"))
+    }
+
+    /// Mines so many blocks, each some seconds after the one before it if that is said, and the first as the clock says.
+    pub fn mine_many(&self, blocks: u64, interval: Option<u64>) -> Result<()> {
+        let writer = self.writer.lock();
+        let mut done = 0;
+        while done < blocks {
+            if let Some(interval) = interval.filter(|_| done > 0) {
+                self.set_next_timestamp(self.head().header.timestamp.saturating_add(interval))?;
+            }
+            done += match self.mine_one(&writer, &mut Vec::new(), Empty::Refused)? {
+                Some(_) => 1,
+                None => self.mine_empty(&writer, (blocks - done).min(EMPTY_BLOCKS_MAX), interval)?,
+            };
+        }
+        drop(writer);
+        self.settle()
+    }
+
+    /// Mines so many blocks without transactions, all in one write; returns how many.
+    fn mine_empty(&self, _writer: &Writer<'_>, blocks: u64, interval: Option<u64>) -> Result<u64> {
+        let mut parent = self.head();
+        let mut sealed = Vec::new();
+        for _ in 0..blocks {
+            if let Some(interval) = interval.filter(|_| !sealed.is_empty()) {
+                let timestamp = parent.header.timestamp.saturating_add(interval).min(TIMESTAMP_MAX);
+                self.controls.lock().clock.set_next(timestamp);
+            }
+            let header = header(&parent, &self.next_block(&parent), parent.header.state_root);
+            parent = Arc::new(Block::seal(header, Vec::new(), Vec::new()));
+            self.controls.lock().mined(parent.header.timestamp);
+            sealed.push(write_block(&parent));
+        }
+        self.database.commit_unchanged(&sealed).map_err(|error| self.fail(error))?;
+        let view = Arc::new(self.database.view()?);
+        log_block(&parent);
+        *self.latest.write() = Latest { block: parent, view };
+        self.watches.announce();
+        Ok(blocks)
     }
 
     /// Mines everything that can be mined.
@@ -96,7 +141,7 @@ impl Chain {
         let pool = self.pool.lock();
         let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
         let nonces: BTreeMap<Address, u64> = pool.senders().map(nonce).collect::<Result<_>>()?;
-        Ok(pool.executable(&nonces))
+        Ok(pool.executable(&nonces, self.next_base_fee()))
     }
 
     /// Returns the transactions that wait, each with whether a block can take it.
@@ -126,7 +171,7 @@ impl Chain {
 
     /// Returns the base fee of the next block in wei.
     pub fn next_base_fee(&self) -> u64 {
-        let set = self.controls.lock().next_base_fee();
+        let set = self.controls.lock().next_base_fee;
         set.unwrap_or_else(|| next_base_fee(&self.head().header))
     }
 
@@ -136,16 +181,17 @@ impl Chain {
         let controls = self.controls.lock();
         BlockContext {
             number: parent.header.number + 1,
-            timestamp: controls.timestamp(parent.header.timestamp),
-            beneficiary: controls.beneficiary(),
+            timestamp: controls.clock.next_block(parent.header.timestamp),
+            beneficiary: controls.beneficiary,
             gas_limit,
-            base_fee: controls.next_base_fee().unwrap_or_else(|| next_base_fee(&parent.header)),
-            prevrandao: keccak256(parent.hash),
+            base_fee: controls.next_base_fee.unwrap_or_else(|| next_base_fee(&parent.header)),
+            prevrandao: controls.next_prevrandao.unwrap_or_else(|| keccak256(parent.hash)),
         }
     }
 
-    /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can.
-    fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<(), SubmitError> {
+    /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can. Returns the sender's
+    /// account.
+    fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<Account, SubmitError> {
         let view = self.latest().view;
         let reject = |reason| Err(SubmitError::Rejected(reason));
         let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
@@ -174,15 +220,21 @@ impl Chain {
                 tx.max_fee_per_gas()
             ));
         }
-        let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
-        let cost = gas_cost.saturating_add(tx.value());
+        let min_gas_price = self.min_gas_price();
+        if tx.max_fee_per_gas() < min_gas_price {
+            return reject(format!(
+                "transaction underpriced: gas price {} is below the minimum of {min_gas_price}",
+                tx.max_fee_per_gas()
+            ));
+        }
+        let cost = cost(tx);
         if cost > account.balance {
             return reject(format!(
                 "insufficient funds for gas * price + value: address {sender} have {} want {cost}",
                 account.balance
             ));
         }
-        Ok(())
+        Ok(account)
     }
 
     /// Mines blocks until no executable transaction is left. Returns those that turned out invalid, with reasons.
@@ -194,7 +246,7 @@ impl Chain {
 
     /// Mines one block of executable transactions as far as its gas limit goes, and publishes it. Returns none if
     /// it would be empty and may not be.
-    fn mine_one(
+    pub(super) fn mine_one(
         &self,
         writer: &Writer<'_>,
         rejected: &mut Vec<(B256, String)>,
@@ -209,9 +261,15 @@ impl Chain {
         let mut executor = self.runtime.block(view, &context);
         let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
         let mut gas_used = 0u64;
+        let mut passed_over = HashSet::new();
         for tx in executable {
+            // What has no room now waits for the next block, and so does what its sender sent after it.
+            if passed_over.contains(&tx.signer()) {
+                continue;
+            }
             if tx.gas_limit() > context.gas_limit - gas_used {
-                break;
+                passed_over.insert(tx.signer());
+                continue;
             }
             match executor.execute(&tx) {
                 Ok(executed) => {
@@ -234,7 +292,9 @@ impl Chain {
         if transactions.is_empty() && empty == Empty::Refused {
             return Ok(None);
         }
-        self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts).map(Some)
+        let block = self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts)?;
+        log_block(&block);
+        Ok(Some(block))
     }
 
     /// Writes and publishes a block on top of `parent`, the latest.
@@ -248,17 +308,7 @@ impl Chain {
         receipts: Vec<Receipt>,
     ) -> Result<Arc<Block>> {
         let prepared = self.database.prepare(changes)?;
-        let header = Header {
-            parent_hash: parent.hash,
-            beneficiary: context.beneficiary,
-            state_root: prepared.state_root(),
-            number: context.number,
-            gas_limit: context.gas_limit,
-            timestamp: context.timestamp,
-            mix_hash: context.prevrandao,
-            base_fee_per_gas: Some(context.base_fee),
-            ..empty_header()
-        };
+        let header = header(parent, context, prepared.state_root());
         let block = Arc::new(Block::seal(header, transactions, receipts));
         self.database.commit(prepared, write_block(&block)).map_err(|error| self.fail(error))?;
         let view = Arc::new(self.database.view()?);
@@ -272,15 +322,38 @@ impl Chain {
         drop(pool);
         self.controls.lock().mined(block.header.timestamp);
         self.watches.announce();
-        tracing::info!(
-            number = block.header.number,
-            hash = %block.hash,
-            txs = block.transactions.len(),
-            gas = block.header.gas_used,
-            "block"
-        );
         Ok(block)
     }
+}
+
+fn header(parent: &Block, context: &BlockContext, state_root: B256) -> Header {
+    Header {
+        parent_hash: parent.hash,
+        beneficiary: context.beneficiary,
+        state_root,
+        number: context.number,
+        gas_limit: context.gas_limit,
+        timestamp: context.timestamp,
+        mix_hash: context.prevrandao,
+        base_fee_per_gas: Some(context.base_fee),
+        ..empty_header()
+    }
+}
+
+pub(super) fn log_block(block: &Block) {
+    tracing::info!(
+        number = block.header.number,
+        hash = %block.hash,
+        txs = block.transactions.len(),
+        gas = block.header.gas_used,
+        "block"
+    );
+}
+
+/// Returns what a transaction costs its sender at most, in wei.
+pub(super) fn cost(tx: &TxEnvelope) -> U256 {
+    let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
+    gas_cost.saturating_add(tx.value())
 }
 
 fn next_base_fee(parent: &Header) -> u64 {

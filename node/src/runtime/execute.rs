@@ -26,6 +26,7 @@ use super::{
     program::CodeCache,
     protocol::Protocol,
     trace::{Recording, RecordingTooLong},
+    unsigned::is_unsigned,
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
@@ -234,6 +235,7 @@ pub struct BlockExecutor {
 impl BlockExecutor {
     /// Runs a transaction. An error leaves the block as it was.
     pub fn execute(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
+        self.judge_sender(tx);
         self.transact(tx_env(tx))
     }
 
@@ -241,6 +243,11 @@ impl BlockExecutor {
     pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
         let chain_id = self.evm.ctx().cfg().chain_id;
         self.transact(request_env(request, chain_id))
+    }
+
+    /// Lets senders have code (EIP-3607) whose transactions nobody signed.
+    fn judge_sender(&mut self, tx: &Recovered<TxEnvelope>) {
+        self.evm.ctx().cfg.disable_eip3607 = is_unsigned(tx);
     }
 
     fn transact(&mut self, tx: TxEnv) -> Result<Executed, ExecuteError> {
@@ -253,6 +260,7 @@ impl BlockExecutor {
 
     /// Records a transaction, whose effects are not kept.
     pub fn trace(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Recording, ExecuteError> {
+        self.judge_sender(tx);
         let recording = self.evm.trace(tx_env(tx));
         self.evm.ctx().journal_mut().finalize();
         Ok(recording.map_err(|error| execute_error(error.map_db_err(world_error)))??)

@@ -20,6 +20,7 @@ mod program_state;
 mod protocol;
 mod session;
 pub mod trace;
+pub mod unsigned;
 mod vm_hooks;
 mod world;
 

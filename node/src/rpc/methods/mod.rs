@@ -7,6 +7,8 @@ pub mod debug;
 pub mod devnet;
 pub mod fees;
 pub mod filters;
+pub mod impersonate;
+pub mod mining;
 pub mod node;
 pub mod raw;
 pub mod sign;
@@ -32,6 +34,8 @@ pub const ALL: &[&[Method]] = &[
     raw::METHODS,
     txpool::METHODS,
     cheats::METHODS,
+    impersonate::METHODS,
+    mining::METHODS,
     devnet::METHODS,
 ];
 
