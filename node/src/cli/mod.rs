@@ -7,6 +7,8 @@ mod abi;
 mod amount;
 mod chain_file;
 mod client;
+mod completions;
+mod config;
 mod contract;
 mod db;
 mod deploy;
@@ -23,7 +25,9 @@ mod statetest;
 mod upload;
 mod value;
 
-use clap::{Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use envelope::{Creation, CreationError};
 pub use error::CliError;
@@ -32,6 +36,9 @@ pub use error::CliError;
 #[derive(Debug, Parser)]
 #[command(name = "lathe", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// Take what flags do not say from this file; by default from lathe.toml, if it is there
+    #[arg(long, global = true, env = "LATHE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,7 +46,7 @@ pub struct Cli {
 /// What to do; each command's help is the documentation of its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Node(node::NodeCommand),
+    Node(Box<node::NodeCommand>),
     Deploy(deploy::DeployCommand),
     Call(contract::CallCommand),
     Send(contract::SendCommand),
@@ -59,9 +66,17 @@ enum Command {
     /// Look after a data directory
     #[command(subcommand)]
     Db(db::DbCommand),
+    Completions(completions::CompletionsCommand),
 }
 
 impl Cli {
+    /// Reads the command line, the environment and `lathe.toml`. Ends the process where it should print help or is wrong.
+    pub fn load() -> Result<Self, CliError> {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let matches = config::apply(Self::command(), &arguments)?.get_matches_from(arguments);
+        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+    }
+
     /// Runs the command. Fails with what to tell the user.
     pub fn run(self) -> Result<(), CliError> {
         match self.command {
@@ -77,6 +92,7 @@ impl Cli {
             Command::Chain(command) => command.run(),
             Command::StateTest(command) => command.run(),
             Command::Db(command) => command.run(),
+            Command::Completions(command) => command.run(),
         }
     }
 }
