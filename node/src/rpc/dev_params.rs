@@ -5,9 +5,12 @@ use std::{sync::Arc, time::Duration};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
-use super::params::{FromParam, bounded_array};
+use super::{
+    openrpc::Schema,
+    params::{FromParam, bounded_array},
+};
 use crate::chain::{Chain, SubmitError};
 
 /// Seconds, perhaps with a fraction.
@@ -22,6 +25,12 @@ impl FromParam for Seconds {
             Err(_) => Duration::from_secs(u64::from_param(raw)?),
         };
         Ok(Self(seconds))
+    }
+}
+
+impl Schema for Seconds {
+    fn schema() -> Value {
+        json!({"oneOf": [f64::schema(), u64::schema()]})
     }
 }
 
@@ -42,6 +51,12 @@ impl FromParam for ResetOptions {
             None | Some("null" | "{}") => Ok(Self),
             Some(_) => Err("this node forks no other chain".into()),
         }
+    }
+}
+
+impl Schema for ResetOptions {
+    fn schema() -> Value {
+        json!({"type": "object"})
     }
 }
 
@@ -66,6 +81,13 @@ impl ReorgTx {
             ReorgTxData::Signed(raw) => chain.submit(&raw),
             ReorgTxData::Request(request) => chain.send(*request),
         }
+    }
+}
+
+impl Schema for ReorgTx {
+    fn schema() -> Value {
+        let transaction = json!({"oneOf": [Bytes::schema(), TransactionRequest::schema()]});
+        json!({"type": "array", "items": {"oneOf": [transaction, u64::schema()]}, "minItems": 2, "maxItems": 2})
     }
 }
 

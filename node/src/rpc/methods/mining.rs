@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use alloy_rpc_types_eth::Block as RpcBlock;
-use serde_json::Number;
+use serde::Serialize;
+use serde_json::{Number, Value};
 
 use crate::{
     chain::{ChainError, Mining},
     methods,
     rpc::{
-        RpcError,
+        RpcError, Schema,
         dev_params::{ReorgTx, Seconds},
         method::Api,
         params::MineOptions,
@@ -108,13 +109,23 @@ fn set_interval(api: &Api, seconds: Seconds) -> Result<bool> {
     Ok(true)
 }
 
-fn interval(api: &Api) -> Result<Option<Number>> {
-    // Whole seconds as an integer, which is all that most clients read.
+/// Seconds, as an integer where there is no fraction: all that most clients read.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Interval(Number);
+
+impl Schema for Interval {
+    fn schema() -> Value {
+        f64::schema()
+    }
+}
+
+fn interval(api: &Api) -> Result<Option<Interval>> {
     let number = |interval: Duration| match interval.subsec_nanos() {
         0 => Some(interval.as_secs().into()),
         _ => Number::from_f64(interval.as_secs_f64()),
     };
-    Ok(api.chain.mining().interval.and_then(number))
+    Ok(api.chain.mining().interval.and_then(number).map(Interval))
 }
 
 fn rollback(api: &Api, blocks: Option<u64>) -> Result<()> {
