@@ -9,6 +9,7 @@
 
 mod block;
 mod call;
+mod capabilities;
 mod cheat;
 mod clock;
 mod control;
@@ -22,6 +23,8 @@ mod predeploys;
 mod read;
 mod record;
 mod rewind;
+mod sign;
+mod simulate;
 mod spec;
 pub mod spec_file;
 mod state_dump;
@@ -57,6 +60,7 @@ pub use pool::{Order, POOL_TXS_MAX, SENDER_QUEUED_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
+pub use simulate::{SIMULATED_BLOCKS_MAX, SIMULATED_CALLS_MAX, SimulateError, SimulatedBlock};
 pub use spec::{
     ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, FirstBlock, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
 };
@@ -66,6 +70,9 @@ pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
 };
 
+pub use capabilities::CALL_TIMEOUT;
+
+use capabilities::CallTimes;
 use clock::Clock;
 use control::Controls;
 use impersonate::Impersonation;
@@ -195,6 +202,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    calls: CallTimes,
     controls: Mutex<Controls>,
     miner: Miner,
     impersonation: Impersonation,
@@ -267,6 +275,7 @@ impl Chain {
             failure: sync::watch::Sender::new(None),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            calls: CallTimes::default(),
             writer: Mutex::default(),
             manner,
         });

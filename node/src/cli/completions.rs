@@ -7,10 +7,6 @@ use super::{Cli, error::CliError, output::print};
 
 /// Print the completions of a shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    lathe completions bash > ~/.local/share/bash-completion/completions/lathe\n  \
-    lathe completions zsh > ~/.zfunc/_lathe\n  \
-    lathe completions fish > ~/.config/fish/completions/lathe.fish")]
 pub(super) struct CompletionsCommand {
     /// The shell
     shell: Shell,

@@ -14,6 +14,8 @@ mod db;
 mod deploy;
 mod envelope;
 mod error;
+mod examples;
+mod init_code;
 mod inspect;
 mod keys;
 mod module_file;
@@ -74,7 +76,8 @@ impl Cli {
     /// Reads the command line, the environment and `lathe.toml`. Ends the process where it should print help or is wrong.
     pub fn load() -> Result<Self, CliError> {
         let arguments: Vec<OsString> = std::env::args_os().collect();
-        let matches = config::apply(Self::command(), &arguments)?.get_matches_from(arguments);
+        let command = examples::apply(config::apply(Self::command(), &arguments)?);
+        let matches = command.get_matches_from(arguments);
         Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
     }
 

@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde_json::json;
@@ -28,7 +29,7 @@ use rules::RuleOptions;
 use state_file::StateFileOptions;
 
 use crate::{
-    chain::{Chain, ChainOptions, Durability, Home, Keep, Manner, Mining},
+    chain::{CALL_TIMEOUT, Chain, ChainOptions, Durability, Home, Keep, Manner, Mining},
     log::{self, LogFormat},
     rpc::{Registry, Server, ServerOptions, methods},
 };
@@ -38,11 +39,6 @@ use crate::{
 /// Without --data-dir the chain lives in a temporary directory and is gone when the node ends. Every flag can also be given by
 /// a variable, as in LATHE_PORT, and by `lathe.toml`, as in `port = 9545` under `[node]`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    lathe node\n  \
-    lathe node --data-dir chain --block-time 2 --mixed-mining\n  \
-    lathe node --state chain.gz --deterministic\n  \
-    lathe node --init genesis.json --ipc /tmp/lathe.ipc")]
 pub(super) struct NodeCommand {
     /// Listen on this address
     #[arg(long, default_value = "127.0.0.1", value_parser = parse_host, value_name = "ADDRESS")]
@@ -59,6 +55,9 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
+    /// How many seconds a call, an estimate or a simulation may take
+    #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
+    rpc_timeout: u64,
     /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary
     /// files
     #[arg(long, num_args = 0..=1, value_name = "PATH")]
@@ -117,6 +116,7 @@ impl NodeCommand {
         let chain = Chain::open_with(options, manner)?;
         self.state_file.load(&chain)?;
         self.accounts.write_config(&chain)?;
+        chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // Handlers run on all threads but one.

@@ -21,6 +21,7 @@ pub mod server;
 mod shapes;
 mod socket;
 mod subscriptions;
+mod typed_data;
 mod websocket;
 mod workers;
 

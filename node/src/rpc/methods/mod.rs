@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod chain_config;
 pub mod cheats;
 pub mod debug;
 pub mod devnet;
@@ -13,6 +14,7 @@ pub mod mining;
 pub mod node;
 pub mod raw;
 pub mod sign;
+pub mod simulate;
 pub mod state;
 pub mod subscribe;
 pub mod transactions;
@@ -27,6 +29,8 @@ pub const ALL: &[&[Method]] = &[
     state::METHODS,
     transactions::METHODS,
     calls::METHODS,
+    simulate::METHODS,
+    chain_config::METHODS,
     debug::METHODS,
     fees::METHODS,
     filters::METHODS,
