@@ -135,6 +135,16 @@ impl Chain {
         Ok(())
     }
 
+    /// Gives the next block a timestamp so many seconds after its parent's.
+    pub(super) fn set_timestamp_after(&self, parent: u64, seconds: u64) -> Result<()> {
+        let timestamp = parent.saturating_add(seconds);
+        if timestamp > TIMESTAMP_MAX {
+            return Err(ChainError::Timestamp { timestamp, earliest: parent });
+        }
+        self.controls.lock().clock.set_next(timestamp);
+        Ok(())
+    }
+
     /// Sets how many seconds each block is after the one before it, or lets the clock tell again. Returns whether there was
     /// such a number before.
     pub fn set_timestamp_interval(&self, seconds: Option<u64>) -> bool {

@@ -19,15 +19,12 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, clock::TIMESTAMP_MAX,
-    record::write_block, spec::empty_header,
+    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, record::write_block,
+    spec::empty_header,
 };
 
 /// EIP-2718 type of blob transactions, which carry data for other chains.
 const BLOB_TX_TYPE: u8 = 3;
-
-/// Blocks without transactions that one write holds: less than a megabyte.
-const EMPTY_BLOCKS_MAX: u64 = 1_000;
 
 /// Shows that the caller is the one who writes.
 pub(super) type Writer<'a> = MutexGuard<'a, ()>;
@@ -70,45 +67,6 @@ impl Chain {
         Ok(block.expect("an empty block is allowed"))
     }
 
-    /// Mines so many blocks, each some seconds after the one before it if that is said, and the first as the clock says.
-    pub fn mine_many(&self, blocks: u64, interval: Option<u64>) -> Result<()> {
-        let writer = self.writer.lock();
-        let mut done = 0;
-        while done < blocks {
-            if let Some(interval) = interval.filter(|_| done > 0) {
-                self.set_next_timestamp(self.head().header.timestamp.saturating_add(interval))?;
-            }
-            done += match self.mine_one(&writer, &mut Vec::new(), Empty::Refused)? {
-                Some(_) => 1,
-                None => self.mine_empty(&writer, (blocks - done).min(EMPTY_BLOCKS_MAX), interval)?,
-            };
-        }
-        drop(writer);
-        self.settle()
-    }
-
-    /// Mines so many blocks without transactions, all in one write; returns how many.
-    fn mine_empty(&self, _writer: &Writer<'_>, blocks: u64, interval: Option<u64>) -> Result<u64> {
-        let mut parent = self.head();
-        let mut sealed = Vec::new();
-        for _ in 0..blocks {
-            if let Some(interval) = interval.filter(|_| !sealed.is_empty()) {
-                let timestamp = parent.header.timestamp.saturating_add(interval).min(TIMESTAMP_MAX);
-                self.controls.lock().clock.set_next(timestamp);
-            }
-            let header = header(&parent, &self.next_block(&parent), parent.header.state_root);
-            parent = Arc::new(Block::seal(header, Vec::new(), Vec::new()));
-            self.controls.lock().mined(parent.header.timestamp);
-            sealed.push(write_block(&parent));
-        }
-        self.database.commit_unchanged(&sealed).map_err(|error| self.fail(error))?;
-        let view = Arc::new(self.database.view()?);
-        log_block(&parent);
-        *self.latest.write() = Latest { block: parent, view };
-        self.watches.announce();
-        Ok(blocks)
-    }
-
     /// Mines everything that can be mined.
     pub(super) fn mine_waiting(&self) -> Result<()> {
         let _rejected = self.mine_executable(&self.writer.lock())?;
@@ -137,7 +95,7 @@ impl Chain {
     }
 
     /// Returns the pool's executable transactions in the order in which a block takes them.
-    fn executable(&self, view: &View) -> Result<Vec<Recovered<TxEnvelope>>> {
+    pub(super) fn executable(&self, view: &View) -> Result<Vec<Recovered<TxEnvelope>>> {
         let pool = self.pool.lock();
         let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
         let nonces: BTreeMap<Address, u64> = pool.senders().map(nonce).collect::<Result<_>>()?;
@@ -330,7 +288,8 @@ impl Chain {
     }
 }
 
-fn header(parent: &Block, context: &BlockContext, state_root: B256) -> Header {
+/// Returns the header of a block that is yet to be sealed.
+pub(super) fn header(parent: &Block, context: &BlockContext, state_root: B256) -> Header {
     Header {
         parent_hash: parent.hash,
         beneficiary: context.beneficiary,

@@ -15,8 +15,10 @@ mod clock;
 mod control;
 mod data_dir;
 mod error;
+mod estimate;
 mod impersonate;
 mod mine;
+mod mine_empty;
 mod mining;
 mod pool;
 mod predeploys;
@@ -53,6 +55,7 @@ pub use cheat::Cheat;
 pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
+pub use estimate::Estimate;
 pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
 pub use mining::{INTERVAL_MAX, INTERVAL_MIN, Mining};
@@ -231,8 +234,14 @@ impl Chain {
 
     /// As [`open`](Self::open), for a chain that behaves in its own manner.
     pub fn open_with(options: ChainOptions, manner: Manner) -> Result<Arc<Self>> {
-        let signers = signers(&options.mnemonic, &manner.derivation_path, options.account_count)?;
-        let store = open_store(options.home)?;
+        // Opening waits for the disk while deriving keeps a processor busy.
+        let (signers, store) = std::thread::scope(|scope| {
+            let signers =
+                scope.spawn(|| signers(&options.mnemonic, &manner.derivation_path, options.account_count));
+            let store = open_store(options.home);
+            (signers.join().expect("deriving keys does not panic"), store)
+        });
+        let (signers, store) = (signers?, store?);
         let spec = options.spec;
         for account in &spec.accounts {
             data_dir::check_code(&account.code, &spec)

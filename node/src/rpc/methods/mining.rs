@@ -69,7 +69,7 @@ fn mine_by(api: &Api, method: &str, options: Option<MineOptions>, max: u64) -> R
     if let Some(timestamp) = timestamp {
         api.chain.set_next_timestamp(timestamp)?;
     }
-    api.chain.mine_many(blocks, None)?;
+    api.chain.mine_blocks(blocks, None)?;
     Ok(blocks)
 }
 
@@ -86,7 +86,7 @@ fn mine_detailed(api: &Api, options: Option<MineOptions>) -> Result<Vec<RpcBlock
 
 fn mine(api: &Api, blocks: Option<u64>, interval: Option<u64>) -> Result<()> {
     let blocks = check_count("anvil_mine", blocks.unwrap_or(1), MINE_MAX)?;
-    Ok(api.chain.mine_many(blocks, interval)?)
+    Ok(api.chain.mine_blocks(blocks, interval)?)
 }
 
 fn interval_mine(api: &Api) -> Result<bool> {
