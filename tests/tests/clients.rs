@@ -67,7 +67,7 @@ fn lathe(arguments: &[&str]) -> String {
 }
 
 /// Checks that need methods which the node does not have yet.
-const WAITING: [&str; 6] = ["access-list", "impersonate", "simulate", "state-dump", "time", "typed-data"];
+const WAITING: [&str; 3] = ["impersonate", "state-dump", "time"];
 
 /// Runs a client's scenario; every check that it has must pass, unless it waits for the node.
 fn passes(name: &str) {
