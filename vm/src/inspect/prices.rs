@@ -148,7 +148,7 @@ impl Pricer {
         };
         let schedule = self.0;
         let ink =
-            u64::from(schedule.instruction(instruction)) + u64::from(schedule.value_moved) * u64::from(moved);
+            u64::from(schedule.instruction(instruction).small) + u64::from(schedule.value_moved) * u64::from(moved);
         let per = match instruction {
             Instruction::MemoryFill | Instruction::MemoryCopy | Instruction::MemoryInit => {
                 Some((schedule.memory_byte, "byte"))
