@@ -323,7 +323,9 @@ mod tests {
     #[test]
     fn counted_instructions_are_one_step_each_and_units_none() {
         let schedule = Schedule::ZERO_INSTRUCTION;
-        assert!(Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == Price::flat(1)));
+        assert!(
+            Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == Price::flat(1))
+        );
         assert!(schedule.units().iter().all(|&(_, ink, _)| ink == 0));
         assert_eq!(schedule.meter(7).steps_left(), Some(STEPS_MAX));
         assert_eq!(Schedule::V3.meter(7).steps_left(), None);

@@ -35,8 +35,8 @@ use crate::Engine;
 use crate::module::Definition;
 use crate::once::Once;
 use alloc::boxed::Box;
-use ink::Ink;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use ink::Ink;
 
 /// A function of a module, as calls reach it.
 #[derive(Debug)]

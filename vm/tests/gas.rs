@@ -293,8 +293,15 @@ const LARGE_ROWS: &[Row] = &[
         "(local i32) i32.const 0 i32.load i32.const 1 memory.grow drop
             local.set 0 i32.const 0 i32.load local.set 0 i32.const 0 local.get 0 i32.store",
         "",
-        ENTRY + 200 + (MOVE + 3_000) + (MOVE + GROW + PAGE + 32 * RISE) + 2 * MOVE
-            + (MOVE + LARGE_LOAD) + 3 * MOVE + LARGE_STORE + RETURN,
+        ENTRY
+            + 200
+            + (MOVE + 3_000)
+            + (MOVE + GROW + PAGE + 32 * RISE)
+            + 2 * MOVE
+            + (MOVE + LARGE_LOAD)
+            + 3 * MOVE
+            + LARGE_STORE
+            + RETURN,
     ),
     row(
         "growth that fails leaves memory small",
@@ -306,8 +313,11 @@ const LARGE_ROWS: &[Row] = &[
         "a callee's growth is the caller's",
         "call $grow i32.const 0 i32.load drop",
         "",
-        ENTRY + CALL + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
-            + (MOVE + LARGE_LOAD + MOVE) + RETURN,
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + (MOVE + LARGE_LOAD + MOVE)
+            + RETURN,
     ),
     row(
         "a read out of bounds of a large memory pays as every other",
@@ -326,15 +336,24 @@ const LARGE_ROWS: &[Row] = &[
         "call $grow i32.const 0 i32.const 1 i32.const 10 memory.fill
             i32.const 0 i32.const 0 i32.const 1 table.copy",
         "",
-        ENTRY + CALL + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
-            + (3 * MOVE + LARGE_BULK + 10 * BYTE) + (3 * MOVE + BULK + 1_000) + RETURN,
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + (3 * MOVE + LARGE_BULK + 10 * BYTE)
+            + (3 * MOVE + BULK + 1_000)
+            + RETURN,
     ),
     row(
         "vectors pay more, too",
         "call $grow i32.const 0 i32.const 0 v128.load v128.store",
         "",
-        ENTRY + CALL + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
-            + 2 * MOVE + 30_000 + 14_000 + RETURN,
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + 2 * MOVE
+            + 30_000
+            + 14_000
+            + RETURN,
     ),
 ];
 

@@ -19,6 +19,7 @@ mod program;
 mod program_state;
 mod protocol;
 mod session;
+mod statistics;
 pub mod trace;
 mod vm_hooks;
 mod world;
@@ -35,4 +36,5 @@ pub use failure::{
 pub use program::{Interface, Program, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
+pub use statistics::Statistics;
 pub use world::BlockHashes;

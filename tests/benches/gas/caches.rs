@@ -4,7 +4,10 @@ use crate::program::{Program, repeat, turning};
 use crate::{Group, Row, Run};
 use lathe_gas::Schedule;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+/// How long a run takes: as long as it takes to have gone through everything that is in the caches.
+const RUN: Duration = Duration::from_millis(2);
 /// Bytes of a page.
 const PAGE: u32 = 65_536;
 /// Pages of the largest memory.
@@ -28,30 +31,32 @@ pub(crate) fn rows() -> Vec<Row> {
             chase(0, "v128.load32_zero", "i32x4.extract_lane 0"),
         );
         for (name, unit) in accesses(pages) {
-            let wat =
-                format!("(module (memory {pages}) {})", repeat("(local $x i32) (local $y i32)", "", "", &unit, ""));
-            push(format!("{name} in {pages} pages"), turning(&wat));
+            push(format!("{name} in {pages} pages"), walk(pages, &unit));
         }
     }
     for (name, run) in code() {
-        push(name.to_owned(), run);
+        push(name, run);
     }
     rows
 }
+
+/// A global that keeps the place of a walk between runs, so that none goes where the last one was.
+const PLACE: &str = "(global $place (mut i32) (i32.const 0))";
 
 /// A chain of pointers through every line of so many pages, in an order that no processor foresees. Each pointer lies
 /// `misplaced` bytes behind the beginning of its line.
 fn chase(pages: u32, misplaced: u32, load: &str, then: &str) -> Result<Run, String> {
     let unit = format!("{load} {then}");
-    let function = repeat("(local $x i32)", "", "local.get $x", &unit, "local.set $x");
-    let mut program = Program::text(&format!("(module (memory {pages}) {function})"))?;
-    // The last line has no room for what reaches into the next one.
+    let function = repeat("", "", "global.get $place", &unit, "global.set $place");
+    let mut program = Program::text(&format!("(module (memory {pages}) {PLACE} {function})"))?;
     let lines = pages * PAGE / LINE;
     let memory = program.memory();
-    let mut line = 0u32;
-    let mut from = 0;
+    // The way into the ring.
+    memory[..4].copy_from_slice(&misplaced.to_le_bytes());
+    let (mut line, mut from) = (0u32, misplaced as usize);
     for _ in 0..lines {
         line = line.wrapping_mul(FACTOR).wrapping_add(ODD) % lines;
+        // The last line has no room for what reaches into the next one.
         if line == lines - 1 {
             continue;
         }
@@ -59,15 +64,27 @@ fn chase(pages: u32, misplaced: u32, load: &str, then: &str) -> Result<Run, Stri
         memory[from..from + 4].copy_from_slice(&to.to_le_bytes());
         from = to as usize;
     }
-    memory[from..from + 4].copy_from_slice(&0u32.to_le_bytes());
-    program.turning()
+    program.turning_for(RUN)
+}
+
+/// A program that walks with `$x` through memory that is there.
+fn walk(pages: u32, unit: &str) -> Result<Run, String> {
+    let function = repeat(
+        "(local $x i32) (local $y i32)",
+        "(local.set $x (global.get $place))",
+        "",
+        unit,
+        "(global.set $place (local.get $x))",
+    );
+    let mut program = Program::text(&format!("(module (memory {pages}) {PLACE} {function})"))?;
+    program.memory().fill(0);
+    program.turning_for(RUN)
 }
 
 /// Reads, writes and short bulk operations at places that nobody foresees.
 fn accesses(pages: u32) -> [(&'static str, String); 6] {
-    let random = format!(
-        "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const {FACTOR})) (i32.const {ODD})))"
-    );
+    let random =
+        format!("(local.set $x (i32.add (i32.mul (local.get $x) (i32.const {FACTOR})) (i32.const {ODD})))");
     // The bits above are the most random ones.
     let shift = 32 - (pages * PAGE).ilog2();
     let place = |number: &str| format!("(i32.and (i32.shr_u {number} (i32.const {shift})) (i32.const -16))");
@@ -95,27 +112,31 @@ fn accesses(pages: u32) -> [(&'static str, String); 6] {
     ]
 }
 
-/// Functions that a module may have.
-const FUNCTIONS: u32 = 10_000;
+/// Functions of a module: as many as fit one with such bodies.
+const FUNCTIONS: u32 = 9_800;
 
-/// Programs whose code is as large as a module allows, and is run in an order or at a speed that caches do not keep up
-/// with.
-fn code() -> [(&'static str, Result<Run, String>); 5] {
-    // Each takes a byte and becomes two words.
-    let padding = "i32.clz ".repeat(8);
-    let branch = format!("(block (br_if 0 (local.get $one)) local.get $x {padding} drop)\n");
+/// Programs whose code is large and run in an order or at a speed that caches do not keep up with.
+fn code() -> Vec<(String, Result<Run, String>)> {
+    // Each `clz` takes a byte and becomes two words, which are jumped over.
+    let branch = format!("(block (br_if 0 (local.get $one)) local.get $x {} drop)\n", "i32.clz ".repeat(8));
     let straight = "(local.set $x (local.get $y)) (local.set $y (local.get $one))\n";
-    // What is executed of each function is its first and its last line.
-    let far = format!("(block (br_if 0 (local.get 0)) local.get 0 {} drop)", "i32.clz ".repeat(24));
-    let near = "(block (br_if 0 (local.get 0)) local.get 0 i32.clz i32.clz drop)";
-    let far_functions = functions(&far);
-    [
-        ("branches through code beyond the caches", bodies(&branch, 7_000)),
-        ("straight code beyond the caches", bodies(straight, 15_000)),
-        ("calls in random order of code beyond the caches", calls(&far_functions)),
-        ("indirect calls of code beyond the caches", indirect_calls(&far_functions)),
-        ("indirect calls of many small functions", indirect_calls(&functions(near))),
-    ]
+    // A byte becomes two words, which run.
+    let dense = format!("local.get $x {} drop\n", "i32.extend8_s ".repeat(29));
+    let mut programs = vec![
+        ("branches through code beyond the caches".to_owned(), bodies(&branch, 7_000)),
+        ("straight code beyond the caches".to_owned(), bodies(straight, 15_000)),
+        ("dense code beyond the caches".to_owned(), bodies(&dense, 4_000)),
+    ];
+    // Something of every line is executed, and little of it.
+    let lines = |count| "(block (br_if 0 (local.get 0)) local.get 0 i32.clz i32.clz drop)".repeat(count);
+    for count in [1_000, 2_500, 5_000, FUNCTIONS] {
+        for (what, body) in [("empty functions", String::new()), ("functions of some lines", lines(3))] {
+            let functions = functions(count, &body);
+            programs.push((format!("calls of {count} {what}"), calls(count, &functions)));
+            programs.push((format!("indirect calls of {count} {what}"), indirect_calls(count, &functions)));
+        }
+    }
+    programs
 }
 
 /// Three functions that repeat a unit, one after the other: as much as a module may have, and room for what calls them.
@@ -132,20 +153,19 @@ fn bodies(unit: &str, count: usize) -> Result<Run, String> {
     turning(&wat)
 }
 
-/// As many functions as a module may have but one, with one body, which has a parameter that is not zero.
-fn functions(body: &str) -> String {
-    (0..FUNCTIONS - 1).fold(String::from("(type $t (func (param i32)))"), |mut text, place| {
+/// Functions with one body, which has a parameter that is not zero.
+fn functions(count: u32, body: &str) -> String {
+    (0..count).fold(String::from("(type $t (func (param i32)))"), |mut text, place| {
         writeln!(text, "(func $f{place} (type $t) {body})").expect("a String takes everything");
         text
     })
 }
 
-/// A function that calls others in a random order, each as often.
-fn calls(functions: &str) -> Result<Run, String> {
-    let count = FUNCTIONS - 1;
+/// A function that calls others in a random order, each about as often.
+fn calls(count: u32, functions: &str) -> Result<Run, String> {
     let calls = (0..count).fold((String::new(), 1u32), |(mut text, random), _| {
-        write!(text, "(call $f{} (local.get $n))", random % count).expect("a String takes everything");
-        (text, random.wrapping_mul(FACTOR).wrapping_add(ODD).rotate_left(7))
+        write!(text, "(call $f{} (local.get $n))", (random >> 8) % count).expect("a String takes everything");
+        (text, random.wrapping_mul(FACTOR).wrapping_add(ODD))
     });
     let wat = format!(
         "(module {functions} (func (export \"run\") (param $n i32)
@@ -157,13 +177,21 @@ fn calls(functions: &str) -> Result<Run, String> {
 }
 
 /// Calls of functions through a table, by a random index.
-fn indirect_calls(functions: &str) -> Result<Run, String> {
-    let count = FUNCTIONS - 1;
+fn indirect_calls(count: u32, functions: &str) -> Result<Run, String> {
     let names = (0..count).map(|place| format!("$f{place} ")).collect::<String>();
     let unit = format!(
         "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const {FACTOR})) (i32.const {ODD})))
-         (call_indirect (type $t) (local.get $n) (i32.rem_u (i32.shr_u (local.get $x) (i32.const 3)) (i32.const {count})))"
+         (call_indirect (type $t) (local.get $n) (i32.rem_u (i32.shr_u (local.get $x) (i32.const 8)) (i32.const {count})))"
     );
-    let run = repeat("(local $x i32)", "", "", &unit, "");
-    turning(&format!("(module {functions} (table {count} funcref) (elem (i32.const 0) func {names}) {run})"))
+    let run = repeat(
+        "(local $x i32)",
+        "(local.set $x (global.get $place))",
+        "",
+        &unit,
+        "(global.set $place (local.get $x))",
+    );
+    let wat = format!(
+        "(module {functions} {PLACE} (table {count} funcref) (elem (i32.const 0) func {names}) {run})"
+    );
+    Program::text(&wat)?.turning_for(RUN)
 }

@@ -20,12 +20,20 @@ pub(crate) fn rows() -> Vec<Row> {
         }
         let mut push = |name: &str, around: &str, unit: &str| {
             let wat = module_with(pages, around, "", unit);
-            rows.push(Row::new(Group::Linear, format!("{name}, {bytes} bytes in {pages} pages"), turning(&wat)));
+            rows.push(Row::new(
+                Group::Linear,
+                format!("{name}, {bytes} bytes in {pages} pages"),
+                turning(&wat),
+            ));
         };
         push("memory.fill", "", &format!("(memory.fill (i32.const 1) (i32.const 7) (i32.const {bytes}))"));
         // The last byte of the largest ones is left out.
         let copied = bytes.min(half as usize - 1);
-        push("memory.copy", "", &format!("(memory.copy (i32.const 1) (i32.const {half}) (i32.const {copied}))"));
+        push(
+            "memory.copy",
+            "",
+            &format!("(memory.copy (i32.const 1) (i32.const {half}) (i32.const {copied}))"),
+        );
         if bytes <= 65_536 {
             push(
                 "memory.copy overlapping",

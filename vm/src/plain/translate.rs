@@ -306,8 +306,11 @@ impl<'a> Translator<'a> {
         let Some(label) = self.labels.pop() else { return };
         let last = self.labels.is_empty();
         if last {
-            let ink =
-                self.schedule.instruction(Instruction::Return).small.saturating_add(self.moved(label.results));
+            let ink = self
+                .schedule
+                .instruction(Instruction::Return)
+                .small
+                .saturating_add(self.moved(label.results));
             // The end of a function costs what `return` does.
             let step = self.schedule.instruction(Instruction::End).small;
             self.emit_dearer(Instruction::End, position, 0, 0, ink.saturating_sub(step));

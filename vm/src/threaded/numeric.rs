@@ -12,7 +12,7 @@
 #![expect(clippy::cast_precision_loss, reason = "conversions round, as the instructions say")]
 
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, B, C, Number, Operand, Short, Small, Target, ToAcc, ToSlot, Way, Wide};
+use super::operand::{A, Acc, B, C, Number, Operand, Short, Slots, Small, Target, ToAcc, ToSlot, Way, Wide};
 use crate::plain::float::{self, f32s, f64s};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -743,13 +743,34 @@ impl<T: Number> Unary for Copy<T> {
     }
 }
 
+/// Copies two slots that lie side by side, a vector's.
+struct MoveTwo;
+
+impl Handler for MoveTwo {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let slots = *r.fields::<Slots>(1);
+            // Both are read before either is written: they may overlap.
+            let vector = *r.sp.offset(slots.a.into()).cast::<[u64; 2]>();
+            *r.sp.offset(slots.r.into()).cast() = vector;
+            r.advance(2)
+        }
+    }
+}
+
+/// Returns the handler that copies two slots.
+pub(super) fn move_two(engine: Engine) -> u64 {
+    address::<MoveTwo>(engine)
+}
+
 /// Copies a slot to another, and no accumulator changes.
 struct Move;
 
 impl Handler for Move {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
-        use super::operand::Slots;
         // SAFETY: the caller's.
         unsafe {
             let slots = *r.fields::<Slots>(1);

@@ -82,7 +82,11 @@ impl Computation {
     pub(crate) fn slots(&self) -> u32 {
         let Some(at) = self.position else { return 0 };
         // A host function that was called through a table of another instance has no frame.
-        let above = if at.ip == &raw const self.landing[LANDING_WORDS] as usize { 0 } else { self.code(at).frame_slots };
+        let above = if at.ip == &raw const self.landing[LANDING_WORDS] as usize {
+            0
+        } else {
+            self.code(at).frame_slots
+        };
         at.sp as u32 + above
     }
 

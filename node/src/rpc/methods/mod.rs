@@ -12,6 +12,7 @@ pub mod node;
 pub mod raw;
 pub mod sign;
 pub mod state;
+pub mod statistics;
 pub mod subscribe;
 pub mod transactions;
 pub mod txpool;
@@ -26,6 +27,7 @@ pub const ALL: &[&[Method]] = &[
     transactions::METHODS,
     calls::METHODS,
     debug::METHODS,
+    statistics::METHODS,
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,

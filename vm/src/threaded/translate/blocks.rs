@@ -1,8 +1,8 @@
 //! Labels, branches, and what blocks cost.
 
 use super::super::Block;
-use super::super::ink::Ink;
 use super::super::control::{self, CallSite, HEADER_SLOTS, Returned, TailSite};
+use super::super::ink::Ink;
 use super::super::numeric::{self, Accumulator};
 use super::super::operand::{Slots, Way};
 use super::operands::{From, Place};
