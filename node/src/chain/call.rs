@@ -7,14 +7,14 @@ use std::{
 };
 
 use alloy_consensus::{SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
-use alloy_eips::{BlockId, eip2718::Encodable2718};
+use alloy_eips::{BlockId, eip2718::Encodable2718, eip2930::AccessList};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_signer::SignerSync;
 use lathe_state::View;
 
 use crate::runtime::{
-    AccountOverride, BlockContext, BlockExecutor, Executed, Failure, Request, Statistics, Status,
+    AccountOverride, BlockContext, BlockExecutor, Executed, Failure, Request, Statistics, Status, TimeLimit,
     revert_reason, trace::Recording,
 };
 
@@ -57,7 +57,8 @@ impl Chain {
         block: Option<Box<BlockOverrides>>,
     ) -> Result<CallOutcome, CallError> {
         let overrides = account_overrides(state)?;
-        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref())?;
+        let limit = self.time_limit();
+        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref(), &limit)?;
         log_console(&executed.console);
         let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
         Ok(CallOutcome { output, gas_used, logs })
@@ -83,11 +84,13 @@ impl Chain {
             request.gas = request.gas.min(affordable.saturating_to());
         }
         let most = request.gas;
-        let executed = succeeded(self.run(&request, at, &overrides, None)?)?;
+        let limit = self.time_limit();
+        let executed = succeeded(self.run(&request, at, &overrides, None, &limit)?);
+        let executed = executed.map_err(|error| exceeds_allowance(error, most))?;
         // Success needs at least what was used; refunds and 63/64 of calls may ask for more.
         let mut succeeds = |gas: u64| {
             request.gas = gas;
-            match self.run(&request, at, &overrides, None) {
+            match self.run(&request, at, &overrides, None, &limit) {
                 Ok(tried) => Ok(matches!(tried.status, Status::Success { .. })
                     && (executed.ran_out_of_gas || !tried.ran_out_of_gas)),
                 Err(CallError::Rejected(_)) => Ok(false),
@@ -147,7 +150,7 @@ impl Chain {
         Ok(FilledTransaction(Recovered::new_unchecked(tx.into_signed(unsigned).into(), from)))
     }
 
-    fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
+    pub(super) fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
         request.chain_id.get_or_insert(self.spec.chain_id);
         if request.nonce.is_none() {
             request.nonce = Some(self.nonce(request.from.unwrap_or_default(), BlockId::pending())?);
@@ -167,7 +170,7 @@ impl Chain {
     }
 
     /// Reads a request; gas that it leaves out is the block's limit.
-    fn request(&self, request: &TransactionRequest) -> Result<Request, CallError> {
+    pub(super) fn request(&self, request: &TransactionRequest) -> Result<Request, CallError> {
         let data = match (&request.input.input, &request.input.data) {
             (Some(input), Some(data)) if input != data => {
                 return Err(CallError::Rejected(
@@ -201,6 +204,7 @@ impl Chain {
             nonce: request.nonce,
             access_list: request.access_list.clone().unwrap_or_default(),
             authorizations: request.authorization_list.clone().unwrap_or_default(),
+            ..Request::default()
         })
     }
 
@@ -210,9 +214,28 @@ impl Chain {
         at: BlockId,
         overrides: &BTreeMap<Address, AccountOverride>,
         block_overrides: Option<&BlockOverrides>,
+        limit: &Arc<TimeLimit>,
     ) -> Result<Executed, CallError> {
         let (view, context) = self.call_context(at, block_overrides)?;
-        Ok(self.runtime.call(view, &context, request, overrides)?)
+        Ok(self.runtime.call_within(view, &context, request, overrides, limit)?)
+    }
+
+    /// Runs a call with the list of the accounts and slots that it reads; returns the list, the gas that the call then
+    /// uses, and why it failed if it did.
+    pub fn access_list(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+        state: Option<StateOverride>,
+    ) -> Result<(AccessList, u64, Option<CallError>), CallError> {
+        let overrides = account_overrides(state)?;
+        let (view, context) = self.call_context(at, None)?;
+        let request = self.request(&request)?;
+        let limit = self.time_limit();
+        let (list, executed) =
+            self.runtime.call_with_access_list(view, &context, &request, &overrides, &limit)?;
+        let gas_used = executed.gas_used;
+        Ok((list, gas_used, succeeded(executed).err()))
     }
 
     /// Returns the state that a call at a block runs on, and the block that it sees.
@@ -296,7 +319,7 @@ fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     })
 }
 
-fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
+pub(super) fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
     if let Some(number) = block.number {
         context.number = number.saturating_to();
     }
@@ -317,16 +340,13 @@ fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
     }
 }
 
-fn account_overrides(state: Option<StateOverride>) -> Result<BTreeMap<Address, AccountOverride>, CallError> {
+pub(super) fn account_overrides(
+    state: Option<StateOverride>,
+) -> Result<BTreeMap<Address, AccountOverride>, CallError> {
     let mut overrides = BTreeMap::new();
     for (address, account) in state.unwrap_or_default() {
         if account.state.is_some() && account.state_diff.is_some() {
             return Err(CallError::Rejected(format!("account {address} has both 'state' and 'stateDiff'")));
-        }
-        if account.move_precompile_to.is_some() {
-            return Err(CallError::Rejected(format!(
-                "account {address} has 'movePrecompileToAddress', which this node does not support"
-            )));
         }
         let slots = |slots: alloy_primitives::map::B256HashMap<B256>| {
             slots
@@ -340,10 +360,21 @@ fn account_overrides(state: Option<StateOverride>) -> Result<BTreeMap<Address, A
             code: account.code,
             state: account.state.map(slots),
             state_diff: account.state_diff.map(slots).unwrap_or_default(),
+            move_precompile_to: account.move_precompile_to,
         };
         overrides.insert(address, account);
     }
     Ok(overrides)
+}
+
+/// Says of an estimate that ran out of gas how much it could have, in the words that clients of geth match on.
+fn exceeds_allowance(error: CallError, most: u64) -> CallError {
+    match error {
+        CallError::Halted { words, failure } if words.starts_with("out of gas") => {
+            CallError::Halted { words: format!("gas required exceeds allowance ({most}): {words}"), failure }
+        }
+        error => error,
+    }
 }
 
 /// Returns the execution if it succeeded, else why it did not.

@@ -60,6 +60,9 @@ pub enum CallError {
     /// The request is no valid transaction.
     #[error("{0}")]
     Rejected(String),
+    /// It took longer than it may.
+    #[error("{0}")]
+    TimedOut(String),
     /// The state or block could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -163,6 +166,9 @@ pub enum ChainError {
     /// There is no data directory.
     #[error("{}: there is no such directory", .0.display())]
     NoDataDir(PathBuf),
+    /// A directory holds no database.
+    #[error("{}: there is no chain in this directory: `lathe node --data-dir` or `lathe db load` makes one", .0.display())]
+    NoDatabase(PathBuf),
     /// A file or directory is in the way.
     #[error("{}: it is there already; name one that is not", .0.display())]
     Exists(PathBuf),
@@ -214,6 +220,7 @@ impl From<ExecuteError> for CallError {
         match error {
             ExecuteError::Invalid(reason) => Self::Rejected(reason),
             ExecuteError::State(error) => Self::Chain(error.into()),
+            ExecuteError::TimedOut(words) => Self::TimedOut(words),
             ExecuteError::Recording(error) => Self::Rejected(error.to_string()),
             ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
         }

@@ -225,7 +225,11 @@ impl Chain {
                     rejected.push((*tx.tx_hash(), reason));
                 }
                 Err(ExecuteError::State(error)) => return Err(error.into()),
-                Err(error @ (ExecuteError::Internal(_) | ExecuteError::Recording(_))) => {
+                Err(
+                    error @ (ExecuteError::Internal(_)
+                    | ExecuteError::Recording(_)
+                    | ExecuteError::TimedOut(_)),
+                ) => {
                     self.pool.lock().remove(tx.tx_hash());
                     return Err(ChainError::Internal(error.to_string()));
                 }
@@ -283,7 +287,7 @@ impl Chain {
     }
 }
 
-fn next_base_fee(parent: &Header) -> u64 {
+pub(super) fn next_base_fee(parent: &Header) -> u64 {
     parent.next_block_base_fee(BaseFeeParams::ethereum()).expect("every header of the chain has a base fee")
 }
 

@@ -9,6 +9,7 @@
 
 mod block;
 mod call;
+mod capabilities;
 mod cheat;
 mod control;
 mod data_dir;
@@ -19,6 +20,8 @@ mod predeploys;
 mod read;
 mod record;
 mod rewind;
+mod sign;
+mod simulate;
 mod spec;
 pub mod spec_file;
 mod watch;
@@ -51,12 +54,16 @@ pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
+pub use simulate::{SIMULATED_BLOCKS_MAX, SIMULATED_CALLS_MAX, SimulateError, SimulatedBlock};
 pub use spec::{ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP};
 
 pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
 };
 
+pub use capabilities::CALL_TIMEOUT;
+
+use capabilities::CallTimes;
 use control::Controls;
 use pool::Pool;
 use rewind::Snapshots;
@@ -128,6 +135,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    calls: CallTimes,
     controls: Mutex<Controls>,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
@@ -188,6 +196,7 @@ impl Chain {
             pool: Mutex::default(),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            calls: CallTimes::default(),
             controls: Mutex::default(),
             writer: Mutex::default(),
         }))

@@ -12,6 +12,7 @@ mod db;
 mod deploy;
 mod envelope;
 mod error;
+mod init_code;
 mod inspect;
 mod keys;
 mod module_file;

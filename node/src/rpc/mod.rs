@@ -19,6 +19,7 @@ pub mod server;
 mod shapes;
 mod socket;
 mod subscriptions;
+mod typed_data;
 mod websocket;
 mod workers;
 

@@ -20,12 +20,14 @@ use revm::{
 
 use super::{
     console::Console,
-    env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
+    env::{BlockContext, Mode, Request, blob_price, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
     failure::Failure,
+    precompiles::Precompiles,
     program::CodeCache,
     protocol::Protocol,
     statistics::Statistics,
+    time_limit::{TIMED_OUT, TimeLimit},
     trace::{Recording, RecordingTooLong},
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
@@ -81,6 +83,9 @@ pub enum ExecuteError {
     /// It was to be recorded, but did too much.
     #[error(transparent)]
     Recording(#[from] RecordingTooLong),
+    /// It took longer than it may.
+    #[error("{0}")]
+    TimedOut(String),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -99,6 +104,8 @@ pub struct AccountOverride {
     pub state: Option<BTreeMap<U256, U256>>,
     /// Replaces some slots.
     pub state_diff: BTreeMap<U256, U256>,
+    /// Where the precompiled contract that is here goes.
+    pub move_precompile_to: Option<Address>,
 }
 
 impl Runtime {
@@ -115,6 +122,11 @@ impl Runtime {
     /// Returns what the chain decides about transactions.
     pub fn protocol(&self) -> &Protocol {
         self.code.protocol()
+    }
+
+    /// Returns the precompiled contracts by name.
+    pub fn precompiles(&self) -> BTreeMap<String, Address> {
+        Precompiles::new(self.code.clone()).names()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
@@ -155,6 +167,21 @@ impl Runtime {
         Ok(executed(result, notes))
     }
 
+    /// Does what [`Runtime::call`] does for as long as it may take.
+    pub fn call_within(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+        limit: &Arc<TimeLimit>,
+    ) -> Result<Executed, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        evm.set_time_limit(limit);
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
     /// Records a call on top of a state, without keeping anything.
     pub fn trace_call(
         &self,
@@ -167,7 +194,7 @@ impl Runtime {
         Ok(evm.trace(tx).map_err(execute_error)??)
     }
 
-    fn prepare_call(
+    pub(super) fn prepare_call(
         &self,
         view: Arc<View>,
         block: &BlockContext,
@@ -195,11 +222,13 @@ impl Runtime {
             .with_db(db)
             .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
-        Ok((WasmEvm::new(ctx, self.code.clone()), tx))
+        let mut evm = WasmEvm::new(ctx, self.code.clone());
+        evm.move_precompiles(overrides).map_err(|error| ExecuteError::Invalid(error.to_string()))?;
+        Ok((evm, tx))
     }
 }
 
-fn apply_override(
+pub(super) fn apply_override(
     db: &mut CacheDB<World>,
     address: Address,
     account: &AccountOverride,
@@ -242,6 +271,12 @@ impl BlockExecutor {
     pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
         let chain_id = self.evm.ctx().cfg().chain_id;
         self.transact(request_env(request, chain_id))
+    }
+
+    /// Sets by how much gas the blocks before had too many blobs, which decides what a blob costs.
+    pub fn set_excess_blob_gas(&mut self, excess: u64) {
+        let price = blob_price(excess, self.evm.protocol());
+        self.evm.ctx().block.blob_excess_gas_and_price = Some(price);
     }
 
     fn transact(&mut self, tx: TxEnv) -> Result<Executed, ExecuteError> {
@@ -370,8 +405,9 @@ fn world_error(error: EvmDatabaseError<WorldError>) -> WorldError {
     }
 }
 
-fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
+pub(super) fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
     match error {
+        EVMError::Custom(words) if words.starts_with(TIMED_OUT) => ExecuteError::TimedOut(words),
         EVMError::Transaction(invalid) => ExecuteError::Invalid(invalid_words(&invalid)),
         EVMError::Database(WorldError(error)) => ExecuteError::State(error),
         other => ExecuteError::Internal(other.to_string()),

@@ -3,6 +3,7 @@
 //! Applying a transaction is a pure function of the state view, the block's environment, the transaction and the
 //! chain spec. revm's types stay inside this folder.
 
+mod access_list;
 mod arb_wasm;
 pub mod code;
 mod console;
@@ -19,7 +20,9 @@ mod program;
 mod program_state;
 mod protocol;
 mod session;
+mod simulate;
 mod statistics;
+mod time_limit;
 pub mod trace;
 mod vm_hooks;
 mod world;
@@ -27,14 +30,19 @@ mod world;
 pub use arb_wasm::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION};
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use eei::link::EeiError;
+pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
     revert_reason, revert_text,
 };
+pub use precompiles::MoveError;
+pub(crate) use program::ENTRYPOINT;
 pub use program::{Interface, Program, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
+pub use simulate::{Refusal, Simulated, Simulation, SimulationError, SimulationRules, TRANSFERS};
 pub use statistics::Statistics;
+pub use time_limit::{TimeLimit, Turns};
 pub use world::BlockHashes;

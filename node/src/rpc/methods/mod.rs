@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod chain_config;
 pub mod cheats;
 pub mod debug;
 pub mod devnet;
@@ -11,6 +12,7 @@ pub mod filters;
 pub mod node;
 pub mod raw;
 pub mod sign;
+pub mod simulate;
 pub mod state;
 pub mod statistics;
 pub mod subscribe;
@@ -26,6 +28,8 @@ pub const ALL: &[&[Method]] = &[
     state::METHODS,
     transactions::METHODS,
     calls::METHODS,
+    simulate::METHODS,
+    chain_config::METHODS,
     debug::METHODS,
     statistics::METHODS,
     fees::METHODS,
