@@ -139,9 +139,9 @@ define_schedule! {
         /// Globals, one indirection away; those of vectors take a slow path.
         Global = 1_000;
         /// Reads of memory, with their bounds check. Ten times an addition: a chain of pointers misses near caches, if not all.
-        Load = 3_000, large 24_000;
+        Load = 3_000, large 20_000;
         /// Writes of memory, with their bounds check; nothing waits for them.
-        Store = 1_000, large 8_000;
+        Store = 1_000, large 3_000;
         /// Sizes of memories and tables.
         Size = 1_000;
         /// Branches, taken or not; values carried are charged on top, taken or not.
@@ -173,7 +173,7 @@ define_schedule! {
         /// `memory.grow` and `table.grow`, besides pages and elements.
         Grow = 10_000;
         /// Bulk operations on memory, besides bytes.
-        BulkMemory = 2_500, large 30_000;
+        BulkMemory = 2_500, large 20_000;
         /// Bulk operations on tables, besides elements.
         BulkTable = 2_500;
         /// `data.drop` and `elem.drop`.
@@ -181,9 +181,9 @@ define_schedule! {
         /// Vector constants and single lanes; most of what a vector takes is its own path through the engine.
         VectorMove = 5_000;
         /// Vector loads.
-        VectorLoad = 8_000, large 30_000;
+        VectorLoad = 8_000, large 25_000;
         /// Vector stores.
-        VectorStore = 6_000, large 14_000;
+        VectorStore = 6_000, large 8_000;
         /// Integer vector work without products.
         VectorArithmetic = 8_000;
         /// Integer vector products and pairwise sums.

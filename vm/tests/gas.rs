@@ -276,9 +276,9 @@ fn exactly_the_price_is_enough_and_one_less_is_not() {
 }
 
 /// Reads and writes of a large memory.
-const LARGE_LOAD: u64 = 24_000;
-const LARGE_STORE: u64 = 8_000;
-const LARGE_BULK: u64 = 30_000;
+const LARGE_LOAD: u64 = 20_000;
+const LARGE_STORE: u64 = 3_000;
+const LARGE_BULK: u64 = 20_000;
 
 /// Functions on a memory of 32 pages, the most that is small, which may grow by two.
 const LARGE_ROWS: &[Row] = &[
@@ -351,8 +351,8 @@ const LARGE_ROWS: &[Row] = &[
             + CALL
             + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
             + 2 * MOVE
-            + 30_000
-            + 14_000
+            + 25_000
+            + 8_000
             + RETURN,
     ),
 ];
