@@ -44,7 +44,7 @@ use tokio::sync;
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
-pub use call::{CallOutcome, FilledTransaction, MeasuredTransaction};
+pub use call::{CallOutcome, FilledTransaction};
 pub use cheat::Cheat;
 pub use control::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
