@@ -16,7 +16,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{error::RpcError, method::Method, methods::debug::TraceOptions, openrpc::Schema};
+use super::{error::RpcError, method::Method, methods::debug::TraceOptions, openrpc::Schema, request};
 use crate::schemas;
 
 /// A type that a parameter can have.
@@ -139,10 +139,11 @@ fn excerpt(text: &str) -> String {
 
 /// Reads a value with serde; the error leaves out the line and column, which mean nothing inside one parameter.
 fn deserialize<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(raw.get()).map_err(|error| {
-        let text = error.to_string();
-        text.split(" at line ").next().unwrap_or_default().to_owned()
-    })
+    serde_json::from_str(raw.get()).map_err(|error| words(&error))
+}
+
+fn words(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 schemas! {
@@ -184,7 +185,7 @@ from_param_by_serde! {
 impl FromParam for TransactionRequest {
     const EXPECTED: &'static str = "a transaction object (from, to, gas, value, data, …)";
     fn from_param(raw: &RawValue) -> Result<Self, String> {
-        let request: Self = deserialize(raw)?;
+        let request = request::read(raw.get()).map_err(|error| words(&error))?;
         match (&request.input.input, &request.input.data) {
             (Some(input), Some(data)) if input != data => {
                 Err(r#"both "data" and "input" are set and not equal. Please use "input" to pass transaction call data"#
