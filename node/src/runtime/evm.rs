@@ -5,9 +5,14 @@
 //! step with revm's by frame index. A program that calls out suspends: its machine stays on that stack, revm's
 //! loop runs the child, and the machine resumes with the result. Nothing recurses on the host stack.
 
-use std::{collections::HashSet, marker::PhantomData, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    marker::PhantomData,
+    mem,
+    sync::Arc,
+};
 
-use lathe_gas::{INK_PER_GAS, Meter};
+use lathe_gas::{INK_PER_GAS, Meter, Pace};
 use lathe_vm::{
     FunctionId, Held, Host as VmHost, InstanceId, InstantiationError, Limits, Machine, Outcome, Rules,
     TrapKind, Value,
@@ -15,7 +20,11 @@ use lathe_vm::{
 use revm::{
     Database, MainBuilder,
     context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
-    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    context_interface::{
+        ContextTr, JournalTr,
+        context::ContextError,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
     handler::{
         EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
         evm::{ContextDbError, FrameInitResult},
@@ -31,16 +40,19 @@ use revm::{
 };
 
 use super::{
-    arb_wasm,
+    AccountOverride, arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
     gas::Stop,
-    precompiles::Precompiles,
+    gas_reading::{self, GasReading},
+    precompiles::{MoveError, Precompiles},
     program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::{Fork, Protocol},
+    simulate::Transfer,
+    time_limit::{SLICE_GAS, TimeLimit, run_evm},
     trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
 };
@@ -50,7 +62,7 @@ const NO_EVM: &str =
     "this chain runs no EVM bytecode: code must begin with 0061736d, the magic number of Wasm";
 
 /// revm's context over a database.
-pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, GasReading>;
 /// Why a transaction was not run.
 pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
 type Frame = EthFrame<EthInterpreter>;
@@ -70,6 +82,10 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
+    /// How long it may take, if that is limited.
+    limit: Option<Arc<TimeLimit>>,
+    /// Whether transfers of ether show as logs.
+    shows_transfers: bool,
     /// Records what happens, if the next transaction is traced.
     recorder: Option<Box<Recorder>>,
 }
@@ -85,6 +101,8 @@ pub(crate) struct Notes {
     refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// Whether code read how much gas it has left.
+    pub(crate) gas_was_read: bool,
     /// Whether the frame that ran last is an EEI contract's that trapped.
     pub(crate) trapped: bool,
     /// What contracts printed.
@@ -167,8 +185,10 @@ impl<DB: Database> WasmEvm<DB> {
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
         let precompiles = Precompiles::new(code.clone());
+        let mut inner = ctx.build_mainnet().with_precompiles(precompiles);
+        gas_reading::watch(&mut inner.instruction);
         Self {
-            inner: ctx.build_mainnet().with_precompiles(precompiles),
+            inner,
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -176,8 +196,33 @@ impl<DB: Database> WasmEvm<DB> {
             loaded: HashSet::new(),
             steps_left: None,
             notes: Notes::default(),
+            limit: None,
+            shows_transfers: false,
             recorder: None,
         }
+    }
+
+    /// Limits how long transactions from now on may take together.
+    pub(super) fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
+        self.limit = Some(Arc::clone(limit));
+    }
+
+    /// Lets transfers of ether show as logs.
+    pub(super) fn show_transfers(&mut self) {
+        self.shows_transfers = true;
+    }
+
+    /// Moves precompiled contracts where overrides say so, and takes away those that these replace.
+    pub(super) fn move_precompiles(
+        &mut self,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<(), MoveError> {
+        self.inner.precompiles.apply(overrides)
+    }
+
+    /// Returns whether a precompiled contract is at an address.
+    pub(super) fn is_precompile(&self, address: &Address) -> bool {
+        self.inner.precompiles.is_at(address)
     }
 
     /// Runs one transaction as [`Self::transact`] does, and records it.
@@ -202,8 +247,14 @@ impl<DB: Database> WasmEvm<DB> {
         self.steps_left = self.code.rules().schedule.steps_max;
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
-        let result = LatheHandler(PhantomData).run(self)?;
-        let notes = mem::take(&mut self.notes);
+        self.inner.ctx.chain = GasReading::default();
+        let result = LatheHandler(PhantomData).run(self);
+        if let Some(limit) = self.limit.as_ref().filter(|limit| limit.is_over()) {
+            return Err(EVMError::Custom(limit.words()));
+        }
+        let result = result?;
+        let mut notes = mem::take(&mut self.notes);
+        notes.gas_was_read |= self.inner.ctx.chain.was_read;
         Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
     }
 
@@ -307,6 +358,7 @@ impl<DB: Database> WasmEvm<DB> {
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
         let Entered { state, install, program, .. } = &mut *entered;
+        self.notes.gas_was_read |= state.gas_was_read;
         if state.fatal {
             return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
         }
@@ -567,6 +619,9 @@ impl<DB: Database> WasmEvm<DB> {
         let mut machine = Machine::beside(self.code.rules(), held);
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = self.code.rules().schedule.meter(gas.remaining());
+        if let Some(limit) = &self.limit {
+            meter = meter.in_slices(SLICE_GAS, limit.clone());
+        }
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
         settle(gas, &meter);
         let gas = *gas;
@@ -701,6 +756,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
+        let transfer = if self.shows_transfers { Transfer::of_frame(&init) } else { None };
         let called = match &init.frame_input {
             FrameInput::Call(call) => call.bytecode_address,
             _ => Address::ZERO,
@@ -709,6 +765,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             if let Some(reason) = self.inner.precompiles.take_failure() {
                 let frame = ContractFrame { contract: called, ..Default::default() };
                 self.notes.fail(index, Failure::early(FailureKind::Refused, reason, frame));
+            }
+            if let Some(transfer) = transfer.filter(|_| result.interpreter_result().is_ok()) {
+                self.inner.ctx.journal_mut().log(transfer.log(called));
             }
             // The result of an inner frame is returned to its caller, where its recording ends.
             if let Some(recorder) = &mut self.recorder
@@ -720,6 +779,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(transfer) = transfer {
+            self.inner.ctx.journal_mut().log(transfer.log(target));
+        }
         if let Some(recorder) = &mut self.recorder
             && matches!(frame.data, FrameData::Create(_))
         {
@@ -743,6 +805,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
     }
 
     fn frame_run(&mut self) -> Result<FrameInitOrResult<Frame>, ContextDbError<Ctx<DB>>> {
+        if let Some(limit) = self.limit.as_ref().filter(|limit| !limit.go_on()) {
+            return Err(ContextError::Custom(limit.words()));
+        }
         let index = self.inner.frame_stack.index();
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
@@ -750,10 +815,20 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 self.notes.trapped = false;
                 let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let interpreter = &mut frame_stack.get().interpreter;
-                interpreter.run_plain(instruction.instruction_table(), instruction.gas_table(), ctx)
+                let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
+                match &self.limit {
+                    None => interpreter.run_plain(instructions, gas, ctx),
+                    Some(limit) => run_evm(interpreter, instructions, gas, ctx, limit),
+                }
             }
         };
         let action = self.enforce(action);
+        if self.shows_transfers {
+            let contract = self.frame().interpreter.input.target_address;
+            if let Some(transfer) = Transfer::of_end(&self.inner.ctx, contract, &action) {
+                self.inner.ctx.journal_mut().log(transfer.log(contract));
+            }
+        }
         let frame = self.inner.frame_stack.get();
         let next = frame.process_next_action::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, action)?;
         if next.is_result() {

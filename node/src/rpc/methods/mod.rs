@@ -2,15 +2,19 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod chain_config;
 pub mod cheats;
 pub mod debug;
 pub mod devnet;
 pub mod discover;
 pub mod fees;
 pub mod filters;
+pub mod impersonate;
+pub mod mining;
 pub mod node;
 pub mod raw;
 pub mod sign;
+pub mod simulate;
 pub mod state;
 pub mod subscribe;
 pub mod transactions;
@@ -25,6 +29,8 @@ pub const ALL: &[&[Method]] = &[
     state::METHODS,
     transactions::METHODS,
     calls::METHODS,
+    simulate::METHODS,
+    chain_config::METHODS,
     debug::METHODS,
     fees::METHODS,
     filters::METHODS,
@@ -33,6 +39,8 @@ pub const ALL: &[&[Method]] = &[
     raw::METHODS,
     txpool::METHODS,
     cheats::METHODS,
+    impersonate::METHODS,
+    mining::METHODS,
     devnet::METHODS,
     discover::METHODS,
 ];
