@@ -9,6 +9,8 @@ pub mod devnet;
 pub mod discover;
 pub mod fees;
 pub mod filters;
+pub mod impersonate;
+pub mod mining;
 pub mod node;
 pub mod raw;
 pub mod sign;
@@ -37,6 +39,8 @@ pub const ALL: &[&[Method]] = &[
     raw::METHODS,
     txpool::METHODS,
     cheats::METHODS,
+    impersonate::METHODS,
+    mining::METHODS,
     devnet::METHODS,
     discover::METHODS,
 ];
