@@ -15,6 +15,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
+    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -71,6 +72,9 @@ pub(super) struct NodeCommand {
     /// Listen beyond this machine although anyone can then spend from the development accounts
     #[arg(long)]
     allow_dev_keys_on_network: bool,
+    /// Serve metrics for Prometheus at http://ADDRESS/metrics, for example 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Print nothing but warnings
     #[arg(long, short, visible_alias = "silent", conflicts_with = "verbose")]
     quiet: bool,
@@ -160,6 +164,7 @@ impl NodeCommand {
             allow_origins: self.allow_origin.clone(),
         };
         let registry = Registry::new(chain.clone(), methods::ALL);
+        let registry = self.serve_metrics(registry, stopping.clone()).await?;
         let server = Server::bind(&options, registry, stopping).await.map_err(|error| {
             CliError::Node(format!(
                 "cannot listen on {}: {error}; --port chooses another port",
@@ -213,6 +218,25 @@ impl NodeCommand {
                 self.data_dir.clone().unwrap_or_else(std::env::temp_dir).join("lathe.ipc")
             }),
         )
+    }
+
+    /// Lets the node count what it does and serve the numbers, if it was told where.
+    async fn serve_metrics(
+        &self,
+        registry: Registry,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Registry, CliError> {
+        let Some(address) = self.metrics else { return Ok(registry) };
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            CliError::Node(format!(
+                "cannot serve metrics on {address}: {error}; --metrics takes an address and a free port"
+            ))
+        })?;
+        let address = listener.local_addr().map_err(|error| CliError::Node(error.to_string()))?;
+        let (registry, metrics) = registry.with_metrics();
+        tokio::spawn(metrics.serve(listener, stopping));
+        tracing::info!("metrics at http://{address}/metrics");
+        Ok(registry)
     }
 
     fn banner(&self, chain: &Chain, data: &DataDir, address: SocketAddr, ipc: Option<&Path>) -> String {

@@ -6,6 +6,7 @@
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
 use serde::{Deserialize, Deserializer};
@@ -105,7 +106,24 @@ fn run(
     params: Option<&RawValue>,
     answer: &mut Answer,
 ) -> Result<(), RpcError> {
-    let method = registry.find(name).ok_or_else(|| RpcError::method_not_found(name))?;
+    let Some(method) = registry.find(name) else {
+        registry.metrics().inspect(|metrics| metrics.called_unknown());
+        return Err(RpcError::method_not_found(name));
+    };
+    let Some(metrics) = registry.metrics() else { return handle(registry, api, method, params, answer) };
+    let start = Instant::now();
+    let outcome = handle(registry, api, method, params, answer);
+    metrics.called(method.name, start.elapsed(), outcome.is_err());
+    outcome
+}
+
+fn handle(
+    registry: &Registry,
+    api: &Api,
+    method: &'static Method,
+    params: Option<&RawValue>,
+    answer: &mut Answer,
+) -> Result<(), RpcError> {
     let params = Params::parse(method, params)?;
     let handle = || catch_unwind(AssertUnwindSafe(|| (method.handler)(api, params, answer)));
     registry.workers().run(handle).unwrap_or_else(|panic| Err(panicked(method, &*panic)))

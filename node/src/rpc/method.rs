@@ -4,7 +4,9 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use serde::Serialize;
 
-use super::{error::RpcError, params::Params, subscriptions::Subscriptions, workers::Workers};
+use super::{
+    error::RpcError, metrics::Metrics, params::Params, subscriptions::Subscriptions, workers::Workers,
+};
 use crate::chain::Chain;
 
 /// What handlers work on.
@@ -103,6 +105,8 @@ pub struct Registry {
     api: Api,
     by_name: HashMap<&'static str, &'static Method>,
     workers: Workers,
+    /// Counts calls, if somebody wants to know.
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Registry {
@@ -118,7 +122,19 @@ impl Registry {
                 assert!(earlier.is_none(), "two rows of the method tables claim {name}");
             }
         }
-        Self { api: Api { chain, subscriptions: None }, by_name, workers: Workers::default() }
+        Self { api: Api { chain, subscriptions: None }, by_name, workers: Workers::default(), metrics: None }
+    }
+
+    /// Lets the registry count its calls; returns it with what it counts in.
+    pub fn with_metrics(mut self) -> (Self, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new(self.api.chain.clone(), self.by_name.values().copied()));
+        self.metrics = Some(metrics.clone());
+        (self, metrics)
+    }
+
+    /// Returns what calls are counted in, if they are.
+    pub(super) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_deref()
     }
 
     /// Returns what the handlers of a connection work on that can have subscriptions.

@@ -134,6 +134,11 @@ impl Runtime {
         Precompiles::new(self.code.clone()).names()
     }
 
+    /// Returns how many programs are validated and at hand.
+    pub fn programs_cached(&self) -> usize {
+        self.code.programs_cached()
+    }
+
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
         self.code.clone()
     }

@@ -304,6 +304,11 @@ impl CodeCache {
         Ok(program)
     }
 
+    /// Returns how many programs are cached.
+    pub(super) fn programs_cached(&self) -> usize {
+        self.programs.lock().len()
+    }
+
     /// Returns the length of the module in a code that hashes to `hash`.
     pub(super) fn module_bytes(&self, hash: B256, code: &[u8]) -> Result<u32, CodeError> {
         if let Some(&bytes) = self.module_bytes.lock().get(&hash) {
