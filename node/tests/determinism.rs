@@ -122,13 +122,15 @@ fn logs_change_nothing() {
 }
 
 #[test]
-fn tracing_changes_nothing() {
+fn tracing_and_measuring_change_nothing() {
     let unwatched = blocks(open(Home::Memory), |devnet, _, _| devnet);
     let watch = |devnet: &Devnet| {
         for tx in &devnet.0.head().transactions {
             let recording = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
             let again = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
             assert_eq!(recording.to_stylus_json(), again.to_stylus_json());
+            let first = devnet.0.measure_transaction(*tx.tx_hash()).unwrap().statistics;
+            assert_eq!(first, devnet.0.measure_transaction(*tx.tx_hash()).unwrap().statistics);
         }
     };
     let watched = blocks(open(Home::Memory), |devnet, _, _| {

@@ -1,6 +1,10 @@
 //! Calls without a transaction, and transactions that the node signs itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy_consensus::{Header, SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
 use alloy_eips::{BlockId, eip2718::Encodable2718, eip2930::AccessList};
@@ -10,8 +14,8 @@ use alloy_signer::SignerSync;
 use lathe_state::View;
 
 use crate::runtime::{
-    AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
-    trace::Recording,
+    AccountOverride, BlockContext, BlockExecutor, Executed, Failure, Request, Statistics, Status, TimeLimit,
+    revert_reason, trace::Recording,
 };
 
 use super::{
@@ -36,6 +40,15 @@ pub struct CallOutcome {
 /// A transaction that lacks nothing but its signature, whose fields are zero.
 #[derive(Debug, Clone)]
 pub struct FilledTransaction(pub Recovered<TxEnvelope>);
+
+/// What a mined transaction does when it runs again.
+#[derive(Debug, Clone)]
+pub struct MeasuredTransaction {
+    /// What its programs did.
+    pub statistics: Statistics,
+    /// How long it takes on the engine that blocks are made with, its programs in the cache.
+    pub time: Duration,
+}
 
 impl Chain {
     /// Runs a call without a transaction.
@@ -215,6 +228,26 @@ impl Chain {
 
     /// Runs a mined transaction again, on the state before it, and records it.
     pub fn trace_transaction(&self, hash: B256) -> Result<Recording, CallError> {
+        self.replay(hash, |executor, tx| Ok(executor.trace(tx)?))
+    }
+
+    /// Runs a mined transaction again, on the state before it, and counts what its programs do.
+    pub fn measure_transaction(&self, hash: B256) -> Result<MeasuredTransaction, CallError> {
+        self.replay(hash, |executor, tx| {
+            // Whatever must be loaded is loaded for the run whose time counts.
+            let (_, statistics) = executor.count(tx)?;
+            let begin = Instant::now();
+            executor.try_out(tx)?;
+            Ok(MeasuredTransaction { statistics, time: begin.elapsed() })
+        })
+    }
+
+    /// Does something with a mined transaction where it stood in its block.
+    fn replay<T>(
+        &self,
+        hash: B256,
+        work: impl FnOnce(&mut BlockExecutor, &Recovered<TxEnvelope>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let mined = self.transaction(hash)?;
         let MinedTransaction { block, index } =
             mined.ok_or_else(|| CallError::Rejected("transaction not found".into()))?;
@@ -225,7 +258,7 @@ impl Chain {
         for tx in &block.transactions[..index] {
             executor.execute(tx)?;
         }
-        Ok(executor.trace(&block.transactions[index])?)
+        work(&mut executor, &block.transactions[index])
     }
 }
 

@@ -50,7 +50,7 @@ use tokio::sync;
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
-pub use call::{CallOutcome, FilledTransaction};
+pub use call::{CallOutcome, FilledTransaction, MeasuredTransaction};
 pub use cheat::Cheat;
 pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};

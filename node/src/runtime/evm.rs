@@ -52,6 +52,7 @@ use super::{
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::{Fork, Protocol},
     simulate::Transfer,
+    statistics::Statistics,
     time_limit::{SLICE_GAS, TimeLimit, run_evm},
     trace::{Recorder, Recording, RecordingTooLong, host_call},
     vm_hooks::VmHooks,
@@ -88,6 +89,8 @@ pub(super) struct WasmEvm<DB: Database> {
     shows_transfers: bool,
     /// Records what happens, if the next transaction is traced.
     recorder: Option<Box<Recorder>>,
+    /// Counts what programs do, if somebody wants to know.
+    statistics: Option<Box<Statistics>>,
 }
 
 /// What is known of a transaction's frames besides its result. Outside consensus.
@@ -199,7 +202,19 @@ impl<DB: Database> WasmEvm<DB> {
             limit: None,
             shows_transfers: false,
             recorder: None,
+            statistics: None,
         }
+    }
+
+    /// Runs one transaction as [`Self::transact`] does, and counts what its programs do.
+    pub(super) fn count(
+        &mut self,
+        tx: TxEnv,
+    ) -> Result<(ExecutionResult, Notes, Statistics), TransactError<DB::Error>> {
+        self.statistics = Some(Box::default());
+        let result = self.transact(tx);
+        let statistics = self.statistics.take().expect("it was set above, and nothing else takes it");
+        result.map(|(result, notes)| (result, notes, *statistics))
     }
 
     /// Limits how long transactions from now on may take together.
@@ -336,6 +351,10 @@ impl<DB: Database> WasmEvm<DB> {
         };
         let outcome = self.step(&mut entered);
         self.steps_left = entered.meter.steps_left();
+        if let Some(statistics) = &mut self.statistics {
+            let held: Held = self.wasm.iter().map(WasmFrame::held).chain([entered.machine.held()]).sum();
+            statistics.pages = statistics.pages.max(held.pages);
+        }
         if let Some(recorder) = &mut self.recorder {
             let status = match &outcome {
                 Outcome::Returned(values) => match values[..] {
@@ -492,13 +511,28 @@ impl<DB: Database> WasmEvm<DB> {
             // Other frames have taken steps since this one stood still.
             *meter = meter.clone().counting_steps(steps);
         }
-        match *next {
-            Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
+        let result = match *next {
+            Next::Invoke(_) => None,
             Next::Resume(reply, status) => {
                 match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
-                    Ok(result) => machine.resume(result, meter, host),
-                    Err(trap) => machine.abort(trap),
+                    Ok(result) => result,
+                    Err(trap) => return machine.abort(trap),
                 }
+            }
+        };
+        match (&*next, &mut self.statistics) {
+            (Next::Invoke(entrypoint), None) => machine.invoke(*entrypoint, arguments, meter, host),
+            (Next::Invoke(entrypoint), Some(statistics)) => {
+                statistics.frames += 1;
+                statistics.count(&program.functions, meter, host, |meter, host, observer| {
+                    machine.invoke_traced(*entrypoint, arguments, meter, host, observer)
+                })
+            }
+            (Next::Resume(..), None) => machine.resume(result, meter, host),
+            (Next::Resume(..), Some(statistics)) => {
+                statistics.count(&program.functions, meter, host, |meter, host, observer| {
+                    machine.resume_traced(result, meter, host, observer)
+                })
             }
         }
     }

@@ -27,6 +27,7 @@ use super::{
     precompiles::Precompiles,
     program::CodeCache,
     protocol::Protocol,
+    statistics::Statistics,
     time_limit::{TIMED_OUT, TimeLimit},
     trace::{Recording, RecordingTooLong},
     unsigned::is_unsigned,
@@ -303,6 +304,23 @@ impl BlockExecutor {
         let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
         self.evm.ctx().db_mut().commit(changes);
         Ok(executed(result, notes))
+    }
+
+    /// Runs a transaction, whose effects are not kept.
+    pub fn try_out(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
+        let result = self.evm.transact(tx_env(tx));
+        self.evm.ctx().journal_mut().finalize();
+        let (result, notes) = result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
+        Ok(executed(result, notes))
+    }
+
+    /// Runs a transaction, whose effects are not kept, and counts what its programs do.
+    pub fn count(&mut self, tx: &Recovered<TxEnvelope>) -> Result<(Executed, Statistics), ExecuteError> {
+        let result = self.evm.count(tx_env(tx));
+        self.evm.ctx().journal_mut().finalize();
+        let (result, notes, statistics) =
+            result.map_err(|error| execute_error(error.map_db_err(world_error)))?;
+        Ok((executed(result, notes), statistics))
     }
 
     /// Records a transaction, whose effects are not kept.

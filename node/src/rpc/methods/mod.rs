@@ -16,6 +16,7 @@ pub mod raw;
 pub mod sign;
 pub mod simulate;
 pub mod state;
+pub mod statistics;
 pub mod subscribe;
 pub mod transactions;
 pub mod txpool;
@@ -32,6 +33,7 @@ pub const ALL: &[&[Method]] = &[
     simulate::METHODS,
     chain_config::METHODS,
     debug::METHODS,
+    statistics::METHODS,
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
