@@ -9,11 +9,9 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use alloy_signer::SignerSync;
 use lathe_state::View;
 
-use crate::runtime::{
-    AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason, trace::Recording,
-};
+use crate::runtime::{AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason};
 
-use super::{CallError, Chain, ChainError, MinedTransaction, Result, SubmitError, mine::log_console};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -153,7 +151,7 @@ impl Chain {
     }
 
     /// Reads a request; gas that it leaves out is the block's limit.
-    fn request(&self, request: &TransactionRequest) -> Result<Request, CallError> {
+    pub(super) fn request(&self, request: &TransactionRequest) -> Result<Request, CallError> {
         let data = match (&request.input.input, &request.input.data) {
             (Some(input), Some(data)) if input != data => {
                 return Err(CallError::Rejected(
@@ -202,7 +200,7 @@ impl Chain {
     }
 
     /// Returns the state that a call at a block runs on, and the block that it sees.
-    fn call_context(
+    pub(super) fn call_context(
         &self,
         at: BlockId,
         block_overrides: Option<&BlockOverrides>,
@@ -219,38 +217,10 @@ impl Chain {
         }
         Ok((view, context))
     }
-
-    /// Records a call without a transaction.
-    pub fn trace_call(
-        &self,
-        request: TransactionRequest,
-        at: BlockId,
-        state: Option<StateOverride>,
-        block: Option<Box<BlockOverrides>>,
-    ) -> Result<Recording, CallError> {
-        let overrides = account_overrides(state)?;
-        let (view, context) = self.call_context(at, block.as_deref())?;
-        Ok(self.runtime.trace_call(view, &context, &self.request(&request)?, &overrides)?)
-    }
-
-    /// Runs a mined transaction again, on the state before it, and records it.
-    pub fn trace_transaction(&self, hash: B256) -> Result<Recording, CallError> {
-        let mined = self.transaction(hash)?;
-        let MinedTransaction { block, index } =
-            mined.ok_or_else(|| CallError::Rejected("transaction not found".into()))?;
-        // The first block has no transactions.
-        let view = self.state_at(block.header.parent_hash.into())?;
-        let context = context_of(&self.latest().view, block.header.number)?;
-        let mut executor = self.runtime.block(view, &context);
-        for tx in &block.transactions[..index] {
-            executor.execute(tx)?;
-        }
-        Ok(executor.trace(&block.transactions[index])?)
-    }
 }
 
 /// Returns what transactions of a block see of it.
-fn context_of(view: &View, number: u64) -> Result<BlockContext> {
+pub(super) fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
     Ok(BlockContext {
         number,
@@ -283,7 +253,9 @@ fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
     }
 }
 
-fn account_overrides(state: Option<StateOverride>) -> Result<BTreeMap<Address, AccountOverride>, CallError> {
+pub(super) fn account_overrides(
+    state: Option<StateOverride>,
+) -> Result<BTreeMap<Address, AccountOverride>, CallError> {
     let mut overrides = BTreeMap::new();
     for (address, account) in state.unwrap_or_default() {
         if account.state.is_some() && account.state_diff.is_some() {

@@ -21,6 +21,7 @@ mod record;
 mod rewind;
 mod spec;
 pub mod spec_file;
+mod trace;
 mod watch;
 
 use std::{

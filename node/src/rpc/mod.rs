@@ -18,6 +18,7 @@ pub mod server;
 mod shapes;
 mod socket;
 mod subscriptions;
+mod tracer;
 mod websocket;
 mod workers;
 
@@ -27,3 +28,4 @@ pub use method::{Answer, Api, Handler, Method, Parameter, Registry};
 pub use params::{BlockAt, FromParam, Params};
 pub use server::{Server, ServerOptions};
 pub use subscriptions::{SUBSCRIPTIONS_MAX, Subscriptions};
+pub use tracer::{TraceFilter, TraceOptions};

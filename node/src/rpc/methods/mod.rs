@@ -7,11 +7,13 @@ pub mod debug;
 pub mod devnet;
 pub mod fees;
 pub mod filters;
+pub mod gas;
 pub mod node;
 pub mod raw;
 pub mod sign;
 pub mod state;
 pub mod subscribe;
+pub mod trace;
 pub mod transactions;
 pub mod txpool;
 
@@ -25,6 +27,8 @@ pub const ALL: &[&[Method]] = &[
     transactions::METHODS,
     calls::METHODS,
     debug::METHODS,
+    trace::METHODS,
+    gas::METHODS,
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
