@@ -1,5 +1,7 @@
 //! What only a devnet has: accounts, time, fees and mining under the developer's hand; and the pool and raw encodings.
 
+mod schema;
+
 use alloy_primitives::{B256, U256, keccak256};
 use lathe_node::{
     chain::{Chain, ChainOptions, ChainSpec, Home},
@@ -36,6 +38,7 @@ impl Node {
     fn result(&self, method: &str, params: Value) -> Value {
         let mut answer = self.answer(method, params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
+        schema::check(method, &answer["result"]);
         answer["result"].take()
     }
 

@@ -1,5 +1,7 @@
 //! Filters through RPC: what they collect, what going back does to them, and how they are refused.
 
+mod schema;
+
 use lathe_node::{
     chain::{Chain, ChainOptions, ChainSpec, FILTER_VALUES_MAX, FILTERS_MAX, Home},
     rpc::{Registry, envelope, methods},
@@ -36,6 +38,7 @@ impl Node {
     fn result(&self, method: &str, params: Value) -> Value {
         let mut answer = self.answer(method, params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
+        schema::check(method, &answer["result"]);
         answer["result"].take()
     }
 

@@ -1,5 +1,7 @@
 //! The state of earlier blocks through RPC: reads, calls and proofs, going back, and what is not kept.
 
+mod schema;
+
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use lathe_node::{
@@ -39,6 +41,7 @@ impl Node {
     fn result(&self, method: &str, params: Value) -> Value {
         let mut answer = self.answer(method, &params);
         assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
+        schema::check(method, &answer["result"]);
         answer["result"].take()
     }
 

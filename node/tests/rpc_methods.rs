@@ -1,5 +1,7 @@
 //! RPC methods on a chain in memory: what they answer, and how they refuse.
 
+mod schema;
+
 use lathe_node::{
     chain::{Chain, ChainOptions, ChainSpec, Home},
     rpc::{Registry, envelope, methods},
@@ -56,6 +58,7 @@ impl Node {
     fn result(&self, method: &str, params: Value) -> Value {
         let mut answer = self.answer(method, params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
+        schema::check(method, &answer["result"]);
         answer["result"].take()
     }
 

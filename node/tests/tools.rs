@@ -55,6 +55,28 @@ fn a_run_prints_results_and_what_they_cost() {
 }
 
 #[test]
+fn a_module_may_be_text() {
+    let files = Files::new();
+    let text = |name: &str, text: &str| {
+        let path = files.0.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path").to_owned()
+    };
+    let path = text("sum.wat", &format!("\n;; two numbers\n{MODULE}"));
+    let output = lathe(&["run", &path, "--invoke", "add", "--args", "2", "3"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "5\n", "{}", stderr(&output));
+    let report = json(&lathe(&["inspect", &path, "--rules", "run", "--json"]));
+    let binary = wat::parse_str(MODULE).expect("a module").len();
+    assert_eq!(report["moduleSize"], binary, "sizes and offsets are those of the binary");
+
+    let path = text("wrong.wat", "(module\n  (func (export \"f\") (result i32)\n    i32.cosnt 1))");
+    let output = lathe(&["run", &path, "--invoke", "f"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("unknown operator") && said.contains("wrong.wat:3:5"), "{said}");
+}
+
+#[test]
 fn the_zero_instruction_profile_counts_instructions_and_charges_none() {
     let files = Files::new();
     let path = files.module(MODULE);

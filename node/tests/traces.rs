@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_EXPECT=1` writes the answers anew.
 
+mod schema;
 mod support;
 
 use std::{fs, path::PathBuf};
@@ -48,6 +49,7 @@ impl Node {
     fn result(&self, method: &str, params: Value) -> Value {
         let mut answer = self.answer(method, params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
+        schema::check(method, &answer["result"]);
         answer["result"].take()
     }
 

@@ -183,7 +183,10 @@ fn value_of(value: DynSolValue) -> Value {
         DynSolValue::Bytes(bytes) => Value::Bytes(bytes),
         DynSolValue::String(text) => Value::Text(text),
         DynSolValue::Array(values) | DynSolValue::FixedArray(values) => Value::List(all(values)),
-        DynSolValue::Tuple(values) => Value::Tuple(all(values)),
+        // No type of a signature has a struct's name.
+        DynSolValue::Tuple(values) | DynSolValue::CustomStruct { tuple: values, .. } => {
+            Value::Tuple(all(values))
+        }
     }
 }
 

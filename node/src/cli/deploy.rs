@@ -1,6 +1,6 @@
 //! `lathe deploy` and `lathe envelope`.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use alloy_primitives::{Bytes, U64};
 use serde_json::json;
@@ -10,6 +10,7 @@ use super::{
     client::ClientOptions,
     envelope::Creation,
     error::CliError,
+    module_file::read_module,
     output::{grouped, print, print_json},
     send::SendOptions,
 };
@@ -45,8 +46,8 @@ pub(super) struct EnvelopeCommand {
 /// The module and how it is wrapped.
 #[derive(Debug, clap::Args)]
 struct ModuleOptions {
-    /// The contract: a Wasm module that exports `user_entrypoint`
-    #[arg(value_name = "FILE.wasm")]
+    /// The contract: a Wasm module that exports `user_entrypoint`, in binary or as text
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Run the contract's constructor, as in 'init(uint256)'; its arguments follow the file
     #[arg(long, value_name = "SIGNATURE")]
@@ -76,7 +77,7 @@ enum LeftOut {
 impl ModuleOptions {
     /// Returns the module's length and its creation data.
     fn creation(&self, left_out: LeftOut) -> Result<(usize, Vec<u8>), CliError> {
-        let module = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
+        let module = read_module(&self.file)?;
         let constructor = match &self.constructor {
             Some(_) if self.arguments.is_empty() && left_out == LeftOut::Appended => Some(Vec::new()),
             Some(signature) => Some(signature.arguments(self.encoding.abi(), &self.arguments)?),

@@ -4,13 +4,14 @@ mod json;
 mod text;
 mod wat;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use lathe_vm::{Report, Rules, inspect};
 
 use super::{
     envelope::Creation,
     error::CliError,
+    module_file::read_module,
     output::{print, print_json_text},
 };
 use crate::{
@@ -25,8 +26,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = text::limits_help())]
 pub(super) struct InspectCommand {
-    /// The Wasm module
-    #[arg(value_name = "FILE.wasm")]
+    /// The Wasm module, in binary or as text
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What judges the module: the devnet, as a contract, or the rules of `lathe run`
     #[arg(long, value_enum, default_value_t = Judge::Devnet)]
@@ -100,7 +101,7 @@ impl Inspection {
 
 impl InspectCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
-        let bytes = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
+        let bytes = read_module(&self.file)?;
         if self.wat {
             let printed = wat::print(&bytes, &self.rules.rules());
             return printed.map_err(|error| CliError::Output(format!("{}: {error}", self.file.display())));

@@ -14,6 +14,7 @@ mod envelope;
 mod error;
 mod inspect;
 mod keys;
+mod module_file;
 mod node;
 mod output;
 mod run;

@@ -4,14 +4,14 @@ mod literal;
 mod outcome;
 mod trace;
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use lathe_vm::{
     Engine, ExternType, FunctionId, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome,
     PAGE_BYTES, Rules, Schedule, Trap, TrapKind, Value, demangle,
 };
 
-use super::{chain_file, error::CliError, output::print_json_text};
+use super::{chain_file, error::CliError, module_file::read_module, output::print_json_text};
 use outcome::{Run, Statistics};
 use trace::Watcher;
 
@@ -30,8 +30,8 @@ const LISTED_MAX: usize = 16;
 /// function traps. Numbers are written in decimal or, integers and vectors, in hexadecimal; references as null.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunCommand {
-    /// The Wasm module
-    #[arg(value_name = "FILE.wasm")]
+    /// The Wasm module, in binary or as text
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The exported function
     #[arg(long, value_name = "NAME")]
@@ -108,7 +108,7 @@ impl Host for NobodysHost {
 impl RunCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let engine = self.engine()?;
-        let bytes = fs::read(&self.file).map_err(|error| CliError::file(&self.file, error))?;
+        let bytes = read_module(&self.file)?;
         let rules = match &self.chain {
             Some(chain) => chain_file::load(chain)?.rules,
             None => self.profile.rules(),

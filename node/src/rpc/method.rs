@@ -27,6 +27,8 @@ pub struct Method {
     pub doc: &'static str,
     /// Its parameters in order.
     pub params: &'static [Parameter],
+    /// Returns the schema of its result.
+    pub result: fn() -> serde_json::Value,
     /// Reads the parameters, does the work and writes the result.
     pub handler: Handler,
 }
@@ -40,6 +42,8 @@ pub struct Parameter {
     pub expected: &'static str,
     /// Whether it may not be left out.
     pub required: bool,
+    /// Returns the schema of its JSON.
+    pub schema: fn() -> serde_json::Value,
 }
 
 /// Writes a method's result as JSON to the answer. It may block.
@@ -143,7 +147,8 @@ impl Registry {
 /// Declares a table of RPC methods, one row each:
 /// `/// Doc.` `"name" | "alias", handler(parameter: Type, ...);`
 ///
-/// The handler is a function of [`&Api`](Api) and the parameters' values that returns `Result<impl Serialize, RpcError>`.
+/// The handler is a function of [`&Api`](Api) and the parameters' values that returns `Result<T, RpcError>`. The types
+/// of the parameters and `T` have a [`Schema`](crate::rpc::Schema), which the node's OpenRPC document shows.
 #[macro_export]
 macro_rules! methods {
     ($(
@@ -159,7 +164,16 @@ macro_rules! methods {
                 name: stringify!($param),
                 expected: <$type as $crate::rpc::FromParam>::EXPECTED,
                 required: <$type as $crate::rpc::FromParam>::REQUIRED,
+                schema: <$type as $crate::rpc::Schema>::schema,
             }),*],
+            result: || {
+                fn of<T: $crate::rpc::Schema>(
+                    _: fn(&$crate::rpc::Api $(, $type)*) -> ::core::result::Result<T, $crate::rpc::RpcError>,
+                ) -> ::serde_json::Value {
+                    T::schema()
+                }
+                of($handler)
+            },
             #[allow(unused_mut, unused_variables, reason = "a row may have no parameters")]
             handler: |api, mut params, answer| {
                 let handler = $handler;

@@ -15,11 +15,13 @@ use serde_json::value::RawValue;
 use super::{
     error::RpcError,
     method::Method,
+    openrpc::Schema,
     tracer::{TraceFilter, TraceOptions},
 };
+use crate::schemas;
 
 /// A type that a parameter can have.
-pub trait FromParam: Sized {
+pub trait FromParam: Schema + Sized {
     /// What the parameter must be; completes "expected ".
     const EXPECTED: &'static str;
     /// Whether the parameter may not be left out.
@@ -142,6 +144,17 @@ fn deserialize<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
         let text = error.to_string();
         text.split(" at line ").next().unwrap_or_default().to_owned()
     })
+}
+
+schemas! {
+    BlockAt => "BlockId";
+    WatchId => "Number";
+    SubscriptionKind => "SubscriptionKind";
+    SubscriptionOptions => "SubscriptionOptions";
+    MineOptions => "MineOptions";
+    Slot => "Slot";
+    TraceFilter => "TraceFilter";
+    TraceOptions => "TraceOptions";
 }
 
 macro_rules! from_param_by_serde {

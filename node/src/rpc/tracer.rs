@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::RpcError;
-use crate::runtime::trace::{
-    CallTreeOptions, Capture, FlatTrace, Recording, StateDiffOptions, StructLogOptions, WasmStepOptions,
+use crate::{
+    runtime::trace::{
+        CallTreeOptions, Capture, FlatTrace, Recording, StateDiffOptions, StructLogOptions, WasmStepOptions,
+    },
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -220,6 +223,11 @@ pub(super) struct TxTrace {
     pub(super) result: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+}
+
+schemas! {
+    PlacedTrace => "CallTrace";
+    TxTrace => "TransactionTrace";
 }
 
 /// What `trace_filter` looks for.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     methods,
     rpc::{RpcError, method::Api, params::MineOptions},
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -106,6 +107,11 @@ struct ForkConfig {
     fork_url: Option<String>,
     fork_block_number: Option<u64>,
     fork_retry_backoff: Option<u64>,
+}
+
+schemas! {
+    NodeInfo => "NodeInfo";
+    Metadata => "Metadata";
 }
 
 fn node_info(api: &Api) -> Result<NodeInfo> {

@@ -12,6 +12,7 @@ use crate::{
     chain::{Keeper, News, Reach, Watched},
     methods,
     rpc::{RpcError, method::Api, params::WatchId},
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -54,6 +55,10 @@ fn new(api: &Api, watched: Watched) -> Result<U64> {
 enum Changes {
     Hashes(Vec<B256>),
     Logs(Vec<Log>),
+}
+
+schemas! {
+    Changes => "FilterChanges";
 }
 
 fn changes(api: &Api, WatchId(id): WatchId) -> Result<Changes> {

@@ -5,6 +5,7 @@ pub mod calls;
 pub mod cheats;
 pub mod debug;
 pub mod devnet;
+pub mod discover;
 pub mod fees;
 pub mod filters;
 pub mod gas;
@@ -37,6 +38,7 @@ pub const ALL: &[&[Method]] = &[
     txpool::METHODS,
     cheats::METHODS,
     devnet::METHODS,
+    discover::METHODS,
 ];
 
 #[cfg(test)]
@@ -51,7 +53,7 @@ mod tests {
         for method in ALL.iter().copied().flatten() {
             for name in std::iter::once(&method.name).chain(method.aliases) {
                 assert!(names.insert(*name), "two rows claim {name}");
-                assert!(name.contains('_'), "{name} has no namespace");
+                assert!(name.contains(['_', '.']), "{name} has no namespace");
             }
             let doc = method.doc.trim();
             assert!(doc.ends_with('.') && doc.starts_with(char::is_uppercase), "{}: {doc:?}", method.name);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{B256, Bytes};
+use alloy_rpc_types_eth::Block as RpcBlock;
 
 use crate::{
     chain::Block,
@@ -46,6 +47,6 @@ fn transaction(api: &Api, hash: B256) -> Result<Option<Bytes>> {
     super::transactions::raw_transaction(api, hash)
 }
 
-fn bad_blocks(_: &Api) -> Result<[(); 0]> {
-    Ok([])
+fn bad_blocks(_: &Api) -> Result<Vec<RpcBlock>> {
+    Ok(Vec::new())
 }

@@ -16,6 +16,7 @@ use crate::{
         tracer::{Place, PlacedTrace, TraceFilter, placed},
     },
     runtime::trace::{Capture, FlatAction, FlatTrace, Recording},
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -85,6 +86,10 @@ struct Replay {
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_hash: Option<B256>,
     vm_trace: Option<()>,
+}
+
+schemas! {
+    Replay => "Replay";
 }
 
 impl Replay {

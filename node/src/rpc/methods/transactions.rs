@@ -14,6 +14,7 @@ use crate::{
     chain::{FilledTransaction, MinedTransaction},
     methods,
     rpc::{RpcError, error::ErrorData, method::Api, shapes},
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -147,6 +148,10 @@ fn wait_for_receipt(api: &Api, hash: B256, timeout: Option<u64>) -> Result<Trans
 struct Filled {
     raw: Bytes,
     tx: Transaction,
+}
+
+schemas! {
+    Filled => "FilledTransaction";
 }
 
 fn fill(api: &Api, transaction: TransactionRequest) -> Result<Filled> {

@@ -8,10 +8,11 @@ use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
 use alloy_primitives::{Address, B256, TxKind, U64};
 use alloy_rpc_types_eth::Transaction;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     methods,
-    rpc::{RpcError, method::Api, shapes},
+    rpc::{RpcError, Schema, method::Api, shapes},
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -38,6 +39,17 @@ methods! {
 struct Split<T> {
     pending: T,
     queued: T,
+}
+
+impl<T: Schema> Schema for Split<T> {
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {"pending": T::schema(), "queued": T::schema()},
+            "required": ["pending", "queued"],
+            "additionalProperties": false,
+        })
+    }
 }
 
 /// By nonce, in decimal as geth has it.
