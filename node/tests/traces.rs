@@ -473,3 +473,69 @@ fn watching_a_transaction_changes_neither_its_gas_nor_what_it_does() {
     assert_eq!(output, "0x");
     assert_eq!(node.devnet.slot(mixed.root, 2), U256::from(8));
 }
+
+/// Returns the nodes of a profile with their ink, after checking that it adds up.
+fn profile(node: &Node, hash: B256, gas_used: u64) -> Vec<(String, String, i64)> {
+    let profile = node.result("lathe_gasProfile", json!([hash]));
+    assert_eq!((&profile["gasUsed"], &profile["truncated"]), (&json!(gas_used), &json!(false)));
+    let nodes = profile["nodes"].as_array().expect("nodes");
+    let node = |node: &Value| {
+        let text = |member: &str| node[member].as_str().expect("text").to_owned();
+        (text("kind"), text("name"), node["ink"].as_i64().expect("ink"))
+    };
+    let nodes: Vec<_> = nodes.iter().map(node).collect();
+    let sum: i64 = nodes.iter().map(|(_, _, ink)| ink).sum();
+    assert_eq!(sum, i64::try_from(gas_used).expect("little gas") * 10_000, "{nodes:?}");
+    for (_, name, ink) in &nodes {
+        assert!(*ink >= 0 || name == "refund", "{name} took {ink}");
+        assert!(name != "rounding" || *ink < 10_000 * 10, "what readings miss is a part of a gas: {ink}");
+    }
+    nodes
+}
+
+fn ink_of(nodes: &[(String, String, i64)], kind: &str, name: &str) -> i64 {
+    nodes.iter().filter(|node| node.0 == kind && node.1 == name).map(|node| node.2).sum()
+}
+
+#[test]
+fn a_gas_profile_accounts_for_every_gas_of_both_engines() {
+    let node = Node::new();
+    let mixed = mixed(&node.devnet);
+    let (hash, gas_used) = node.send(mixed.root, &[0xCA, 0xFE, 0xBA, 0xBE], 100);
+    let nodes = profile(&node, hash, gas_used);
+    let gas = |kind: &str, name: &str| ink_of(&nodes, kind, name) / 10_000;
+    assert_eq!((gas("cost", "transaction"), gas("cost", "calldata")), (21_000, 4 * 16));
+    // An EVM loop with 30,000 gas spends all but its last instruction; a Wasm loop with 400,000 likewise.
+    assert!(gas("opcode", "JUMP") + gas("opcode", "PUSH1") + gas("opcode", "JUMPDEST") > 29_000);
+    assert!(gas("function", "user_entrypoint") > 390_000);
+    // Two writes of fresh slots.
+    assert!(gas("hostCall", "storage_flush_cache") > 2 * 22_000);
+    assert!(gas("opcode", "SELFDESTRUCT") > 30_000, "a new account is made");
+    assert_eq!(gas("cost", "store code"), 200);
+    assert!(gas("cost", "load code") > 0 && gas("cost", "instantiate") > 0);
+}
+
+#[test]
+fn a_gas_profile_knows_functions_refunds_creations_and_the_floor() {
+    let node = Node::new();
+    let script = node.devnet.deploy(SCRIPT);
+    let creation = *node.devnet.0.head().transactions[0].tx_hash();
+    let receipt = node.result("eth_getTransactionReceipt", json!([creation]));
+    let nodes = profile(&node, creation, number(&receipt["gasUsed"]));
+    assert_eq!(ink_of(&nodes, "cost", "creation") / 10_000 % 2, 0);
+    for name in ["load code", "record program", "store code"] {
+        assert!(ink_of(&nodes, "cost", name) > 0, "{name}: {nodes:?}");
+    }
+
+    node.send(script, &Script::new().store(1, 7).0, 0);
+    let (hash, gas_used) = node.send(script, &Script::new().store(1, 0).0, 0);
+    let nodes = profile(&node, hash, gas_used);
+    assert_eq!(ink_of(&nodes, "cost", "refund") / 10_000, -4_800);
+    assert!(ink_of(&nodes, "function", "take") > 0, "{nodes:?}");
+
+    // Calldata that nobody reads costs its floor.
+    let (hash, gas_used) = node.send(HEIR, &[1; 1_000], 0);
+    let nodes = profile(&node, hash, gas_used);
+    assert_eq!(gas_used, 21_000 + 40 * 1_000);
+    assert_eq!(ink_of(&nodes, "cost", "calldata floor (EIP-7623)") / 10_000, 24 * 1_000);
+}

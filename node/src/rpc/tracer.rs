@@ -52,6 +52,8 @@ pub(super) enum Tracer {
     FourByte,
     /// Accounts and slots before and after.
     State(StateDiffOptions),
+    /// Frames and logs in order, as `lathe trace` reads them.
+    Entries,
     /// Nothing.
     Noop,
     /// Several at once, by name.
@@ -63,7 +65,7 @@ pub(super) enum Tracer {
 }
 
 /// The tracers there are, for errors.
-const NAMES: &str = "callTracer, prestateTracer, 4byteTracer, flatCallTracer, noopTracer, muxTracer, stylusTracer, wasmTracer and, \
+const NAMES: &str = "callTracer, prestateTracer, 4byteTracer, flatCallTracer, noopTracer, muxTracer, stylusTracer, wasmTracer, latheTracer and, \
                      without a name, the instructions of EVM frames";
 /// Characters of an unknown tracer's name that its error repeats.
 const NAME_ECHO_MAX: usize = 64;
@@ -124,6 +126,7 @@ impl Tracer {
                 }
                 Ok(Self::State(options))
             }
+            "latheTracer" => Ok(Self::Entries),
             "noopTracer" => Ok(Self::Noop),
             "stylusTracer" => Ok(Self::Stylus),
             "wasmTracer" => Ok(Self::WasmSteps(read(name, config)?)),
@@ -152,7 +155,7 @@ impl Tracer {
         let mut capture = Capture::default();
         match self {
             Self::StructLogs(options) => capture.struct_logs = Some(options.clone()),
-            Self::CallTree(_) | Self::Flat | Self::FourByte => capture.data = true,
+            Self::CallTree(_) | Self::Flat | Self::FourByte | Self::Entries => capture.data = true,
             Self::State(_) => capture.state = true,
             Self::Noop => {}
             Self::Stylus => capture.host_calls = true,
@@ -178,6 +181,7 @@ impl Tracer {
             Self::CallTree(options) => recording.to_call_tree_json(*options),
             Self::Flat => return raw(&placed(recording, place)),
             Self::FourByte => return raw(&recording.four_bytes()),
+            Self::Entries => return raw(&recording.to_entries()),
             Self::State(options) => recording.to_state_json(*options).ok_or_else(missing)?,
             Self::Noop => "{}".into(),
             Self::Stylus => recording.to_stylus_json(),

@@ -43,8 +43,8 @@ use super::{
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::Fork,
     trace::{
-        Capture, FrameEnd, Outline, Recorder, Recording, RecordingTooLong, Seen, host_call, intrinsic_costs,
-        run_steps, state_of,
+        Capture, FrameEnd, FrameEngine, Outline, Recorder, Recording, RecordingTooLong, Seen, host_call,
+        intrinsic_costs, run_steps, state_of,
         watch::{Watch, WatchedCode, WatchedHost},
     },
     vm_hooks::VmHooks,
@@ -782,7 +782,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             }
             if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
                 if PrecompileProvider::<Ctx<DB>>::contains(&self.inner.precompiles, &called) {
-                    recorder.is_precompile();
+                    recorder.runs_on(FrameEngine::Precompile);
                 }
                 seen.record_logs(recorder, &self.inner.ctx);
                 // The result of an inner frame is returned to its caller, where its recording ends.
@@ -810,6 +810,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 CodeKind::Program { .. } | CodeKind::Eei | CodeKind::Refused => true,
             },
         };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.runs_on(if is_wasm { FrameEngine::Wasm } else { FrameEngine::Evm });
+        }
         if is_wasm {
             self.wasm.push(WasmFrame { index, run: Run::Fresh });
         }

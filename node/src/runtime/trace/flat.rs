@@ -135,7 +135,7 @@ impl Recording {
             let Step::Frame(frame) = step else { continue };
             let parent = open.last().map(|parent| parent.place);
             let moves_value = frame.value.is_some_and(|value| !value.is_zero());
-            if parent.is_some() && frame.is_precompile && !moves_value {
+            if parent.is_some() && frame.is_precompile() && !moves_value {
                 open.push(Open { index, place: None });
                 continue;
             }
@@ -189,7 +189,7 @@ fn flat(frame: &Frame) -> FlatTrace {
         }
         _ => None,
     };
-    let error = frame.error.as_deref().map(|error| parity_words(error, frame.is_precompile).to_owned());
+    let error = frame.error.as_deref().map(|error| parity_words(error, frame.is_precompile()).to_owned());
     FlatTrace { action, error, result, subtraces: 0, trace_address: Vec::new(), kind }
 }
 

@@ -13,7 +13,7 @@ impl Recording {
         let mut counts = BTreeMap::new();
         for entry in &self.entries {
             let Step::Frame(frame) = &entry.step else { continue };
-            if !frame.kind.is_call() || frame.is_precompile {
+            if !frame.kind.is_call() || frame.is_precompile() {
                 continue;
             }
             if let Some((selector, arguments)) = frame.input.split_at_checked(4) {

@@ -36,8 +36,30 @@ pub struct Frame {
     pub error: Option<Cow<'static, str>>,
     /// What is known beyond that: where a program trapped, or why code was refused.
     pub reason: Option<String>,
-    /// Whether a precompiled contract was called.
-    pub is_precompile: bool,
+    /// What ran it; none if there was nothing to run.
+    pub engine: Option<FrameEngine>,
+}
+
+/// What runs a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameEngine {
+    /// The VM.
+    Wasm,
+    /// The EVM.
+    Evm,
+    /// The node itself: a precompiled contract.
+    Precompile,
+}
+
+impl FrameEngine {
+    /// Returns the engine's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Evm => "evm",
+            Self::Precompile => "precompile",
+        }
+    }
 }
 
 /// How a frame was asked for.
@@ -93,7 +115,7 @@ impl Frame {
             output: Bytes::new(),
             error: None,
             reason: None,
-            is_precompile: false,
+            engine: None,
         }
     }
 
@@ -121,6 +143,11 @@ impl Frame {
     /// Returns what stands for an account that gives its balance away.
     pub(super) fn self_destruct(contract: Address, beneficiary: Address, balance: U256) -> Self {
         Self::new(FrameKind::SelfDestruct, contract, beneficiary, Some(balance), 0)
+    }
+
+    /// Returns whether a precompiled contract was called.
+    pub fn is_precompile(&self) -> bool {
+        self.engine == Some(FrameEngine::Precompile)
     }
 
     /// Returns whether it reverted.

@@ -8,6 +8,7 @@
 //! contracts call each other.
 
 mod call_tree;
+mod entries;
 mod flat;
 mod four_byte;
 mod frame;
@@ -26,8 +27,9 @@ use std::borrow::Cow;
 use alloy_primitives::{Bytes, Log};
 
 pub use call_tree::CallTreeOptions;
+pub use entries::{Shown, ShownEntry, ShownFrame};
 pub use flat::{FlatAction, FlatResult, FlatTrace};
-pub use frame::{Frame, FrameKind};
+pub use frame::{Frame, FrameEngine, FrameKind};
 pub(super) use journal::Seen;
 pub(super) use profile::intrinsic_costs;
 pub use profile::{ModuleProfiler, PROFILE_NODES_MAX, Profile, ProfileKind, ProfileNode};

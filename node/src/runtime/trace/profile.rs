@@ -11,7 +11,7 @@ use alloy_primitives::{Address, hex};
 use lathe_gas::INK_PER_GAS;
 use lathe_vm::{Module, Observer, Step, demangle};
 use revm::{context::TxEnv, context_interface::result::ResultGas};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::FrameKind;
 
@@ -19,7 +19,7 @@ use super::FrameKind;
 pub const PROFILE_NODES_MAX: usize = 100_000;
 
 /// Where the gas went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// Gas used: what the ink of all nodes adds up to.
@@ -33,7 +33,7 @@ pub struct Profile {
 }
 
 /// Something that took ink.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileNode {
     /// The index of the node that it ran inside of.
@@ -49,7 +49,7 @@ pub struct ProfileNode {
 }
 
 /// What took ink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProfileKind {
     /// The whole transaction or run.

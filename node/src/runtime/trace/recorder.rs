@@ -6,8 +6,8 @@ use alloy_primitives::{Address, Bytes, Log, U256};
 use revm::interpreter::{InstructionResult, interpreter_action::FrameInput};
 
 use super::{
-    Capture, Entry, Frame, HostCall, Outline, RECORDING_BYTES_MAX, Recording, RecordingTooLong, StateDiff,
-    Step, frame::frame_error, struct_log::StructLogs, watch::Watch,
+    Capture, Entry, Frame, FrameEngine, HostCall, Outline, RECORDING_BYTES_MAX, Recording, RecordingTooLong,
+    StateDiff, Step, frame::frame_error, struct_log::StructLogs, watch::Watch,
 };
 
 /// What an entry takes besides its data, as an answer shows it. Frames take more than others.
@@ -96,10 +96,10 @@ impl Recorder {
         self.push(Step::Frame(Box::new(frame)), bytes);
     }
 
-    /// The frame that has just begun is one of a precompiled contract.
-    pub(in super::super) fn is_precompile(&mut self) {
+    /// The frame that has just begun is run by this engine.
+    pub(in super::super) fn runs_on(&mut self, engine: FrameEngine) {
         if let Some(frame) = self.frame() {
-            frame.is_precompile = true;
+            frame.engine = Some(engine);
         }
     }
 
