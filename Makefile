@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup asan valgrind fuzz devnet demo test test-stylus quick torture clients fmt clippy doc deny contracts bench gas kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test test-clients test-stylus quick torture clients fmt clippy doc deny contracts bench gas kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -22,6 +22,11 @@ test: setup clients ## everything that CI wants
 test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
 	@scripts/stylus.sh $(LATHE) $(if $(RECORD),--record)
 
+test-clients: $(LATHE) ## install more clients, run each through the scenario, write tests/clients/TABLE.md (CLIENTS="viem ape": these)
+	@scripts/clients.sh all
+	@cargo run --quiet --locked --release -p lathe-tests --no-default-features --bin clients -- $(LATHE) \
+		$(if $(CLIENTS),$(CLIENTS),--table $(CURDIR)/tests/clients/TABLE.md)
+
 torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture-node -- --version >&2
 	@cargo run --quiet --locked -p lathe-tests --features torture --bin torture -- --kills $(or $(KILLS),500)
@@ -29,7 +34,7 @@ torture: setup ## kill a loaded node 500 times and check what is left (KILLS=N)
 quick: ## the tests that need neither RocksDB nor a node
 	@scripts/test.sh quick
 
-clients: ## install the clients that the end-to-end tests drive
+clients: ## install the clients that `make test` drives
 	@scripts/clients.sh
 
 bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)

@@ -226,3 +226,53 @@ fn a_node_ends_when_it_is_asked_to() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
     assert!(node.process.wait().expect("the process ends").success());
 }
+
+/// Doubles the number it is sent, as Solidity's ABI has it.
+const DOUBLE: &str = r#"(module
+    (import "ethereum" "callDataCopy" (func $callDataCopy (param i32 i32 i32)))
+    (import "ethereum" "finish" (func $finish (param i32 i32)))
+    (memory (export "memory") 1)
+    (func (export "main")
+        (call $callDataCopy (i32.const 0) (i32.const 4) (i32.const 32))
+        (i32.store8 (i32.const 31) (i32.shl (i32.load8_u (i32.const 31)) (i32.const 1)))
+        (call $finish (i32.const 0) (i32.const 32))))"#;
+
+#[test]
+fn an_eei_contract_is_deployed_itself_or_by_its_init_code() {
+    let node = Node::start();
+    let double = wat::parse_str(DOUBLE).expect("a module");
+    let escaped: String = double.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let init = format!(
+        r#"(module
+            (import "ethereum" "finish" (func $finish (param i32 i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 64) "{escaped}")
+            (func (export "main") (call $finish (i32.const 64) (i32.const {}))))"#,
+        double.len()
+    );
+    for (text, flag) in [(DOUBLE, None), (&init, Some("--init"))] {
+        let path = node.module(text);
+        let path = path.to_str().expect("a path");
+        let arguments: Vec<&str> = ["deploy", path, "--json"].into_iter().chain(flag).collect();
+        let deployed: Value = serde_json::from_str(&node.prints(&arguments)).expect("JSON");
+        let address = deployed["address"].as_str().expect("an address");
+        assert_eq!(deployed["codeSize"], double.len(), "{deployed}");
+        assert_eq!(node.prints(&["call", address, "double(uint8)(uint8)", "21"]), "42");
+    }
+    let program = node.module(ECHO);
+    let program = program.to_str().expect("a path").to_owned();
+    for (arguments, error) in [
+        (vec!["deploy", &program, "--init"], "--init takes an EEI contract's init code"),
+        (vec!["deploy", &program, "--init", "--constructor", "f()"], "cannot be used with"),
+    ] {
+        let output = node.run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(error), "{output:?}");
+    }
+    let double = node.module(DOUBLE);
+    let output = node.run(&["deploy", double.to_str().expect("a path"), "--constructor", "f()"]);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("has no constructor but its init code"),
+        "{output:?}"
+    );
+}

@@ -5,7 +5,7 @@
 mod support;
 
 use alloy_primitives::{U256, address, hex, keccak256};
-use lathe_node::chain::ChainSpec;
+use lathe_node::{chain::ChainSpec, runtime::Fork};
 use lathe_state::GenesisAccount;
 use support::{
     ewasm::{
@@ -104,6 +104,29 @@ fn a_callee_gets_what_was_asked_at_most_63_of_64_parts_and_the_stipend() {
         let before = TX_GAS - INTRINSIC_GAS - 700 - transfer;
         assert_eq!(gas(function, i64::MAX, sends), before - before / 64 + stipend, "{function}");
     }
+}
+
+/// The tests of ewasm have it so: who is asked for a stipend looks at the value that the callee sees.
+#[test]
+fn at_byzantium_a_delegate_call_in_a_frame_with_a_value_adds_a_stipend() {
+    let callee =
+        contract("(i64.store (i32.const 0) (call $getGasLeft)) (call $finish (i32.const 0) (i32.const 8))");
+    let world = |spec, function| {
+        World::on(spec, calling(function, 5_000, false)).with(OTHER, callee.clone()).sending(9, vec![])
+    };
+    let gas = |spec, function| u64::from_le_bytes(output(world(spec, function))[4..].try_into().unwrap()) + 2;
+    assert_eq!(gas(ChainSpec::EWASM, "$callDelegate"), 5_000 + 2_300);
+    assert_eq!(gas(ChainSpec::EWASM, "$callStatic"), 5_000);
+    let istanbul = ChainSpec { fork: Fork::Istanbul, ..ChainSpec::EWASM };
+    assert_eq!(gas(istanbul, "$callDelegate"), 5_000);
+    // What the callee leaves is the caller's, but the sender gets back no more than was taken for the frame.
+    let used = |body: &str| {
+        let world = World::new(with_constants(body)).with(OTHER, contract("")).sending(9, vec![]);
+        world.call().executed.gas_used - INTRINSIC_GAS
+    };
+    let delegate = "(drop (call $callDelegate (i64.const 0) (i32.const 100) (i32.const 0) (i32.const 0)))";
+    assert_eq!(used(&format!("(call $useGas (i64.const 5000)) {delegate}")), 5_000 + 700 - 2_300);
+    assert_eq!(used(&delegate.repeat(3)), 0);
 }
 
 #[test]

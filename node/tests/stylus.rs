@@ -468,6 +468,58 @@ fn a_trace_shows_host_calls_with_what_stood_behind_their_pointers() {
     assert!(paid > 22_100 * 10_000, "{paid}");
 }
 
+/// cargo-stylus panics at names that it does not know, and where bytes are left over.
+#[test]
+fn a_trace_shows_what_was_printed_and_no_calls_for_debugging() {
+    const PRINTS: &str = r#"(module
+        (import "console" "log_txt" (func $log_txt (param i32 i32)))
+        (import "console" "log_i32" (func $log_i32 (param i32)))
+        (import "console" "log_i64" (func $log_i64 (param i64)))
+        (import "console" "log_f32" (func $log_f32 (param f32)))
+        (import "console" "log_f64" (func $log_f64 (param f64)))
+        (import "console" "tee_i32" (func $tee_i32 (param i32) (result i32)))
+        (import "console" "tee_i64" (func $tee_i64 (param i64) (result i64)))
+        (import "console" "tee_f32" (func $tee_f32 (param f32) (result f32)))
+        (import "console" "tee_f64" (func $tee_f64 (param f64) (result f64)))
+        (import "debug" "null_host" (func $null_host))
+        (import "debug" "start_benchmark" (func $start))
+        (import "debug" "end_benchmark" (func $end))
+        (memory (export "memory") 1)
+        (data (i32.const 8) "hello")
+        (func (export "user_entrypoint") (param i32) (result i32)
+            (call $log_txt (i32.const 8) (i32.const 5))
+            (call $start)
+            (call $log_i32 (i32.const -1))
+            (call $log_i64 (i64.const 7))
+            (call $log_f32 (f32.const 0.5))
+            (call $log_f64 (f64.const -0.25))
+            (call $null_host)
+            (drop (call $tee_i32 (i32.const 1)))
+            (drop (call $tee_i64 (i64.const 2)))
+            (drop (call $tee_f32 (f32.const 3)))
+            (drop (call $tee_f64 (f64.const 4)))
+            (call $end)
+            (i32.const 0)))"#;
+    let devnet = Devnet::new();
+    let program = devnet.deploy(PRINTS);
+    let trace = trace(&devnet, program, vec![], 0);
+    let rows: Vec<(&str, String)> = trace.as_array().unwrap()[1..]
+        .iter()
+        .filter(|step| step["name"] != "user_returned")
+        .map(|step| {
+            assert_eq!(step["outs"], "0x");
+            let text = hex::decode(step["args"].as_str().unwrap()).unwrap();
+            (step["name"].as_str().unwrap(), String::from_utf8(text).unwrap())
+        })
+        .collect();
+    let numbers = ["-1", "7", "0.5", "-0.25", "1", "2", "3", "4"];
+    let expected: Vec<_> = [("console_log_text", "hello".to_owned())]
+        .into_iter()
+        .chain(numbers.map(|number| ("console_log", number.to_owned())))
+        .collect();
+    assert_eq!(rows, expected);
+}
+
 #[test]
 fn a_trace_nests_calls_through_both_kinds_of_contracts() {
     let devnet = Devnet::new();

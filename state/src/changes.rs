@@ -20,8 +20,8 @@ pub struct Changes {
 /// What a block does to one account. Storage is wiped first, then written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountChange {
-    /// The account after the block; none deletes it. An account that EIP-161 calls empty is deleted too. An account that
-    /// is not there after the block has no storage either, whatever `storage` says.
+    /// The account after the block; none deletes it. An account that EIP-161 calls empty is deleted too, but for those that
+    /// the genesis names. An account that is not there after the block has no storage either, whatever `storage` says.
     pub info: Option<AccountInfo>,
     /// Whether all storage from before the block is gone: the account was destroyed, and perhaps created again.
     pub storage_wiped: bool,

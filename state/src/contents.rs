@@ -3,7 +3,14 @@
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 
 use crate::{
-    database::Block, error::StateError, leaf, load::BlockRecords, record::Account, store::Column, view::View,
+    database::Block,
+    error::StateError,
+    leaf,
+    load::BlockRecords,
+    record::Account,
+    store::Column,
+    verify::{PROGRESS_EVERY, Progress, shares},
+    view::View,
 };
 
 /// How much a column holds.
@@ -53,15 +60,24 @@ impl View {
         Ok(Some(Block { hash, header, body, receipts, tx_hashes: Vec::new() }.to_records()))
     }
 
-    /// Counts what a column holds, in one pass over it.
-    pub fn column_size(&self, column: Column) -> Result<ColumnSize, StateError> {
-        let mut size = ColumnSize { column, entries: 0, key_bytes: 0, value_bytes: 0 };
-        for entry in self.snapshot().scan(column, &[], &[]) {
-            let (key, value) = entry?;
-            size.entries += 1;
-            size.key_bytes += key.len() as u64;
-            size.value_bytes += value.len() as u64;
-        }
-        Ok(size)
+    /// Counts what each column holds, in one pass over it.
+    pub fn column_sizes(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<ColumnSize>, StateError> {
+        let share = shares(Column::ALL.len()).nth(1).unwrap_or(1.0);
+        let size = |(&column, before): (&Column, f64)| {
+            let mut size = ColumnSize { column, entries: 0, key_bytes: 0, value_bytes: 0 };
+            for entry in self.snapshot().scan(column, &[], &[]) {
+                let (key, value) = entry?;
+                if size.entries.is_multiple_of(PROGRESS_EVERY) {
+                    // Most keys are hashes, or begin with one.
+                    let first = f64::from(key.first().copied().unwrap_or_default()) / 256.0;
+                    progress(Progress { what: "columns", done: before + first * share });
+                }
+                size.entries += 1;
+                size.key_bytes += key.len() as u64;
+                size.value_bytes += value.len() as u64;
+            }
+            Ok(size)
+        };
+        Column::ALL.iter().zip(shares(Column::ALL.len())).map(size).collect()
     }
 }

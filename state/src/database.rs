@@ -20,7 +20,7 @@ use crate::{
     revert::Revert,
     store::{Batch, Column, Snapshot, Store},
     trie::NodeCache,
-    verify::Progress,
+    verify::{Progress, shares},
     view::{META_HEAD, View, block_key, read},
 };
 
@@ -275,17 +275,27 @@ impl Database {
         Ok(self.window.tail())
     }
 
-    /// Makes the trie's records anew from accounts and slots, in one batch: all of it or, on any error, nothing. Then checks
-    /// the history, which cannot be made anew; where it is broken, [`prune`](Self::prune) gives it up.
+    /// Rewrites every column without what was deleted or given up, so that the space comes back now.
+    pub fn compact(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), StateError> {
+        for (&column, done) in Column::ALL.iter().zip(shares(Column::ALL.len())) {
+            progress(Progress { what: "columns", done });
+            self.store.compact(column)?;
+        }
+        progress(Progress { what: "columns", done: 1.0 });
+        Ok(())
+    }
+
+    /// Makes the trie's records anew from accounts and slots, in as many batches as it takes. Then checks the history, which
+    /// cannot be made anew; where it is broken, [`prune`](Self::prune) gives it up. After a repair that was cut short the trie
+    /// may still be broken; another one does the rest.
     ///
-    /// Fails with [`StateError::Trie`] if accounts and slots are not those that the head's header promises.
+    /// Fails with [`StateError::Trie`], and writes nothing, if accounts and slots are not those that the head's header promises.
     pub fn repair_trie(&self, progress: &mut dyn FnMut(Progress)) -> Result<Repair, StateError> {
         let head = self.head.lock();
-        let (mut repair, batch) = Repair::new(&self.view()?, progress)?;
-        if !batch.is_empty() {
-            self.store.write(batch)?;
-        }
+        let repaired = Repair::new(&*self.store, &self.view()?, progress);
+        // Whatever was written, what is cached may be none of it.
         *self.cache.lock() = (head.hash, NodeCache::default());
+        let mut repair = repaired?;
         repair.history = self.view()?.history_faults(progress)?;
         Ok(repair)
     }

@@ -9,7 +9,8 @@ use crate::changes::{AccountChange, AccountInfo, Changes};
 pub struct Genesis {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The accounts. Of two with one address the later counts.
+    /// The accounts. Of two with one address the later counts. One that is empty is there all the same, as in geth's genesis:
+    /// EIP-161 removes what a transaction touches, and nobody has touched it.
     pub accounts: Vec<GenesisAccount>,
 }
 

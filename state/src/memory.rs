@@ -61,7 +61,7 @@ impl Store for MemoryStore {
         Err(StoreError::Open { path, reason: "what is in memory has no files to copy".into() })
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
+    fn compact(&self, _: Column) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -75,7 +75,9 @@ impl Prepared {
         let mut accounts = changes
             .accounts
             .iter()
-            .map(|(&address, change)| AccountWork::new(reader, address, change, &mut writer))
+            .map(|(&address, change)| {
+                AccountWork::new(reader, address, change, parent.is_none(), &mut writer)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         accounts.sort_unstable_by_key(|account| account.hashed);
         let mut records = update_storage(reader, &mut accounts, means)?;
@@ -116,16 +118,17 @@ struct AccountWork {
 }
 
 impl AccountWork {
-    /// Reads the account and its slots, and writes the slots.
+    /// Reads the account and its slots, and writes the slots. `keeps_empty`: an account stays although it is empty.
     fn new(
         reader: &Reader,
         address: Address,
         change: &AccountChange,
+        keeps_empty: bool,
         writer: &mut Writer,
     ) -> Result<Self, StateError> {
         let hashed = keccak256(address);
         let before = reader.account(hashed)?;
-        let info = change.info.filter(|info| *info != AccountInfo::default());
+        let info = change.info.filter(|info| keeps_empty || *info != AccountInfo::default());
         let mut slots: BTreeMap<B256, (Option<U256>, U256, U256)> = BTreeMap::new();
         if change.storage_wiped || info.is_none() {
             for leaf in leaf::slots(&*reader.snapshot, hashed) {

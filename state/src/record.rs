@@ -55,7 +55,8 @@ impl Default for Account {
 }
 
 impl Account {
-    /// Returns whether EIP-161 calls the account empty: no nonce, no balance, no code. Such an account is never stored.
+    /// Returns whether EIP-161 calls the account empty: no nonce, no balance, no code. Only what the genesis names
+    /// can be so and stored, until it is touched.
     pub fn is_empty(&self) -> bool {
         self.nonce == 0 && self.balance.is_zero() && self.code_hash == KECCAK256_EMPTY
     }

@@ -103,8 +103,8 @@ pub trait Store: Send + Sync {
     /// Copies everything written so far to a new directory.
     fn checkpoint(&self, path: &Path) -> Result<(), StoreError>;
 
-    /// Rewrites every column without what was deleted or may be forgotten.
-    fn compact(&self) -> Result<(), StoreError>;
+    /// Rewrites a column without what was deleted or may be forgotten.
+    fn compact(&self, column: Column) -> Result<(), StoreError>;
 }
 
 /// The columns whose rows belong to a block, and whose keys end with its number.
@@ -170,7 +170,7 @@ impl Batch {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// The store does not open.
-    #[error("open database {path}: {reason}")]
+    #[error("open database {path}: {reason}{}", open_advice(.reason))]
     Open {
         /// The directory.
         path: String,
@@ -233,6 +233,23 @@ pub enum StoreError {
         /// What the database said at the earlier write.
         reason: String,
     },
+}
+
+/// Returns what to do where a database does not open, if what the system says tells it.
+fn open_advice(reason: &str) -> &'static str {
+    // Another process has the lock, or this one.
+    const LOCKED: [&str; 2] = ["Resource temporarily unavailable", "lock hold by current process"];
+    const FORBIDDEN: [&str; 2] = ["Permission denied", "Read-only file system"];
+    let says = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
+    if says(&LOCKED) {
+        "; a node or another command has it open: stop that first, or give another directory"
+    } else if says(&FORBIDDEN) {
+        "; whoever runs lathe must be able to read and write the directory and its files"
+    } else if says(&["No space left on device"]) {
+        "; the disk is full"
+    } else {
+        ""
+    }
 }
 
 fn damage_advice(is_log: bool) -> &'static str {

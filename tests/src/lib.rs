@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a real `lathe` process, and a plain JSON-RPC client to talk to it. The kernels
 //! and measures of the benches are modules of their own.
 
+pub mod clients;
 pub mod generate;
 pub mod kernels;
 pub mod measure;

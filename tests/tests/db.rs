@@ -1,11 +1,18 @@
 //! `lathe db` on the data directory of a real node: dumps that come back, genesis files, repairs, pruning, copies.
 
+#![cfg(feature = "rocksdb")]
+
 use std::{
     fs,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
+use lathe_state::{Batch, Column, RocksOptions, RocksStore, Store};
 use lathe_tests::{FIRST_ADDRESS, Node, lathe_binary, quantity};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -146,6 +153,8 @@ fn a_genesis_file_of_thousands_of_accounts_starts_a_node() {
         .collect();
     let storage = json!({"0x00": "0x2a", "0x01": "0x00"});
     alloc.insert(format!("0x{:040x}", 0xc0de), json!({"code": "0x00", "nonce": "0x1", "storage": storage}));
+    // An account of nothing is in the state, too, as geth has it.
+    alloc.insert(format!("{:040x}", 0xe0), json!({"balance": "0x0"}));
     alloc.insert(FIRST_ADDRESS.to_lowercase(), json!({"balance": "0x56bc75e2d63100000"}));
     let genesis =
         json!({"config": {"chainId": 4242, "londonBlock": 0}, "gasLimit": "0x1c9c380", "alloc": alloc});
@@ -153,7 +162,7 @@ fn a_genesis_file_of_thousands_of_accounts_starts_a_node() {
     let loaded = db_json(&["load", text(&file)], &dir);
     assert_eq!((&loaded["chainId"], &loaded["gasLimit"]), (&json!(4242), &json!(30_000_000)));
     let report = db_json(&["verify"], &dir);
-    assert_eq!((&report["ok"], &report["accounts"]), (&json!(true), &json!(ACCOUNTS + 2)));
+    assert_eq!((&report["ok"], &report["accounts"]), (&json!(true), &json!(ACCOUNTS + 3)));
 
     let arguments = ["--data-dir", text(&dir), "--chain-id", "4242", "--block-gas-limit", "30000000"];
     let node = Node::start(&arguments);
@@ -299,5 +308,75 @@ fn a_node_refuses_a_directory_that_is_not_a_whole_database_of_its_own() {
         assert!(count() >= before, "nothing was deleted");
     }
     // The one they were copied from is whole.
+    assert_eq!(db_json(&["verify"], &dir)["ok"], true);
+}
+
+/// Runs `lathe db` from a copy of the binary as a user who is not root, whom permissions would not stop.
+fn db_as_nobody(arguments: &[&str], data_dir: &Path, files: &Path) -> Output {
+    /// `nobody`, on Debian and elsewhere.
+    const NOBODY: u32 = 65_534;
+    let binary = files.join("lathe");
+    if !binary.exists() {
+        fs::copy(lathe_binary(), &binary).expect("copies");
+    }
+    let mut command = Command::new(binary);
+    command.arg("db").args(arguments).arg("--data-dir").arg(data_dir);
+    let am_root = fs::metadata("/proc/self").expect("there is a process").uid() == 0;
+    if am_root {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().expect("lathe runs")
+}
+
+#[test]
+fn whoever_cannot_open_a_directory_is_told_why_and_what_to_do() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755)).expect("is ours");
+    let dir = chain(&files);
+    let refused = |output: Output, words: [&str; 2]| {
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(output.stdout.is_empty(), "{error}");
+        for word in words {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    };
+
+    let node = Node::start(&["--data-dir", text(&dir)]);
+    for command in
+        [&["verify"][..], &["stats"], &["prune", "--keep", "1"], &["repair-trie"], &["dump"], &["cut-log"]]
+    {
+        refused(db(command, &dir), [text(&dir), "a node or another command has it open: stop that first"]);
+    }
+    node.kill();
+
+    let advice = "must be able to read and write the directory";
+    for mode in [0o000, 0o555] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).expect("is ours");
+        refused(db_as_nobody(&["verify"], &dir, files.path()), ["Permission denied", advice]);
+    }
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("is ours");
+
+    // Of a later build.
+    let later = files.path().join("later");
+    assert_eq!(db_json(&["checkpoint", text(&later)], &dir)["block"], 9);
+    let store = RocksStore::open(&later, RocksOptions::default()).expect("opens");
+    let mut batch = Batch::new();
+    // The version of the record, then the schema's as a SCALE compact integer.
+    batch.put(Column::Meta, "schema_version", [1, 0x8d, 0x01]);
+    store.write(batch).expect("writes");
+    drop(store);
+    refused(db(&["verify"], &later), ["schema version 99", "use the build that made it"]);
+
+    // Nothing of ours, and nothing is made there.
+    let notes = files.path().join("notes");
+    fs::create_dir(&notes).expect("makes");
+    fs::write(notes.join("notes.txt"), "text").expect("writes");
+    for command in [&["verify"][..], &["stats"], &["cut-log"]] {
+        refused(db(command, &notes), [text(&notes), "there is no chain in this directory"]);
+    }
+    assert_eq!(fs::read_dir(&notes).expect("lists").count(), 1);
+    refused(db(&["verify"], &notes.join("notes.txt")), ["notes.txt", "Not a directory"]);
+    // The chain is as it was.
     assert_eq!(db_json(&["verify"], &dir)["ok"], true);
 }

@@ -185,6 +185,7 @@ impl Chain {
             nonce: request.nonce,
             access_list: request.access_list.clone().unwrap_or_default(),
             authorizations: request.authorization_list.clone().unwrap_or_default(),
+            ..Request::default()
         })
     }
 

@@ -1,7 +1,7 @@
 //! A data directory without a node on it: what `lathe db` works on.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -46,10 +46,7 @@ impl std::fmt::Debug for DataDir {
 impl DataDir {
     /// Opens a directory that is there. No node may have it open.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.is_dir() {
-            // Opening would make one.
-            return Err(ChainError::NoDataDir(path.to_owned()));
-        }
+        require_database(path)?;
         let store = super::open_directory(path)?;
         let database = Database::open_existing(Arc::clone(&store), DatabaseOptions::default())?;
         Ok(Self { path: path.to_owned(), store, database })
@@ -59,9 +56,7 @@ impl DataDir {
     /// anything was. The blocks from there on are lost.
     #[cfg(feature = "rocksdb")]
     pub fn cut_log(path: &Path) -> Result<(Head, Option<StoreError>)> {
-        if !path.is_dir() {
-            return Err(ChainError::NoDataDir(path.to_owned()));
-        }
+        require_database(path)?;
         let damage = match RocksStore::open(path, RocksOptions::default()) {
             Ok(_) => None,
             Err(damage @ StoreError::Damaged { is_log: true, .. }) => {
@@ -133,9 +128,9 @@ impl DataDir {
     }
 
     /// Counts what there is.
-    pub fn stats(&self) -> Result<Stats> {
+    pub fn stats(&self, progress: &mut dyn FnMut(Progress)) -> Result<Stats> {
         let view = self.view()?;
-        let columns = Column::ALL.iter().map(|&column| view.column_size(column)).collect::<Result<_, _>>()?;
+        let columns = view.column_sizes(progress)?;
         Ok(Stats {
             head: view.head(),
             history_start: view.history_start(),
@@ -152,9 +147,9 @@ impl DataDir {
 
     /// Gives up the state of all blocks but the latest and `keep` before it, and the space that it takes. Returns the first
     /// block whose state is kept.
-    pub fn prune(&self, keep: u64) -> Result<u64> {
+    pub fn prune(&self, keep: u64, progress: &mut dyn FnMut(Progress)) -> Result<u64> {
         let first = self.database.prune(keep)?;
-        self.store.compact()?;
+        self.database.compact(progress)?;
         Ok(first)
     }
 
@@ -166,6 +161,18 @@ impl DataDir {
         self.store.checkpoint(to)?;
         Ok(Self::open(to)?.view()?.head())
     }
+}
+
+/// Fails where there is no database: opening would make one.
+fn require_database(path: &Path) -> Result<()> {
+    if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(ChainError::NoDataDir(path.to_owned()));
+    }
+    #[cfg(feature = "rocksdb")]
+    if !RocksStore::exists(path)? {
+        return Err(ChainError::NoDatabase(path.to_owned()));
+    }
+    Ok(())
 }
 
 /// Fails for code that could not have entered the state by a transaction.

@@ -163,6 +163,9 @@ pub enum ChainError {
     /// There is no data directory.
     #[error("{}: there is no such directory", .0.display())]
     NoDataDir(PathBuf),
+    /// A directory holds no database.
+    #[error("{}: there is no chain in this directory: `lathe node --data-dir` or `lathe db load` makes one", .0.display())]
+    NoDatabase(PathBuf),
     /// A file or directory is in the way.
     #[error("{}: it is there already; name one that is not", .0.display())]
     Exists(PathBuf),

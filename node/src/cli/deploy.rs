@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use alloy_primitives::{Bytes, U64};
+use lathe_vm::Rules;
 use serde_json::json;
 
 use super::{
@@ -10,10 +11,12 @@ use super::{
     client::ClientOptions,
     envelope::Creation,
     error::CliError,
+    init_code::finishing_with,
     module_file::read_module,
     output::{grouped, print, print_json},
     send::SendOptions,
 };
+use crate::runtime::{ENTRYPOINT, MAIN};
 
 /// Deploy a Wasm contract.
 ///
@@ -52,6 +55,9 @@ struct ModuleOptions {
     /// Run the contract's constructor, as in 'init(uint256)'; its arguments follow the file
     #[arg(long, value_name = "SIGNATURE")]
     constructor: Option<Signature>,
+    /// The file is an EEI contract's init code: what it finishes with becomes the contract
+    #[arg(long, conflicts_with = "constructor")]
+    init: bool,
     /// Arguments of the constructor
     #[arg(requires = "constructor", allow_negative_numbers = true)]
     arguments: Vec<String>,
@@ -78,6 +84,20 @@ impl ModuleOptions {
     /// Returns the module's length and its creation data.
     fn creation(&self, left_out: LeftOut) -> Result<(usize, Vec<u8>), CliError> {
         let module = read_module(&self.file)?;
+        let wrong = |why: String| CliError::Usage(format!("{}: {why}", self.file.display()));
+        let is_eei = is_eei(&module);
+        if is_eei && self.constructor.is_some() {
+            return Err(wrong(
+                "an EEI contract, which exports `main`, has no constructor but its init code".into(),
+            ));
+        }
+        if self.init && !is_eei {
+            return Err(wrong("--init takes an EEI contract's init code, which exports `main`".into()));
+        }
+        if is_eei {
+            let data = if self.init { module.clone() } else { finishing_with(&module) };
+            return Ok((module.len(), data));
+        }
         let constructor = match &self.constructor {
             Some(_) if self.arguments.is_empty() && left_out == LeftOut::Appended => Some(Vec::new()),
             Some(signature) => Some(signature.arguments(self.encoding.abi(), &self.arguments)?),
@@ -88,11 +108,17 @@ impl ModuleOptions {
             compress: self.compress || !self.no_compress,
             constructor: constructor.as_deref(),
         };
-        let data = creation
-            .encode()
-            .map_err(|error| CliError::Usage(format!("{}: {error}", self.file.display())))?;
+        let data = creation.encode().map_err(|error| wrong(error.to_string()))?;
         Ok((module.len(), data))
     }
+}
+
+/// Returns whether a module is a contract of the `ethereum` interface, by what it exports. Whether it is a valid one, the
+/// chain says.
+fn is_eei(module: &[u8]) -> bool {
+    let report = lathe_vm::inspect(module, &Rules::DEVNET);
+    let exports = |name: &str| report.exports.iter().any(|export| export.name == name);
+    exports(MAIN) && !exports(ENTRYPOINT)
 }
 
 impl DeployCommand {

@@ -13,6 +13,7 @@ mod deploy;
 mod envelope;
 mod error;
 mod gas;
+mod init_code;
 mod inspect;
 mod keys;
 mod module_file;

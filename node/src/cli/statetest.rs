@@ -16,8 +16,8 @@ use crate::statetest::{Difference, Runner, TestFile, Verdict};
 
 /// Run Ethereum's GeneralStateTests.
 ///
-/// Prints a line for each case; where the state root is not what the test says, both. Cases of another fork than the
-/// chain's are skipped. The last line is JSON. Exits with 1 if a case failed.
+/// Prints a line for each case; where the state root is not what the test says, both. A case runs at its own fork, by the
+/// other rules of the chain; cases of forks before Byzantium are skipped. The last line is JSON. Exits with 1 if a case failed.
 #[derive(Debug, clap::Args)]
 pub(super) struct StateTestCommand {
     /// Files of tests, and directories whose *.json are such files

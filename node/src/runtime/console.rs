@@ -62,19 +62,23 @@ impl Console {
 
     /// Takes a number. Floats are printed as Rust does: the shortest decimal that is read back as the same number.
     pub(super) fn print_number(&mut self, contract: Address, number: Value) {
-        let text = match number {
-            Value::I32(number) => number.to_string(),
-            Value::I64(number) => number.to_string(),
-            Value::F32(bits) => f32::from_bits(bits).to_string(),
-            Value::F64(bits) => f64::from_bits(bits).to_string(),
-            other => unreachable!("linking checked that a number is printed, not {other:?}"),
-        };
-        self.print(contract, text.as_bytes());
+        self.print(contract, number_text(number).as_bytes());
     }
 
     /// Returns what `contract` printed, if nobody has printed since.
     pub(super) fn last_words(&self, contract: Address) -> Option<&str> {
         self.last.as_ref().filter(|line| line.contract == contract).map(|line| line.text.as_str())
+    }
+}
+
+/// Returns a number as it is printed.
+pub(super) fn number_text(number: Value) -> String {
+    match number {
+        Value::I32(number) => number.to_string(),
+        Value::I64(number) => number.to_string(),
+        Value::F32(bits) => f32::from_bits(bits).to_string(),
+        Value::F64(bits) => f64::from_bits(bits).to_string(),
+        other => unreachable!("linking checked that a number is printed, not {other:?}"),
     }
 }
 

@@ -413,9 +413,10 @@ impl Eei<'_> {
                 return Ok(Some(Value::I32(FAILURE)));
             }
         }
-        let paid = self.prices.call(self.host, meter, opcode, to, value != 0, gas_requested)?;
         let me = self.input.target_address;
         let is_delegate = scheme == CallScheme::DelegateCall;
+        let seen = if is_delegate { self.input.call_value } else { U256::from(value) };
+        let paid = self.prices.call(self.host, meter, opcode, to, seen, gas_requested)?;
         let in_own_account = is_delegate || scheme == CallScheme::CallCode;
         let inputs = CallInputs {
             input: CallInput::Bytes(Bytes::copy_from_slice(data)),

@@ -53,6 +53,12 @@ pub struct Request {
     pub access_list: alloy_eips::eip2930::AccessList,
     /// Delegations (EIP-7702).
     pub authorizations: Vec<alloy_eips::eip7702::SignedAuthorization>,
+    /// Hashes of blobs (EIP-4844). The blobs themselves are nowhere.
+    pub blob_hashes: Vec<B256>,
+    /// Wei per gas of blobs at most.
+    pub blob_fee_max: u128,
+    /// Type of the transaction (EIP-2718); none takes the one that the fields need.
+    pub tx_type: Option<u8>,
 }
 
 /// Whether signature-bound rules hold.
@@ -97,6 +103,11 @@ pub(super) fn block_env(block: &BlockContext) -> BlockEnv {
     }
 }
 
+/// Returns what blobs cost in a block before which there were too many by so much gas (EIP-4844).
+pub(super) fn blob_price(excess: u64, protocol: &Protocol) -> BlobExcessGasAndPrice {
+    BlobExcessGasAndPrice::new_with_spec(excess, protocol.fork.spec())
+}
+
 pub(super) fn tx_env(tx: &Recovered<TxEnvelope>) -> TxEnv {
     TxEnv {
         tx_type: tx.ty(),
@@ -134,12 +145,14 @@ pub(super) fn request_env(request: &Request, chain_id: u64) -> TxEnv {
         chain_id: Some(chain_id),
         access_list: request.access_list.clone(),
         gas_priority_fee: request.priority_fee,
-        blob_hashes: Vec::new(),
-        max_fee_per_blob_gas: 0,
+        blob_hashes: request.blob_hashes.clone(),
+        max_fee_per_blob_gas: request.blob_fee_max,
         authorization_list: request.authorizations.iter().cloned().map(Either::Left).collect(),
     };
     // The type follows from the fields that are there.
-    if !tx.authorization_list.is_empty() {
+    if let Some(tx_type) = request.tx_type {
+        tx.tx_type = tx_type;
+    } else if !tx.authorization_list.is_empty() {
         tx.tx_type = 4;
     } else if tx.gas_priority_fee.is_some() {
         tx.tx_type = 2;

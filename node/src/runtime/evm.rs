@@ -41,7 +41,7 @@ use super::{
     precompiles::Precompiles,
     program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
-    protocol::Fork,
+    protocol::{Fork, Protocol},
     trace::{
         Capture, FrameEnd, FrameEngine, Outline, Recorder, Recording, RecordingTooLong, Seen, host_call,
         intrinsic_costs, run_steps, state_of,
@@ -248,6 +248,11 @@ impl<DB: Database> WasmEvm<DB> {
         let result = LatheHandler(PhantomData).run(self)?;
         let notes = mem::take(&mut self.notes);
         Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
+    }
+
+    /// Returns what the chain decides about transactions.
+    pub(super) fn protocol(&self) -> &Protocol {
+        self.code.protocol()
     }
 
     /// Returns the context.
@@ -850,7 +855,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
 
     fn frame_return_result(
         &mut self,
-        result: FrameResult,
+        mut result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
         if let Some(recorder) = &mut self.recorder {
             recorder.end_frame(frame_end(&result, self.notes.trapped));
@@ -862,7 +867,12 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             self.inner.frame_stack.pop();
         }
         self.notes.take(ended, result.interpreter_result().result);
-        let Some(parent) = self.inner.frame_stack.index() else { return Ok(Some(result)) };
+        let Some(parent) = self.inner.frame_stack.index() else {
+            // A stipend that nobody paid for (`Prices::has_stipend`) is nothing that the sender gets back.
+            let gas = result.gas_mut();
+            gas.set_remaining(gas.remaining().min(gas.limit()));
+            return Ok(Some(result));
+        };
         self.forget_from(parent + 1);
         let status = child_status(&result);
         self.note_caller(parent, ended);

@@ -20,7 +20,7 @@ use revm::{
 
 use super::{
     console::Console,
-    env::{BlockContext, Mode, Request, block_env, config, request_env, tx_env},
+    env::{BlockContext, Mode, Request, blob_price, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
     failure::Failure,
     program::CodeCache,
@@ -242,6 +242,12 @@ impl BlockExecutor {
     pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
         let chain_id = self.evm.ctx().cfg().chain_id;
         self.transact(request_env(request, chain_id))
+    }
+
+    /// Sets by how much gas the blocks before had too many blobs, which decides what a blob costs.
+    pub fn set_excess_blob_gas(&mut self, excess: u64) {
+        let price = blob_price(excess, self.evm.protocol());
+        self.evm.ctx().block.blob_excess_gas_and_price = Some(price);
     }
 
     fn transact(&mut self, tx: TxEnv) -> Result<Executed, ExecuteError> {

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The function that a program is entered at: `(calldata length: i32) -> status: i32`.
-pub(super) const ENTRYPOINT: &str = "user_entrypoint";
+pub(crate) const ENTRYPOINT: &str = "user_entrypoint";
 /// The memory that a program exports.
 pub(super) const MEMORY: &str = "memory";
 

@@ -66,11 +66,11 @@ impl VmHost for VmHooks<'_> {
         meter: &mut Meter,
     ) -> HostOutcome {
         let function = self.functions[function as usize];
-        let Some(recorder) = &mut self.recorder else {
+        let (Some(recorder), Some(name)) = (&mut self.recorder, host_call::name(function)) else {
             return self.answer(function, arguments, memory, meter);
         };
         let shown = host_call::arguments(function, arguments, memory, recorder.room());
-        recorder.begin_host_call(function.name(), shown, meter.ink_left());
+        recorder.begin_host_call(name, shown, meter.ink_left());
         let outcome = self.answer(function, arguments, memory, meter);
         self.record(function, arguments, outcome, memory, meter);
         outcome

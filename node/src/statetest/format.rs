@@ -1,17 +1,21 @@
 //! The JSON of state tests, as `testeth` and its successors fill it.
 //!
-//! Numbers are text, hexadecimal with `0x` or decimal, with any leading zeros. What the file has besides (`_info`, the
-//! transaction's bytes) decides nothing.
+//! What a file has besides (`_info`, the bytes of the transaction, the state afterwards) decides nothing.
 
 use std::{collections::BTreeMap, fmt};
 
-use alloy_eips::eip2930::AccessList;
-use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_signer_local::PrivateKeySigner;
+use alloy_primitives::{Address, B256};
 use lathe_state::GenesisAccount;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::runtime::{BlockContext, Request};
+use super::{
+    transaction::Transaction,
+    value::{HexBytes, Number},
+};
+use crate::runtime::{BlockContext, Fork};
+
+/// Base fee of a block that has one, but whose test says none: as geth and `testeth` have it.
+const BASE_FEE_DEFAULT: u64 = 10;
 
 /// Why a test cannot be read or run.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +23,11 @@ pub enum FormatError {
     /// The file is no state test.
     #[error("this is no file of state tests: {0}")]
     Json(#[from] serde_json::Error),
-    /// A number does not fit.
-    #[error("{key} is {value}: it must be below 2^{bits}")]
+    /// A number does not fit its field.
+    #[error("{key} does not fit {bits} bits")]
     Number {
         /// The key.
         key: &'static str,
-        /// Its value.
-        value: U256,
         /// The bits there are for it.
         bits: u32,
     },
@@ -45,9 +47,16 @@ pub enum FormatError {
     /// The key of the sender is none.
     #[error("secretKey is no key of secp256k1")]
     Key,
-    /// The transaction is of a kind that no chain here takes.
-    #[error("transactions with {0} are not supported")]
-    Unsupported(&'static str),
+    /// There is no such transaction.
+    #[error("there is no such transaction: {0}")]
+    NoTransaction(&'static str),
+}
+
+impl FormatError {
+    /// Returns whether it is the transaction that is wrong, and not the test.
+    pub(super) fn is_of_transaction(&self) -> bool {
+        matches!(self, Self::Number { .. } | Self::NoTransaction(_))
+    }
 }
 
 /// The tests of a file, by name.
@@ -67,67 +76,58 @@ impl TestFile {
 pub(super) struct Test {
     pub(super) env: Env,
     pre: BTreeMap<Address, PreAccount>,
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     pub(super) post: BTreeMap<String, Vec<Case>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Env {
-    current_coinbase: Address,
+    pub(super) current_coinbase: Address,
     current_number: Number,
     current_timestamp: Number,
     current_gas_limit: Number,
     #[serde(default)]
     current_difficulty: Number,
     current_random: Option<Number>,
+    current_base_fee: Option<Number>,
     #[serde(default)]
-    current_base_fee: Number,
+    current_excess_blob_gas: Number,
 }
 
 #[derive(Debug, Deserialize)]
 struct PreAccount {
+    #[serde(default)]
     balance: Number,
+    #[serde(default)]
     nonce: Number,
-    #[serde(deserialize_with = "hex_bytes")]
-    code: Bytes,
+    #[serde(default)]
+    code: HexBytes,
     #[serde(default)]
     storage: BTreeMap<Number, Number>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Transaction {
-    data: Vec<HexBytes>,
-    gas_limit: Vec<Number>,
-    value: Vec<Number>,
-    nonce: Number,
-    #[serde(default)]
-    to: String,
-    secret_key: Option<Number>,
-    sender: Option<Address>,
-    gas_price: Option<Number>,
-    max_fee_per_gas: Option<Number>,
-    max_priority_fee_per_gas: Option<Number>,
-    access_lists: Option<Vec<Option<AccessList>>>,
-    blob_versioned_hashes: Option<Vec<B256>>,
-    authorization_list: Option<serde_json::Value>,
-}
-
 /// One combination of data, gas and value, and what it leads to.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Case {
     pub(super) hash: B256,
-    pub(super) logs: B256,
+    pub(super) logs: Option<B256>,
+    #[serde(default)]
     pub(super) indexes: Indexes,
+    /// Why no block takes the transaction, in words of the test's author.
+    pub(super) expect_exception: Option<String>,
 }
 
 /// Indexes into the lists of the transaction.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(super) struct Indexes {
-    data: usize,
-    gas: usize,
-    value: usize,
+    #[serde(default, deserialize_with = "index")]
+    pub(super) data: usize,
+    #[serde(default, deserialize_with = "index")]
+    pub(super) gas: usize,
+    #[serde(default, deserialize_with = "index")]
+    pub(super) value: usize,
 }
 
 impl fmt::Display for Indexes {
@@ -136,112 +136,51 @@ impl fmt::Display for Indexes {
     }
 }
 
-/// A number in any form that tests have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Number(U256);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = match text.strip_prefix("0x") {
-            Some("") => Ok(U256::ZERO),
-            Some(digits) => U256::from_str_radix(digits, 16),
-            None => U256::from_str_radix(&text, 10),
-        };
-        number.map(Self).map_err(|_| D::Error::custom(format!("expected a number below 2^256, got {text:?}")))
-    }
-}
-
-impl Number {
-    fn u64(self, key: &'static str) -> Result<u64, FormatError> {
-        u64::try_from(self.0).map_err(|_| FormatError::Number { key, value: self.0, bits: 64 })
-    }
-
-    fn u128(self, key: &'static str) -> Result<u128, FormatError> {
-        u128::try_from(self.0).map_err(|_| FormatError::Number { key, value: self.0, bits: 128 })
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct HexBytes(#[serde(deserialize_with = "hex_bytes")] Bytes);
-
-/// Reads bytes in hexadecimal, with or without `0x`.
-fn hex_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let digits = text.strip_prefix("0x").unwrap_or(&text);
-    hex::decode(digits).map(Bytes::from).map_err(|error| D::Error::custom(format!("{error} in bytes")))
+/// Reads an index, a number in any form.
+fn index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let index = Number::deserialize(deserializer)?.u64("an index").map_err(D::Error::custom)?;
+    usize::try_from(index).map_err(D::Error::custom)
 }
 
 impl Env {
-    pub(super) fn block(&self) -> Result<BlockContext, FormatError> {
+    /// Returns the block, as a fork has it.
+    pub(super) fn block(&self, fork: Fork) -> Result<BlockContext, FormatError> {
+        let base_fee = match self.current_base_fee {
+            _ if fork < Fork::London => 0,
+            Some(fee) => fee.u64("currentBaseFee")?,
+            None => BASE_FEE_DEFAULT,
+        };
+        let difficulty = if fork < Fork::Paris { None } else { self.current_random };
         Ok(BlockContext {
             number: self.current_number.u64("currentNumber")?,
             timestamp: self.current_timestamp.u64("currentTimestamp")?,
             beneficiary: self.current_coinbase,
             gas_limit: self.current_gas_limit.u64("currentGasLimit")?,
-            base_fee: self.current_base_fee.u64("currentBaseFee")?,
-            prevrandao: self.current_random.unwrap_or(self.current_difficulty).0.into(),
+            base_fee,
+            prevrandao: difficulty.unwrap_or(self.current_difficulty).hash("currentRandom")?,
         })
+    }
+
+    /// Returns by how much gas there were too many blobs before.
+    pub(super) fn excess_blob_gas(&self) -> Result<u64, FormatError> {
+        self.current_excess_blob_gas.u64("currentExcessBlobGas")
     }
 }
 
 impl Test {
     /// Returns the accounts before the transaction.
-    pub(super) fn accounts(&self) -> Vec<GenesisAccount> {
-        let account = |(&address, account): (&Address, &PreAccount)| GenesisAccount {
-            address,
-            balance: account.balance.0,
-            // No account has sent so much.
-            nonce: account.nonce.0.saturating_to(),
-            code: account.code.clone(),
-            storage: account.storage.iter().map(|(slot, value)| (slot.0, value.0)).collect(),
+    pub(super) fn accounts(&self) -> Result<Vec<GenesisAccount>, FormatError> {
+        let account = |(&address, account): (&Address, &PreAccount)| {
+            let slots = account.storage.iter();
+            let slots = slots.map(|(slot, value)| Ok((slot.word("a slot")?, value.word("a slot's value")?)));
+            Ok(GenesisAccount {
+                address,
+                balance: account.balance.word("balance")?,
+                nonce: account.nonce.u64("nonce of an account")?,
+                code: account.code.0.clone(),
+                storage: slots.collect::<Result<_, FormatError>>()?,
+            })
         };
         self.pre.iter().map(account).collect()
     }
-
-    /// Returns the transaction of a case.
-    pub(super) fn request(&self, case: &Case) -> Result<Request, FormatError> {
-        let tx = &self.transaction;
-        if tx.blob_versioned_hashes.is_some() {
-            return Err(FormatError::Unsupported("blobs"));
-        }
-        if tx.authorization_list.is_some() {
-            return Err(FormatError::Unsupported("authorizations"));
-        }
-        let Indexes { data, gas, value } = case.indexes;
-        let access_list = match &tx.access_lists {
-            Some(lists) => pick("accessLists", lists, data)?.clone().unwrap_or_default(),
-            None => AccessList::default(),
-        };
-        let gas_price = tx.gas_price.or(tx.max_fee_per_gas).unwrap_or_default();
-        let tip = tx.max_priority_fee_per_gas;
-        Ok(Request {
-            from: self.sender()?,
-            to: (!tx.to.is_empty())
-                .then(|| tx.to.parse())
-                .transpose()
-                .map_err(|_| FormatError::Unsupported("such a `to`"))?,
-            gas: pick("gasLimit", &tx.gas_limit, gas)?.u64("gasLimit")?,
-            gas_price: gas_price.u128("gasPrice")?,
-            priority_fee: tip.map(|tip| tip.u128("maxPriorityFeePerGas")).transpose()?,
-            value: pick("value", &tx.value, value)?.0,
-            data: pick("data", &tx.data, data)?.0.clone(),
-            nonce: Some(tx.nonce.u64("nonce")?),
-            access_list,
-            authorizations: Vec::new(),
-        })
-    }
-
-    fn sender(&self) -> Result<Address, FormatError> {
-        if let Some(sender) = self.transaction.sender {
-            return Ok(sender);
-        }
-        let key = self.transaction.secret_key.ok_or(FormatError::Sender)?;
-        let signer = PrivateKeySigner::from_bytes(&key.0.into()).map_err(|_| FormatError::Key)?;
-        Ok(signer.address())
-    }
-}
-
-fn pick<'a, T>(key: &'static str, list: &'a [T], index: usize) -> Result<&'a T, FormatError> {
-    list.get(index).ok_or(FormatError::Index { key, index, length: list.len() })
 }

@@ -83,6 +83,12 @@ impl RocksStore {
         })
     }
 
+    /// Returns whether there is a database in a directory, whosever it is. Fails if there is a part of one, or if that cannot
+    /// be told.
+    pub fn exists(path: impl AsRef<Path>) -> Result<bool, StoreError> {
+        has_database(path.as_ref())
+    }
+
     /// Turns a batch into RocksDB's.
     fn translate(&self, batch: Batch) -> WriteBatch {
         let mut rocks = WriteBatch::default();
@@ -212,17 +218,15 @@ impl Store for RocksStore {
         Checkpoint::new(&self.db).map_err(failed)?.create_checkpoint(path).map_err(failed)
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
+    fn compact(&self, column: Column) -> Result<(), StoreError> {
         self.sync()?;
-        for &column in Column::ALL {
-            // What only memory holds passes no filter.
-            let column_family = handle(&self.db, column);
-            self.db.flush_cf(column_family).map_err(|error| read_error(column, error))?;
-            // Compaction moves files that overlap no others as they are, unless it is forced to look into them.
-            let mut options = CompactOptions::default();
-            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-            self.db.compact_range_cf_opt(column_family, None::<&[u8]>, None::<&[u8]>, &options);
-        }
+        // What only memory holds passes no filter.
+        let column_family = handle(&self.db, column);
+        self.db.flush_cf(column_family).map_err(|error| read_error(column, error))?;
+        // Compaction moves files that overlap no others as they are, unless it is forced to look into them.
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        self.db.compact_range_cf_opt(column_family, None::<&[u8]>, None::<&[u8]>, &options);
         Ok(())
     }
 }
@@ -337,7 +341,7 @@ mod tests {
         store.forget_history(3 + FORGET_BLOCKS);
         assert_eq!(forgotten(), 3 + FORGET_BLOCKS);
         store.forget_history(4 + FORGET_BLOCKS);
-        store.compact().expect("compacts");
+        store.compact(Column::Meta).expect("compacts");
         assert_eq!(forgotten(), 4 + FORGET_BLOCKS);
     }
 

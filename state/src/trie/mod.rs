@@ -2,12 +2,13 @@
 //!
 //! There is one trie of accounts and one of the slots of each account that has some, its **owner**. Keys are keccak256 of
 //! addresses and slot numbers, and a **path** is the first nibbles of a key. [`node`] says what a record is, [`update`] how
-//! a block's changes become records and a root, [`cache`] keeps the records that the next block will need, [`walk`] compares
+//! a block's changes become records and a root, [`build`] makes all of them from the leaves, [`cache`] keeps the records that the next block will need, [`walk`] compares
 //! what is stored with what should be.
 //!
 //! A record is trusted only after it was hashed and found to be what its parent refers to. So one that was left behind
 //! under a path, or written wrongly, is an error and never a wrong root.
 
+mod build;
 mod cache;
 pub(crate) mod node;
 #[cfg(test)]
@@ -21,10 +22,11 @@ use alloy_primitives::B256;
 use alloy_trie::{Nibbles, nodes::RlpNode};
 
 pub(crate) use self::{
+    build::{Builder, RecordSink},
     cache::NodeCache,
     node::{Hasher, Node},
     update::{Before, Change, RecordChange, Update},
-    walk::{Records, Walk, rebuild},
+    walk::{Records, Walk},
 };
 use crate::{
     error::{CorruptTrie, StateError},

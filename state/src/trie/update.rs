@@ -121,37 +121,6 @@ impl<T: TrieLeaf> Trie<'_, T> {
         let (subtree, before) = updater.subtree(path, existing, changes)?;
         Ok(updater.finish(subtree, before))
     }
-
-    /// Computes the records of a trie from nothing; `part` tells the leaves that begin with a nibble.
-    pub(crate) fn build_by_nibble(
-        &self,
-        part: impl Fn(u8) -> Result<Vec<(Nibbles, T)>, StateError>,
-    ) -> Result<Update, StateError> {
-        let mut updater = Updater::new(self, 1);
-        let root = Nibbles::new();
-        let mut node = Node::default();
-        let mut only = None;
-        for nibble in 0..16 {
-            let subtree = updater.build(child_path(&root, nibble), &part(nibble)?);
-            if matches!(subtree, Subtree::Empty) {
-                continue;
-            }
-            if node.references.is_empty() && only.is_none() {
-                only = Some((nibble, (subtree, Before::Nothing)));
-                continue;
-            }
-            updater.push_only(&root, &mut node, &mut only);
-            updater.push(&root, &mut node, nibble, (subtree, Before::Nothing));
-        }
-        let subtree = match only {
-            Some((nibble, (subtree, _))) => {
-                updater.lift(&root, &child_path(&root, nibble), subtree, Before::Nothing)
-            }
-            None if node.references.is_empty() => Subtree::Empty,
-            None => Subtree::Branch(node),
-        };
-        Ok(updater.finish(subtree, Before::Nothing))
-    }
 }
 
 struct Updater<'a, T> {

@@ -1,4 +1,4 @@
-//! Comparing a trie's records with its leaves, and making them anew.
+//! Comparing a trie's records with its leaves.
 //!
 //! Records sort as a walk through the trie meets them, parents before children, and the flat state has the leaves in the
 //! same order. So one pass over both finds every record that is missing, wrong or referred to by nobody, and every leaf that
@@ -9,12 +9,11 @@ use std::iter::Peekable;
 use alloy_primitives::B256;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, nodes::RlpNode};
 
-use super::{Hasher, Node, Trie, TrieFault, node::PATH_LEN, node_key, update::Update};
+use super::{Hasher, Node, TrieFault, node::PATH_LEN, node_key};
 use crate::{
     codec::RecordError,
     error::{CorruptEntry, CorruptTrie, StateError},
-    leaf::{HASH_LEN, TrieLeaf, decode},
-    reader::Reader,
+    leaf::{TrieLeaf, decode},
     store::{Column, Entry, Scan, Snapshot},
 };
 
@@ -202,27 +201,4 @@ impl Walk {
 /// Returns whether `found` is what `reference` refers to. The root is referred to by hash however short it is.
 fn is_reference(path: &Nibbles, reference: &RlpNode, found: &RlpNode) -> bool {
     found == reference || (path.is_empty() && RlpNode::word_rlp(&Hasher::root(found)) == *reference)
-}
-
-/// Makes the records of a trie from its leaves alone, a sixteenth of them at a time.
-pub(crate) fn rebuild<T: TrieLeaf>(reader: &Reader, owner: Option<B256>) -> Result<Update, StateError> {
-    let trie = Trie::<T>::new(reader, owner);
-    let prefix = owner.as_ref().map_or(&[][..], |owner| owner.as_slice());
-    let part = |nibble: u8| -> Result<Vec<(Nibbles, T)>, StateError> {
-        let from = [prefix, &[nibble << 4]].concat();
-        let mut leaves = Vec::new();
-        for entry in reader.snapshot.scan(T::COLUMN, prefix, &from) {
-            let (key, value) = entry?;
-            let hashed = &key[prefix.len()..];
-            if hashed.len() != HASH_LEN {
-                return Err(crate::leaf::bad_key(T::COLUMN, &key, prefix.len() + HASH_LEN).into());
-            }
-            if hashed[0] >> 4 != nibble {
-                break;
-            }
-            leaves.push((Nibbles::unpack(hashed), T::decode_record(&key, &value)?));
-        }
-        Ok(leaves)
-    };
-    trie.build_by_nibble(part)
 }

@@ -83,9 +83,6 @@ impl View {
         if computed != recorded {
             report.add(Fault::StorageRoot { hashed_address, recorded, computed });
         }
-        if account.is_empty() {
-            report.add(Fault::EmptyAccount { hashed_address });
-        }
         if self.code(code_hash)?.is_none() {
             report.add(Fault::CodeMissing { hashed_address, code_hash });
         }

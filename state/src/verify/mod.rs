@@ -22,6 +22,12 @@ pub struct Progress {
     pub done: f64,
 }
 
+/// Returns what share of so many things is done before each of them.
+pub(crate) fn shares(of: usize) -> impl Iterator<Item = f64> {
+    let of = u32::try_from(of).expect("few things");
+    (0..of).map(move |done| f64::from(done) / f64::from(of))
+}
+
 /// Entries between two reports of progress.
 pub(crate) const PROGRESS_EVERY: u64 = 1 << 12;
 

@@ -64,12 +64,6 @@ pub enum Fault {
         /// How many slots.
         slots: u64,
     },
-    /// An account that EIP-161 calls empty has a record.
-    #[error("account {hashed_address} is empty")]
-    EmptyAccount {
-        /// keccak256 of the address.
-        hashed_address: B256,
-    },
     /// An account's code is not there.
     #[error("code {code_hash} of account {hashed_address} is missing")]
     CodeMissing {

@@ -9,6 +9,7 @@ use lathe_state::{
 use crate::{
     fixture::{Home, address, advance, info, next_block, open, seal, set},
     on_every_store,
+    oracle::{ModelAccount, state_root},
 };
 
 on_every_store! {
@@ -22,6 +23,7 @@ on_every_store! {
     setting_what_is_there_writes_nothing
     code_is_checked
     an_empty_account_is_not_stored
+    an_empty_account_of_genesis_stays_until_it_is_touched
 }
 
 fn a_store_without_a_chain_is_uninitialised(home: &Home) {
@@ -55,7 +57,7 @@ fn genesis_is_the_state_before_the_first_block(home: &Home) {
     assert_ne!(contract.storage_root, EMPTY_ROOT_HASH);
     assert_eq!(view.storage(address(2), U256::from(1)).expect("reads"), U256::from(2));
     assert_eq!(view.storage(address(2), U256::from(3)).expect("reads"), U256::ZERO);
-    assert_eq!(view.account(address(3)).expect("reads"), None);
+    assert_eq!(view.account(address(3)).expect("reads"), Some(Account::default()));
     assert_eq!(view.code(KECCAK256_EMPTY).expect("reads"), Some(Bytes::new()));
     assert_eq!(view.code(B256::ZERO).expect("reads"), None);
     assert_eq!(view.address_preimage(keccak256(address(2))).expect("reads"), Some(address(2)));
@@ -233,6 +235,49 @@ fn code_is_checked(home: &Home) {
     advance(&database, &Changes { accounts: [(address(1), gone)].into(), ..Changes::default() });
     advance(&database, &set(address(2), AccountInfo { code_hash, ..info(1, 0) }, &[]));
     assert!(database.view().expect("reads").verify().expect("reads").is_sound());
+}
+
+/// The number of an account, what it has, its slots with their values.
+type Known<'a> = (u64, AccountInfo, &'a [(u64, u64)]);
+
+/// geth keeps them, too: EIP-161 removes what is touched.
+fn an_empty_account_of_genesis_stays_until_it_is_touched(home: &Home) {
+    let hidden = GenesisAccount {
+        address: address(4),
+        storage: vec![(U256::from(1), U256::from(9))],
+        ..Default::default()
+    };
+    let mut genesis = genesis();
+    genesis.accounts.push(hidden);
+    let code_hash = keccak256([0xef, 0x4c, 0x00]);
+    let model = |accounts: &[Known]| {
+        let account = |&(n, info, slots): &Known| {
+            let storage = slots.iter().map(|&(slot, value)| (U256::from(slot), U256::from(value))).collect();
+            (address(n), ModelAccount { info, storage })
+        };
+        state_root(&accounts.iter().map(account).collect())
+    };
+    let first = (1, info(0, 5), &[][..]);
+    let contract = (2, AccountInfo { nonce: 1, code_hash, ..Default::default() }, &[(1, 2)][..]);
+    let (plain, with_slots) =
+        ((3, AccountInfo::default(), &[][..]), (4, AccountInfo::default(), &[(1, 9)][..]));
+    let database = open(home.store(), &genesis).expect("opens");
+    let root = || database.view().expect("reads").head().state_root;
+    assert_eq!(root(), model(&[first, contract, plain, with_slots]));
+
+    // A block that has nothing to do with them, then one that touches one after the other.
+    advance(&database, &set(address(1), info(1, 5), &[]));
+    let first = (1, info(1, 5), &[][..]);
+    assert_eq!(root(), model(&[first, contract, plain, with_slots]));
+    advance(&database, &set(address(3), AccountInfo::default(), &[]));
+    assert_eq!(root(), model(&[first, contract, with_slots]));
+    advance(&database, &set(address(4), AccountInfo::default(), &[]));
+    assert_eq!(root(), model(&[first, contract]));
+    let view = database.view().expect("reads");
+    assert_eq!(view.storage(address(4), U256::from(1)).expect("reads"), U256::ZERO);
+    assert!(view.verify().expect("reads").is_sound());
+    database.revert(0).expect("reverts");
+    assert_eq!(root(), model(&[(1, info(0, 5), &[]), contract, plain, with_slots]));
 }
 
 fn an_empty_account_is_not_stored(home: &Home) {

@@ -54,6 +54,13 @@ pub(crate) fn open(store: Arc<dyn Store>, genesis: &Genesis) -> Result<Database,
     })
 }
 
+/// Rewrites every column without what was given up.
+pub(crate) fn compact(store: &dyn Store) {
+    for &column in lathe_state::Column::ALL {
+        store.compact(column).expect("compacts");
+    }
+}
+
 pub(crate) fn address(n: u64) -> Address {
     Address::left_padding_from(&n.to_be_bytes())
 }

@@ -71,11 +71,13 @@ fn a_chain_comes_back_from_its_contents(home: &Home) {
     assert_eq!(copy.head(), view.head());
     let report = copy.verify().expect("reads");
     assert!(report.is_sound(), "{:?}", report.faults);
-    for column in Column::ALL {
-        if !matches!(column, Column::Meta | Column::Hist | Column::TrieHist | Column::Changes) {
-            assert_eq!(copy.column_size(*column), view.column_size(*column), "{column}");
-        }
-    }
+    let sizes = |view: &View| {
+        let mut sizes = view.column_sizes(&mut |_| ()).expect("reads");
+        let history = [Column::Meta, Column::Hist, Column::TrieHist, Column::Changes];
+        sizes.retain(|size| !history.contains(&size.column));
+        sizes
+    };
+    assert_eq!(sizes(&copy), sizes(&view));
     let head = view.head().number;
     let expected = NotKept::Pruned { number: head - 1, first: head, head };
     assert_eq!(copy.at(head - 1).err(), Some(expected.into()));

@@ -56,8 +56,8 @@ impl Store for CountingStore {
         self.store.checkpoint(path)
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
-        self.store.compact()
+    fn compact(&self, column: Column) -> Result<(), StoreError> {
+        self.store.compact(column)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::Target;
+use super::{Target, progress::Bar};
 use crate::{
     chain::{DataDir, Stats},
     cli::{
@@ -22,8 +22,11 @@ pub(in crate::cli) struct StatsCommand {
 
 impl StatsCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
+        let dir = DataDir::open(&self.target.data_dir)?;
+        let mut bar = Bar::new(&self.target);
         let Stats { head, history_start, disk_bytes, columns } =
-            DataDir::open(&self.target.data_dir)?.stats()?;
+            dir.stats(&mut |progress| bar.draw(progress))?;
+        drop(bar);
         if self.target.json {
             let columns: Vec<Value> = columns
                 .iter()
@@ -87,7 +90,9 @@ impl PruneCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let dir = DataDir::open(&self.target.data_dir)?;
         let before = dir.disk_bytes();
-        let first = dir.prune(self.keep)?;
+        let mut bar = Bar::new(&self.target);
+        let first = dir.prune(self.keep, &mut |progress| bar.draw(progress))?;
+        drop(bar);
         let after = dir.disk_bytes();
         if self.target.json {
             print_json(&json!({"historyStart": first, "diskBytesBefore": before, "diskBytes": after}));

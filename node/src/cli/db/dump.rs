@@ -80,11 +80,11 @@ impl DumpCommand {
         let dir = DataDir::open(&self.target.data_dir)?;
         let Some(path) = &self.output else {
             let mut stdout = BufWriter::new(io::stdout().lock());
-            write_dump(&dir, &mut stdout, PathBuf::from("standard output"))?;
+            write_dump(&dir, &mut stdout, PathBuf::from("standard output"), Bar::new(&self.target))?;
             return Ok(());
         };
         let file = File::create(path).map_err(|error| CliError::file(path, error))?;
-        let counts = write_dump(&dir, &mut BufWriter::new(file), path.clone())?;
+        let counts = write_dump(&dir, &mut BufWriter::new(file), path.clone(), Bar::new(&self.target))?;
         if self.target.json {
             print_json(&json!({"file": path, "counts": counts}));
         } else {
@@ -100,13 +100,12 @@ impl DumpCommand {
     }
 }
 
-fn write_dump(dir: &DataDir, out: &mut impl Write, name: PathBuf) -> Result<Counts, CliError> {
+fn write_dump(dir: &DataDir, out: &mut impl Write, name: PathBuf, mut bar: Bar) -> Result<Counts, CliError> {
     let mut line = |line: Line| {
         let written = serde_json::to_writer(&mut *out, &line).map_err(io::Error::from);
         written.and_then(|()| out.write_all(b"\n")).map_err(|error| CliError::file(&name, error))
     };
     let view = dir.view()?;
-    let mut bar = Bar::new();
     let mut counts = Counts::default();
     line(Line::LatheDump { version: DUMP_VERSION, chain_id: dir.chain_id(), imported: dir.is_imported()? })?;
     write_blocks(dir, &view, &mut line, &mut counts, &mut bar)?;

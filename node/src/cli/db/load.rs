@@ -152,7 +152,7 @@ impl LoadCommand {
         if end != counts {
             return Err(self.wrong(format!("it has {counts:?}, its last line says {end:?}")));
         }
-        let mut bar = Bar::new();
+        let mut bar = Bar::new(&self.target);
         Ok(loader.finish(chain_id, imported, &mut |progress| bar.draw(progress))?)
     }
 }

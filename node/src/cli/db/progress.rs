@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use lathe_state::Progress;
 
+use super::Target;
+
 /// Characters of a full bar.
 const BAR_WIDTH: usize = 30;
 
@@ -15,8 +17,9 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    pub(super) fn new() -> Self {
-        Self { shown: std::io::stderr().is_terminal(), last: String::new() }
+    /// Nobody looks at a command that answers in JSON.
+    pub(super) fn new(target: &Target) -> Self {
+        Self { shown: !target.json && std::io::stderr().is_terminal(), last: String::new() }
     }
 
     /// Draws how far `progress` is.

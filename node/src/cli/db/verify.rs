@@ -24,7 +24,7 @@ pub(in crate::cli) struct VerifyCommand {
 impl VerifyCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let dir = DataDir::open(&self.target.data_dir)?;
-        let mut bar = Bar::new();
+        let mut bar = Bar::new(&self.target);
         let report = dir.verify(&mut |progress| bar.draw(progress))?;
         drop(bar);
         show(&report, self.target.json);
@@ -87,13 +87,13 @@ pub(in crate::cli) struct RepairTrieCommand {
 impl RepairTrieCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         let dir = DataDir::open(&self.target.data_dir)?;
-        let mut bar = Bar::new();
+        let mut bar = Bar::new(&self.target);
         let repair = dir.repair_trie(&mut |progress| bar.draw(progress))?;
         drop(bar);
         let Repair { records, written, deleted, history: (faults, faults_found) } = repair;
         let is_dropped = faults_found > 0 && self.drop_history;
         if is_dropped {
-            dir.prune(0)?;
+            dir.prune(0, &mut |_| ())?;
         }
         let history_start = dir.view()?.history_start();
         if self.target.json {

@@ -220,3 +220,61 @@ fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi)> {
     let file_name = if stem.eq_ignore_ascii_case("abi") { directory.unwrap_or(stem) } else { stem };
     Some((name.unwrap_or(file_name).to_owned(), abi))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{U256, address, hex, keccak256};
+
+    use super::*;
+
+    const ABI: &str = r#"[{"type": "function", "name": "mint", "inputs": [{"name": "to", "type": "address"}, {"name": "lots",
+        "type": "tuple[]", "components": [{"name": "id", "type": "uint256"}, {"name": "name", "type": "string"}]}],
+        "outputs": [], "stateMutability": "nonpayable"}]"#;
+
+    #[test]
+    fn abis_are_found_in_the_artifacts_of_every_tool() {
+        let files = tempfile::tempdir().expect("a directory");
+        let write = |path: &str, text: &str| {
+            let path = files.path().join(path);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            fs::write(path, text).expect("a file");
+        };
+        write("out/Token.sol/Token.json", &format!(r#"{{"abi": {ABI}, "bytecode": {{"object": "0x"}}}}"#));
+        write("artifacts/Lots.sol/Lots.json", &format!(r#"{{"contractName": "LotsToken", "abi": {ABI}}}"#));
+        write("artifacts/Lots.sol/Lots.dbg.json", r#"{"buildInfo": "x"}"#);
+        write("plain/abi.json", ABI);
+        write("plain/notes.json", r#"["text"]"#);
+        let mut artifacts = Artifacts::built_in();
+        artifacts.add_directory(files.path()).expect("artifacts");
+        for name in ["Token", "LotsToken", "plain", "ERC20", "ArbWasm"] {
+            assert!(artifacts.abis.contains_key(name), "{name}: {:?}", artifacts.abis.keys());
+        }
+        assert!(!artifacts.abis.contains_key("notes"));
+        let empty = tempfile::tempdir().expect("a directory");
+        assert!(artifacts.add_directory(empty.path()).is_err());
+    }
+
+    #[test]
+    fn events_of_one_topic_are_told_apart_by_what_is_indexed() {
+        let artifacts = Artifacts::built_in();
+        let topic = keccak256("Transfer(address,address,uint256)");
+        let party = address!("00000000000000000000000000000000000000aa").into_word();
+        let amount = B256::from(U256::from(7));
+        let coins = artifacts.event(&[topic, party, party], amount.as_slice()).expect("an ERC-20 transfer");
+        let thing = artifacts.event(&[topic, party, party, amount], &[]).expect("an ERC-721 transfer");
+        assert_eq!((coins.values[2].0.as_str(), thing.values[2].0.as_str()), ("value", "tokenId"));
+        assert!(artifacts.event(&[topic], &[]).is_none());
+    }
+
+    #[test]
+    fn data_that_does_not_fit_stays_bytes() {
+        let artifacts = Artifacts::built_in();
+        let transfer = hex!("a9059cbb");
+        assert!(artifacts.call(Address::ZERO, &transfer).is_none());
+        assert!(artifacts.call(Address::ZERO, &[0xA9]).is_none());
+        let whole = [&transfer[..], &[0; 64]].concat();
+        let call = artifacts.call(Address::ZERO, &whole).expect("a transfer");
+        assert_eq!((call.name.as_str(), call.contract.as_deref()), ("transfer", Some("ERC20")));
+        assert!(call.output(&[]).is_none());
+    }
+}

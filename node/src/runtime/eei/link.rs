@@ -9,7 +9,7 @@ use super::super::{
 };
 
 /// The function that an EEI contract is entered at.
-pub(in super::super) const MAIN: &str = "main";
+pub(crate) const MAIN: &str = "main";
 /// The memory that an EEI contract exports.
 const MEMORY: &str = "memory";
 

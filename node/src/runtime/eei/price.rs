@@ -2,7 +2,7 @@
 //! frame.
 //!
 //! EEI was made at [`Fork::Byzantium`], and its contracts' tests fix every price there: they are the opcodes' but for
-//! two, [`BYZANTIUM_BLOCKHASH_GAS`] and the account that `selfDestruct` brings to life.
+//! three: [`BYZANTIUM_BLOCKHASH_GAS`], the account that `selfDestruct` brings to life, and the stipend of delegate calls.
 
 use lathe_gas::Meter;
 use revm::{
@@ -133,17 +133,18 @@ impl Prices {
     }
 
     /// Pays for a call and takes the gas of the callee, 63/64 of what is left or less. `opcode` calls likewise and has
-    /// been paid for, as has the transfer of the value.
+    /// been paid for, as has the transfer of the value. `value` is what the callee sees.
     pub(super) fn call(
         &self,
         host: &mut dyn Host,
         meter: &mut Meter,
         opcode: u8,
         to: Address,
-        transfers_value: bool,
+        value: U256,
         gas_requested: u64,
     ) -> Result<PaidCall, Stop> {
         let may_create = opcode == opcode::CALL;
+        let transfers_value = !value.is_zero() && matches!(opcode, opcode::CALL | opcode::CALLCODE);
         let (cost, _state_gas, code, code_hash) = load_account_delegated(
             host,
             self.fork.spec(),
@@ -153,11 +154,16 @@ impl Prices {
             may_create,
         )?;
         meter.charge_gas(cost)?;
-        let mut gas_limit = self.forward(host, meter, gas_requested)?;
-        if transfers_value {
-            gas_limit = gas_limit.saturating_add(host.gas_params().call_stipend());
-        }
-        Ok(PaidCall { gas_limit, code, code_hash })
+        let gas_limit = self.forward(host, meter, gas_requested)?;
+        let stipend =
+            if self.has_stipend(transfers_value, value) { host.gas_params().call_stipend() } else { 0 };
+        Ok(PaidCall { gas_limit: gas_limit.saturating_add(stipend), code, code_hash })
+    }
+
+    /// Returns whether the callee gets gas beside what its caller gives it. At Byzantium, EEI looks at the value that the
+    /// callee sees, so a delegate call in a frame that came with a value adds a stipend that nobody paid for.
+    fn has_stipend(&self, transfers_value: bool, value: U256) -> bool {
+        transfers_value || (self.fork == Fork::Byzantium && !value.is_zero())
     }
 
     /// Takes the gas of a callee: 63/64 of what is left or less (EIP-150).

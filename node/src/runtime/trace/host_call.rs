@@ -7,6 +7,7 @@ use lathe_vm::Value;
 use revm::primitives::{Address, Bytes};
 
 use super::super::{
+    console,
     guest::Arguments,
     program_state::{ChildStatus, Reply},
 };
@@ -59,6 +60,20 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// Returns the name under which a call is shown, or none if it is not. cargo-stylus panics at a name that it does not know.
+pub(in super::super) fn name(function: HostFunction) -> Option<&'static str> {
+    use HostFunction as F;
+    match function {
+        F::LogTxt => Some("console_log_text"),
+        _ => match function.module() {
+            "vm_hooks" => Some(function.name()),
+            "console" => Some("console_log"),
+            // `debug` does nothing for a contract.
+            _ => None,
+        },
+    }
+}
+
 /// Returns what is shown of a call's arguments before it runs; `None` if that is longer than `room`.
 pub(in super::super) fn arguments(
     function: HostFunction,
@@ -95,6 +110,10 @@ pub(in super::super) fn arguments(
             shown.memory(a.u32(0), WORD).memory(a.u32(1), WORD).memory(a.u32(2), WORD)
         }
         F::NativeKeccak256 => shown.memory(a.u32(0), a.u32(1)),
+        F::LogTxt => shown.memory(a.u32(0), a.u32(1)),
+        F::LogI32 | F::LogI64 | F::LogF32 | F::LogF64 | F::TeeI32 | F::TeeI64 | F::TeeF32 | F::TeeF64 => {
+            shown.raw(console::number_text(a.value(0)).as_bytes())
+        }
         // The interface has 16 bits of pages.
         F::PayForMemoryGrow => shown.raw(&u16::try_from(a.u32(0)).unwrap_or(u16::MAX).to_be_bytes()),
         _ => shown,
@@ -129,6 +148,8 @@ pub(in super::super) fn results(
         F::MathDiv | F::MathMod | F::MathPow | F::MathAddMod | F::MathMulMod => shown.memory(a.u32(0), WORD),
         F::BlockCoinbase | F::ContractAddress | F::MsgSender | F::TxOrigin => shown.memory(a.u32(0), ADDRESS),
         F::NativeKeccak256 => shown.memory(a.u32(2), WORD),
+        // What is printed is told once.
+        F::TeeI32 | F::TeeI64 | F::TeeF32 | F::TeeF64 => shown,
         _ => match result {
             Some(Value::I32(value)) => shown.u32(value.cast_unsigned()),
             Some(Value::I64(value)) => shown.u64(value.cast_unsigned()),
@@ -159,6 +180,21 @@ pub(in super::super) fn child_results(reply: Reply, status: ChildStatus, return_
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What cargo-stylus 0.10.10 reads besides the functions of `vm_hooks`.
+    const CONSOLE_NAMES: [&str; 2] = ["console_log", "console_log_text"];
+
+    #[test]
+    fn every_call_is_shown_by_a_name_that_cargo_stylus_knows_or_not_at_all() {
+        for &function in HostFunction::ALL {
+            let shown = name(function);
+            match function.module() {
+                "vm_hooks" => assert_eq!(shown, Some(function.name())),
+                "console" => assert!(CONSOLE_NAMES.contains(&shown.expect("shown")), "{function}"),
+                _ => assert_eq!(shown, None, "{function}"),
+            }
+        }
+    }
 
     #[test]
     fn memory_that_is_not_there_is_not_shown() {
