@@ -50,19 +50,14 @@ pub(super) const INTERFACES: &[(&str, &[&str])] = &[
             "function stylusVersion() returns (uint16 version)",
             "function codehashVersion(bytes32 codehash) returns (uint16 version)",
             "function programVersion(address program) returns (uint16 version)",
-            "function programTimeLeft(address program) returns (uint64 seconds_)",
+            "function programTimeLeft(address program) returns (uint64 timeLeft)",
             "function inkPrice() returns (uint32 price)",
             "event ProgramActivated(bytes32 indexed codehash, bytes32 moduleHash, address program, uint256 dataFee, uint16 version)",
             "error ProgramNotActivated()",
             "error ProgramNotWasm()",
         ],
     ),
-    (
-        "Multicall3",
-        &[
-            "function aggregate3((address target, bool allowFailure, bytes callData)[] calls) returns ((bool success, bytes returnData)[] returnData)",
-        ],
-    ),
+    ("Multicall3", &["function aggregate3((address,bool,bytes)[] calls) returns ((bool,bytes)[] results)"]),
     ("Solidity", &["error Error(string reason)", "error Panic(uint256 code)"]),
 ];
 

@@ -265,7 +265,8 @@ impl Profiler {
 
     /// An instruction is about to be charged.
     pub(super) fn instruction(&mut self, module: &Module, step: &Step) {
-        let depth = step.depth as usize;
+        // The first frame is 1 deep.
+        let depth = (step.depth as usize).max(1);
         let Some(frame) = self.frames.last() else { return };
         // Entering the first function is its own; entering another belongs to the instruction that calls it.
         let is_first = frame.stack.is_empty();
@@ -273,11 +274,10 @@ impl Profiler {
             self.read(step.ink_left);
         }
         let Some(frame) = self.frames.last_mut() else { return };
-        let is_same = frame.stack.len() == depth
-            && frame.stack.last().is_some_and(|&(function, _)| function == step.function);
-        if !is_same {
-            frame.stack.truncate(depth);
-            if frame.stack.len() == depth {
+        frame.stack.truncate(depth);
+        let top = frame.stack.get(depth - 1).map(|&(function, _)| function);
+        if top != Some(step.function) {
+            if top.is_some() {
                 // It runs in the place of the one that called it last.
                 frame.stack.pop();
             }
