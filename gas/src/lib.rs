@@ -21,7 +21,7 @@ mod schedule;
 
 pub use host_function::HostFunction;
 pub use instruction::{Instruction, Opcode, Signature};
-pub use meter::{Exhausted, Meter, OutOfGas};
+pub use meter::{Exhausted, Meter, OutOfGas, Pace};
 pub use schedule::{CostClass, STEPS_MAX, Schedule};
 
 /// How much ink one gas is.

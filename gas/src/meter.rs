@@ -3,7 +3,12 @@
 //! The **reserve** is gas that does not fit the ink counter. Only meters made from more than [`INK_GAS_MAX`] gas
 //! have one. Together they behave as one counter of 128 bits: the split between them shows nowhere.
 //!
+//! A meter can be spent in **slices**: the ink counter holds one, the reserve the rest, and before each further slice a
+//! [`Pace`] is asked. As long as it says yes, nothing shows of that either.
+//!
 //! Under a schedule that counts instructions instead of pricing them, instructions take **steps**, which are no gas.
+
+use alloc::sync::Arc;
 
 use crate::INK_PER_GAS;
 
@@ -32,6 +37,35 @@ pub enum Exhausted {
     Steps,
 }
 
+/// Asked before a meter hands out another slice of its gas, by code that runs where nobody waits for its exact end.
+pub trait Pace: Send + Sync {
+    /// Returns whether to go on. It may block, to let others go first. Once it has said no, charges fail that need
+    /// another slice, and whoever runs the code has to know that this was no lack of gas.
+    fn go_on(&self) -> bool;
+}
+
+/// How a meter's gas is cut.
+#[derive(Clone)]
+struct Slices {
+    /// Gas in one, at least 1.
+    gas: u64,
+    pace: Arc<dyn Pace>,
+}
+
+impl core::fmt::Debug for Slices {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Slices").field("gas", &self.gas).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Slices {
+    fn eq(&self, other: &Self) -> bool {
+        self.gas == other.gas && Arc::ptr_eq(&self.pace, &other.pace)
+    }
+}
+
+impl Eq for Slices {}
+
 /// The gas of one frame. A charge is taken whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
@@ -41,13 +75,15 @@ pub struct Meter {
     reserve: u64,
     /// Instructions that may still execute, if they are counted and take no ink.
     steps: Option<u64>,
+    /// How the gas is cut, if it is.
+    slices: Option<Slices>,
 }
 
 impl Meter {
     /// Returns a meter with this much gas.
     pub const fn from_gas(gas: u64) -> Self {
         let counted = if gas < INK_GAS_MAX { gas } else { INK_GAS_MAX };
-        Self { ink: counted * INK_PER_GAS, reserve: gas - counted, steps: None }
+        Self { ink: counted * INK_PER_GAS, reserve: gas - counted, steps: None, slices: None }
     }
 
     /// Returns the same meter for code whose instructions are counted: `steps` of them may execute, and take no ink.
@@ -55,9 +91,21 @@ impl Meter {
     /// # Panics
     /// If `steps` is 2^63 or more, which an engine's counter does not hold.
     #[must_use]
-    pub const fn counting_steps(self, steps: u64) -> Self {
+    pub fn counting_steps(self, steps: u64) -> Self {
         assert!(steps <= i64::MAX.cast_unsigned(), "an engine counts in a signed register");
         Self { steps: Some(steps), ..self }
+    }
+
+    /// Returns the same meter, spent in slices of this much gas, each after the first only when `pace` says so.
+    ///
+    /// # Panics
+    /// If `gas` is 0.
+    #[must_use]
+    pub fn in_slices(mut self, gas: u64, pace: Arc<dyn Pace>) -> Self {
+        assert!(gas > 0, "a slice is some gas");
+        self.slices = Some(Slices { gas, pace });
+        self.split(self.total());
+        self
     }
 
     /// Returns how many instructions may still execute, `None` if they cost ink instead.
@@ -147,7 +195,7 @@ impl Meter {
     fn split(&mut self, total: u128) {
         let gas = (total / u128::from(INK_PER_GAS)) as u64;
         let part = (total % u128::from(INK_PER_GAS)) as u64;
-        let counted = gas.min(INK_GAS_MAX);
+        let counted = gas.min(self.slices.as_ref().map_or(INK_GAS_MAX, |slices| slices.gas.min(INK_GAS_MAX)));
         (self.ink, self.reserve) = (counted * INK_PER_GAS + part, gas - counted);
     }
 
@@ -155,6 +203,9 @@ impl Meter {
     #[inline(never)]
     fn charge_reserve(&mut self, ink: u128) -> Result<(), OutOfGas> {
         let left = self.total().checked_sub(ink).ok_or(OutOfGas)?;
+        if self.slices.as_ref().is_some_and(|slices| !slices.pace.go_on()) {
+            return Err(OutOfGas);
+        }
         self.split(left);
         Ok(())
     }
@@ -162,6 +213,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
     use super::*;
 
     #[test]
@@ -199,6 +252,38 @@ mod tests {
         assert_eq!((meter.gas_left(), meter.ink_left()), (1, 19_999));
         meter.return_gas(3);
         assert_eq!((meter.gas_left(), meter.ink_left()), (4, 49_999));
+    }
+
+    /// Says yes so many times.
+    struct Times(AtomicU64);
+
+    impl Pace for Times {
+        fn go_on(&self) -> bool {
+            self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+        }
+    }
+
+    #[test]
+    fn slices_show_only_when_no_more_are_given() {
+        let pace = Arc::new(Times(AtomicU64::new(u64::MAX)));
+        let whole = &mut Meter::from_gas(1_000);
+        let cut = &mut Meter::from_gas(1_000).in_slices(3, pace.clone());
+        for (n, ink) in [1, 29_999, 30_000, 1, 100_000, 5, 9_000_000, 0, 1_000_000, 1].into_iter().enumerate()
+        {
+            assert_eq!(cut.charge(ink), whole.charge(ink), "{ink}");
+            assert_eq!((cut.ink_left(), cut.gas_left()), (whole.ink_left(), whole.gas_left()));
+            assert!(cut.counter() <= 40_000, "the counter holds a slice, and a part of a gas");
+            if n == 6 {
+                cut.return_gas(77);
+                whole.return_gas(77);
+            }
+        }
+        pace.0.store(2, Relaxed);
+        let cut = &mut Meter::from_gas(1_000).in_slices(3, pace);
+        assert_eq!(cut.charge_gas(3), Ok(()));
+        let charged = [1, 3, 1, 3, 1].map(|gas| cut.charge_gas(gas));
+        assert_eq!(charged, [Ok(()), Ok(()), Ok(()), Ok(()), Err(OutOfGas)]);
+        assert_eq!(cut.gas_left(), 989, "a charge that fails takes nothing");
     }
 
     #[test]

@@ -191,7 +191,7 @@ define_schedule! {
 
 impl Schedule {
     /// Returns the meter of a transaction with this much gas.
-    pub const fn meter(&self, gas: u64) -> Meter {
+    pub fn meter(&self, gas: u64) -> Meter {
         match self.steps_max {
             None => Meter::from_gas(gas),
             Some(steps) => Meter::from_gas(gas).counting_steps(steps),

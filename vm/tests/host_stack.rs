@@ -1,7 +1,8 @@
 //! No engine takes more of the host's stack the longer a guest runs, whatever the guest does.
 
 use lathe_vm::{
-    Engine, Extern, ExternType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules, Value,
+    Engine, Extern, ExternType, FunctionId, Host, HostOutcome, Limits, Machine, Meter, Module, NoHost,
+    Outcome, Rules, TrapKind, Value,
 };
 
 /// The stack of the thread that the guests run in: far less than a million frames of anything.
@@ -65,6 +66,86 @@ fn a_million_tail_calls_run_on_a_small_stack() {
         }
     });
     run.expect("a thread starts").join().expect("the guests end");
+}
+
+/// Two instances that call each other in the tail: `f` calls what it imports, that calls what lies in the table that both
+/// have. Such a call keeps the frame of its caller, so that too many of them are too deep.
+fn two_instances(machine: &mut Machine, engine: Engine) -> FunctionId {
+    let inner = r#"(module
+        (table (export "t") 1 funcref)
+        (func (export "b") (param i32) (result i32)
+            (return_call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))))"#;
+    let outer = r#"(module
+        (import "inner" "b" (func $b (param i32) (result i32)))
+        (import "inner" "t" (table 1 funcref))
+        (elem (i32.const 0) $f)
+        (func $f (export "f") (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (return_call $b (i32.sub (local.get 0) (i32.const 1))))
+                (else (i32.const 7)))))"#;
+    let module = |text: &str| {
+        let wasm = wat::parse_str(text).expect("the text is right");
+        Module::with_engine(&wasm, &Rules::DEVNET, engine).expect("the module is valid")
+    };
+    let mut meter = Meter::from_gas(1 << 40);
+    let inner = machine.instantiate(&module(inner), &[], &mut meter).expect("it imports nothing");
+    let imports = ["b", "t"].map(|name| machine.export(inner, name).expect("it is exported"));
+    let outer = machine.instantiate(&module(outer), &imports, &mut meter).expect("the imports fit");
+    machine.exported_function(outer, "f").expect("it is exported")
+}
+
+#[test]
+fn tail_calls_between_instances_run_on_a_small_stack() {
+    let run = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(|| {
+        for &engine in Engine::ALL {
+            let limits = Limits { call_depth: 60_000, ..Limits::UNBOUNDED };
+            let mut machine = Machine::new(&Rules { limits, ..Rules::DEVNET }, 1);
+            let function = two_instances(&mut machine, engine);
+            let mut call = |times| {
+                let mut meter = Meter::from_gas(1 << 40);
+                machine.invoke(function, &[Value::I32(times)], &mut meter, &mut NoHost)
+            };
+            assert_eq!(call(29_000), Outcome::Returned(vec![Value::I32(7)]), "{engine}");
+            match call(1_000_000) {
+                Outcome::Trapped(trap) => assert_eq!(trap.kind, TrapKind::StackOverflow, "{engine}"),
+                other => panic!("{engine}: {other:?}"),
+            }
+        }
+    });
+    run.expect("a thread starts").join().expect("the guests end");
+}
+
+/// A trap in the entry of a function is told as its caller's. If that was another instance, it was taken for the caller
+/// of the caller as well.
+#[test]
+fn a_trap_names_the_frames_of_every_instance() {
+    let outcomes = |engine| {
+        let mut machine = Machine::new(&Rules::DEVNET, 1);
+        let function = two_instances(&mut machine, engine);
+        let mut call = |times, ink: u64| {
+            let mut meter = Meter::from_gas(1 << 20);
+            let before = meter.ink_left();
+            meter.charge(before - ink).expect("it has that much");
+            let outcome = machine.invoke(function, &[Value::I32(times)], &mut meter, &mut NoHost);
+            (outcome, meter.ink_left())
+        };
+        let enough = 1 << 30;
+        let whole = enough - call(5, enough).1;
+        let mut outcomes: Vec<_> = (0..=whole).step_by(3).map(|ink| call(5, ink)).collect();
+        outcomes.push(call(1_000_000, enough));
+        outcomes
+    };
+    let plain = outcomes(Engine::Plain);
+    let deepest = plain.iter().map(|(outcome, _)| match outcome {
+        Outcome::Trapped(trap) => trap.backtrace.len(),
+        _ => 0,
+    });
+    assert!(deepest.max() > Some(10), "no trap in an inner frame");
+    for &engine in Engine::ALL {
+        for (ours, theirs) in outcomes(engine).into_iter().zip(&plain) {
+            assert_eq!(&ours, theirs, "{engine}");
+        }
+    }
 }
 
 fn invoke(text: &str, engine: Engine, times: i32) -> Outcome {

@@ -1,19 +1,27 @@
-//! Modules made to hurt: to be refused or run in bounded time, memory and stack. Everything runs on a small stack.
+//! Modules made to hurt: to be refused or run with bounded work, memory and stack. Everything runs on a small stack.
 
+#[path = "support/allocations.rs"]
+mod allocations;
 mod support;
 
+use allocations::counted;
 use lathe_vm::{Limit, Meter, Module, ModuleErrorKind, Rules};
-use std::time::{Duration, Instant};
 use support::{Run, binary, binary_function, brief, leb, on_small_stack};
 
-/// What any module may take to be refused or accepted: hundreds of times what it takes in a debug build.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes that any module may ask of the allocator to be refused or accepted, for each of its own and besides. What a
+/// module of these tests claims would be thousands of times that.
+const BYTES_PER_BYTE: u64 = 32;
+const BYTES_BESIDES: u64 = 64 * 1024;
+/// Requests for each byte of a module and besides: one for a group of locals is the most.
+const REQUESTS_PER_BYTE: u64 = 1;
+const REQUESTS_BESIDES: u64 = 256;
 
 /// Compiles bytes on a small stack, and returns the limit they pass, if they pass one.
 fn refused_for(bytes: &[u8]) -> Option<Limit> {
-    let begin = Instant::now();
-    let result = Module::new(bytes, &Rules::DEVNET);
-    assert!(begin.elapsed() < DEADLINE, "took {:?}", begin.elapsed());
+    let (result, asked) = counted(|| Module::new(bytes, &Rules::DEVNET));
+    let length = bytes.len() as u64;
+    assert!(asked.total <= BYTES_PER_BYTE * length + BYTES_BESIDES, "{asked:?} for {length} bytes");
+    assert!(asked.count <= REQUESTS_PER_BYTE * length + REQUESTS_BESIDES, "{asked:?} for {length} bytes");
     match result.as_ref().map_err(|error| error.kind()) {
         Err(ModuleErrorKind::Limit { limit, .. }) => Some(*limit),
         Err(other) => panic!("{other:?}"),
@@ -152,7 +160,7 @@ fn modules_and_bodies_are_bounded() {
 }
 
 #[test]
-fn many_locals_in_many_groups_are_quick() {
+fn many_locals_in_many_groups_are_declared_once() {
     let mut body = leb(4_096);
     for i in 0..4_096 {
         body.extend([1, if i % 2 == 0 { 0x7f } else { 0x7e }]);

@@ -1,17 +1,19 @@
-//! Calls without a transaction, gas estimates, and transactions that the node signs itself.
+//! Calls without a transaction, and transactions that the node signs itself.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_consensus::{SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
-use alloy_eips::{BlockId, eip2718::Encodable2718};
+use alloy_consensus::{Header, SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
+use alloy_eips::{BlockId, eip2718::Encodable2718, eip2930::AccessList};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_signer::SignerSync;
 use lathe_state::View;
 
-use crate::runtime::{AccountOverride, BlockContext, Executed, Failure, Request, Status, revert_reason};
+use crate::runtime::{
+    AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
+};
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console, record::read_header};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -41,59 +43,11 @@ impl Chain {
         block: Option<Box<BlockOverrides>>,
     ) -> Result<CallOutcome, CallError> {
         let overrides = account_overrides(state)?;
-        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref())?;
+        let limit = self.time_limit();
+        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref(), &limit)?;
         log_console(&executed.console);
         let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
         Ok(CallOutcome { output, gas_used, logs })
-    }
-
-    /// Returns the least gas limit with which the request succeeds, and no call inside it runs out of gas that
-    /// would not with all gas.
-    pub fn estimate_gas(
-        &self,
-        request: TransactionRequest,
-        at: BlockId,
-        state: Option<StateOverride>,
-    ) -> Result<u64, CallError> {
-        let overrides = account_overrides(state)?;
-        let mut request = self.request(&request)?;
-        if request.gas_price > 0 {
-            // The sender must be able to buy the limit that is tried.
-            let balance = match overrides.get(&request.from).and_then(|account| account.balance) {
-                Some(balance) => balance,
-                None => self.balance(request.from, at)?,
-            };
-            let affordable = balance.saturating_sub(request.value) / U256::from(request.gas_price);
-            request.gas = request.gas.min(affordable.saturating_to());
-        }
-        let most = request.gas;
-        let executed = succeeded(self.run(&request, at, &overrides, None)?)?;
-        // Success needs at least what was used; refunds and 63/64 of calls may ask for more.
-        let mut succeeds = |gas: u64| {
-            request.gas = gas;
-            match self.run(&request, at, &overrides, None) {
-                Ok(tried) => Ok(matches!(tried.status, Status::Success { .. })
-                    && (executed.ran_out_of_gas || !tried.ran_out_of_gas)),
-                Err(CallError::Rejected(_)) => Ok(false),
-                Err(error) => Err(error),
-            }
-        };
-        // A limit that fails, and one that succeeds.
-        let (mut low, mut high) = (executed.gas_used.saturating_sub(1), most);
-        if low + 1 < high && succeeds(low + 1)? {
-            high = low + 1;
-        }
-        while low + 1 < high {
-            // Most requests need little more than they use: look there first.
-            let middle = low.saturating_mul(2).min(low + (high - low) / 2);
-            let middle = middle.clamp(low + 1, high - 1);
-            if succeeds(middle)? {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        Ok(high)
     }
 
     /// Fills what the request leaves out, signs it with a key of the node and submits it.
@@ -131,7 +85,7 @@ impl Chain {
         Ok(FilledTransaction(Recovered::new_unchecked(tx.into_signed(unsigned).into(), from)))
     }
 
-    fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
+    pub(super) fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
         request.chain_id.get_or_insert(self.spec.chain_id);
         if request.nonce.is_none() {
             request.nonce = Some(self.nonce(request.from.unwrap_or_default(), BlockId::pending())?);
@@ -195,9 +149,28 @@ impl Chain {
         at: BlockId,
         overrides: &BTreeMap<Address, AccountOverride>,
         block_overrides: Option<&BlockOverrides>,
+        limit: &Arc<TimeLimit>,
     ) -> Result<Executed, CallError> {
         let (view, context) = self.call_context(at, block_overrides)?;
-        Ok(self.runtime.call(view, &context, request, overrides)?)
+        Ok(self.runtime.call_within(view, &context, request, overrides, limit)?)
+    }
+
+    /// Runs a call with the list of the accounts and slots that it reads; returns the list, the gas that the call then
+    /// uses, and why it failed if it did.
+    pub fn access_list(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+        state: Option<StateOverride>,
+    ) -> Result<(AccessList, u64, Option<CallError>), CallError> {
+        let overrides = account_overrides(state)?;
+        let (view, context) = self.call_context(at, None)?;
+        let request = self.request(&request)?;
+        let limit = self.time_limit();
+        let (list, executed) =
+            self.runtime.call_with_access_list(view, &context, &request, &overrides, &limit)?;
+        let gas_used = executed.gas_used;
+        Ok((list, gas_used, succeeded(executed).err()))
     }
 
     /// Returns the state that a call at a block runs on, and the block that it sees.
@@ -207,8 +180,11 @@ impl Chain {
         block_overrides: Option<&BlockOverrides>,
     ) -> Result<(Arc<View>, BlockContext)> {
         let view = self.state_at(at)?;
+        let latest = self.head();
         let mut context = if at == BlockId::pending() {
-            self.next_block(&self.head())
+            self.next_block(&latest)
+        } else if latest.hash == view.head().hash {
+            context_of_header(&latest.header)
         } else {
             // The block whose state it is, whatever has become the latest meanwhile.
             context_of(&view, view.head().number)?
@@ -223,17 +199,21 @@ impl Chain {
 /// Returns what transactions of a block see of it.
 pub(super) fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
-    Ok(BlockContext {
-        number,
+    Ok(context_of_header(&read_header(header)))
+}
+
+fn context_of_header(header: &Header) -> BlockContext {
+    BlockContext {
+        number: header.number,
         timestamp: header.timestamp,
         beneficiary: header.beneficiary,
         gas_limit: header.gas_limit,
-        base_fee: header.base_fee_per_gas,
+        base_fee: header.base_fee_per_gas.expect("every header of the chain has a base fee"),
         prevrandao: header.mix_hash,
-    })
+    }
 }
 
-fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
+pub(super) fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
     if let Some(number) = block.number {
         context.number = number.saturating_to();
     }
@@ -262,11 +242,6 @@ pub(super) fn account_overrides(
         if account.state.is_some() && account.state_diff.is_some() {
             return Err(CallError::Rejected(format!("account {address} has both 'state' and 'stateDiff'")));
         }
-        if account.move_precompile_to.is_some() {
-            return Err(CallError::Rejected(format!(
-                "account {address} has 'movePrecompileToAddress', which this node does not support"
-            )));
-        }
         let slots = |slots: alloy_primitives::map::B256HashMap<B256>| {
             slots
                 .into_iter()
@@ -279,14 +254,25 @@ pub(super) fn account_overrides(
             code: account.code,
             state: account.state.map(slots),
             state_diff: account.state_diff.map(slots).unwrap_or_default(),
+            move_precompile_to: account.move_precompile_to,
         };
         overrides.insert(address, account);
     }
     Ok(overrides)
 }
 
+/// Says of an estimate that ran out of gas how much it could have, in the words that clients of geth match on.
+pub(super) fn exceeds_allowance(error: CallError, most: u64) -> CallError {
+    match error {
+        CallError::Halted { words, failure } if words.starts_with("out of gas") => {
+            CallError::Halted { words: format!("gas required exceeds allowance ({most}): {words}"), failure }
+        }
+        error => error,
+    }
+}
+
 /// Returns the execution if it succeeded, else why it did not.
-fn succeeded(executed: Executed) -> Result<Executed, CallError> {
+pub(super) fn succeeded(executed: Executed) -> Result<Executed, CallError> {
     let failure = |failure: Option<Failure>| failure.map(Box::new);
     let error = match executed.status {
         Status::Success { .. } => return Ok(executed),

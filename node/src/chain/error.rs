@@ -60,6 +60,9 @@ pub enum CallError {
     /// The request is no valid transaction.
     #[error("{0}")]
     Rejected(String),
+    /// It took longer than it may.
+    #[error("{0}")]
+    TimedOut(String),
     /// The state or block could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -217,6 +220,7 @@ impl From<ExecuteError> for CallError {
         match error {
             ExecuteError::Invalid(reason) => Self::Rejected(reason),
             ExecuteError::State(error) => Self::Chain(error.into()),
+            ExecuteError::TimedOut(words) => Self::TimedOut(words),
             ExecuteError::Recording(error) => Self::Rejected(error.to_string()),
             ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
         }

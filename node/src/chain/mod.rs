@@ -9,16 +9,21 @@
 
 mod block;
 mod call;
+mod capabilities;
 mod cheat;
 mod control;
 mod data_dir;
 mod error;
+mod estimate;
 mod mine;
+mod mine_empty;
 mod pool;
 mod predeploys;
 mod read;
 mod record;
 mod rewind;
+mod sign;
+mod simulate;
 mod spec;
 pub mod spec_file;
 mod trace;
@@ -47,17 +52,22 @@ pub use cheat::Cheat;
 pub use control::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
+pub use estimate::Estimate;
 pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
+pub use simulate::{SIMULATED_BLOCKS_MAX, SIMULATED_CALLS_MAX, SimulateError, SimulatedBlock};
 pub use spec::{ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP};
 
 pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
 };
 
+pub use capabilities::CALL_TIMEOUT;
+
+use capabilities::CallTimes;
 use control::Controls;
 use pool::Pool;
 use rewind::Snapshots;
@@ -129,6 +139,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    calls: CallTimes,
     controls: Mutex<Controls>,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
@@ -150,8 +161,13 @@ impl std::fmt::Debug for Chain {
 impl Chain {
     /// Opens the chain in a directory, or makes one there; without a directory, in memory.
     pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
-        let signers = signers(&options.mnemonic, options.account_count)?;
-        let store = open_store(options.home)?;
+        // Opening waits for the disk while deriving keeps a processor busy.
+        let (signers, store) = std::thread::scope(|scope| {
+            let signers = scope.spawn(|| signers(&options.mnemonic, options.account_count));
+            let store = open_store(options.home);
+            (signers.join().expect("deriving keys does not panic"), store)
+        });
+        let (signers, store) = (signers?, store?);
         let spec = options.spec;
         for account in &spec.accounts {
             data_dir::check_code(&account.code, &spec)
@@ -189,6 +205,7 @@ impl Chain {
             pool: Mutex::default(),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            calls: CallTimes::default(),
             controls: Mutex::default(),
             writer: Mutex::default(),
         }))

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use alloy_primitives::U256;
@@ -24,7 +25,7 @@ use super::{
     output::{print, print_json},
 };
 use crate::{
-    chain::{Chain, ChainOptions, ChainSpec, Durability, Home, Keep},
+    chain::{CALL_TIMEOUT, Chain, ChainOptions, ChainSpec, Durability, Home, Keep},
     rpc::{Registry, Server, ServerOptions, methods},
     runtime::Fork,
 };
@@ -64,6 +65,9 @@ pub(super) struct NodeCommand {
     /// Derive the development accounts from this mnemonic
     #[arg(long, default_value = DEV_MNEMONIC, value_name = "WORDS")]
     mnemonic: String,
+    /// How many seconds a call, an estimate or a simulation may take
+    #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
+    rpc_timeout: u64,
     /// Gas limit of each block, in the place of the chain's (100,000,000 on the devnet)
     #[arg(long, value_name = "GAS")]
     block_gas_limit: Option<u64>,
@@ -104,6 +108,7 @@ impl NodeCommand {
             account_count: self.accounts,
             balance: self.balance,
         })?;
+        chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // Handlers run on all threads but one.

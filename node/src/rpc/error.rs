@@ -4,8 +4,8 @@ use alloy_primitives::Bytes;
 use serde::Serialize;
 
 use crate::{
-    chain::{CallError, ChainError, SubmitError},
-    runtime::Failure,
+    chain::{CallError, ChainError, SimulateError, SubmitError},
+    runtime::{Failure, MoveError, Refusal},
 };
 
 /// Code of a body that is no JSON.
@@ -135,6 +135,42 @@ impl From<CallError> for RpcError {
         }
     }
 }
+
+impl From<SimulateError> for RpcError {
+    /// The codes are those of the specification of `eth_simulateV1`.
+    fn from(error: SimulateError) -> Self {
+        let code = match &error {
+            SimulateError::BlockNumber { .. } => -38020,
+            SimulateError::BlockTime { .. } => -38021,
+            SimulateError::TooManyBlocks { .. } | SimulateError::TooManyCalls { .. } => -38026,
+            SimulateError::BlockGas { .. } => -38015,
+            SimulateError::Refused { refusal, .. } => match refusal {
+                Refusal::NonceTooLow => -38010,
+                Refusal::NonceTooHigh => -38011,
+                Refusal::FeeTooLow => -38012,
+                Refusal::IntrinsicGas => -38013,
+                Refusal::Funds => -38014,
+                Refusal::BlockGas => -38015,
+                Refusal::InitCode => -38025,
+                Refusal::Other => INVALID_PARAMS,
+            },
+            SimulateError::Move(MoveError::ToItself(_)) => -38022,
+            SimulateError::Move(MoveError::Twice(_)) => -38023,
+            SimulateError::Move(MoveError::None(_)) | SimulateError::Call(CallError::Rejected(_)) => {
+                INVALID_PARAMS
+            }
+            SimulateError::Call(CallError::TimedOut(_)) => SIMULATION_TIMED_OUT,
+            SimulateError::Call(_) => {
+                let SimulateError::Call(error) = error else { unreachable!("it was matched above") };
+                return error.into();
+            }
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// Code of a simulation that takes too long.
+const SIMULATION_TIMED_OUT: i32 = -32016;
 
 #[cfg(test)]
 mod tests {

@@ -15,11 +15,13 @@ mod method;
 pub mod methods;
 pub mod openrpc;
 mod params;
+mod request;
 pub mod server;
 mod shapes;
 mod socket;
 mod subscriptions;
 mod tracer;
+mod typed_data;
 mod websocket;
 mod workers;
 

@@ -2,9 +2,13 @@
 //!
 //! What does not fit is refused with the method, the parameter's place and name, what was expected and what came.
 
+use std::collections::BTreeMap;
+
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_rpc_types_eth::{BlockOverrides, Filter, TransactionRequest, state::StateOverride};
+use alloy_rpc_types_eth::{
+    BlockOverrides, Filter, TransactionRequest, simulate::SimulatePayload, state::StateOverride,
+};
 use alloy_serde::JsonStorageKey;
 use serde::{
     Deserialize, Deserializer as _,
@@ -16,6 +20,7 @@ use super::{
     error::RpcError,
     method::Method,
     openrpc::Schema,
+    request,
     tracer::{TraceFilter, TraceOptions},
 };
 use crate::schemas;
@@ -140,10 +145,11 @@ fn excerpt(text: &str) -> String {
 
 /// Reads a value with serde; the error leaves out the line and column, which mean nothing inside one parameter.
 fn deserialize<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(raw.get()).map_err(|error| {
-        let text = error.to_string();
-        text.split(" at line ").next().unwrap_or_default().to_owned()
-    })
+    serde_json::from_str(raw.get()).map_err(|error| words(&error))
+}
+
+fn words(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 schemas! {
@@ -153,6 +159,7 @@ schemas! {
     SubscriptionOptions => "SubscriptionOptions";
     MineOptions => "MineOptions";
     Slot => "Slot";
+    AccountSlots => "AccountSlots";
     TraceFilter => "TraceFilter";
     TraceOptions => "TraceOptions";
 }
@@ -173,9 +180,9 @@ from_param_by_serde! {
     B256: "a 32-byte hash in hex";
     Bytes: "0x-prefixed hex data";
     bool: "true or false";
-    BlockId: "a block number in hex, a tag (latest, earliest, pending, safe, finalized), a block hash, or \
-              {\"blockHash\": …} or {\"blockNumber\": …}";
     Filter: "a log filter object (fromBlock, toBlock or blockHash; address; topics)";
+    SimulatePayload: "blocks to simulate, an object (blockStateCalls, validation, traceTransfers, \
+                      returnFullTransactions)";
     StateOverride: "state overrides, an object of accounts (balance, nonce, code, state, stateDiff)";
     SubscriptionKind: "\"newHeads\", \"logs\" or \"newPendingTransactions\"";
     TraceFilter: "a filter of calls (fromBlock, toBlock, fromAddress, toAddress, after, count)";
@@ -188,7 +195,7 @@ from_param_by_serde! {
 impl FromParam for TransactionRequest {
     const EXPECTED: &'static str = "a transaction object (from, to, gas, value, data, …)";
     fn from_param(raw: &RawValue) -> Result<Self, String> {
-        let request: Self = deserialize(raw)?;
+        let request = request::read(raw.get()).map_err(|error| words(&error))?;
         match (&request.input.input, &request.input.data) {
             (Some(input), Some(data)) if input != data => {
                 Err(r#"both "data" and "input" are set and not equal. Please use "input" to pass transaction call data"#
@@ -250,6 +257,18 @@ impl FromParam for Vec<u64> {
     fn from_param(raw: &RawValue) -> Result<Self, String> {
         let items: Vec<&RawValue> = deserialize(raw)?;
         items.into_iter().map(u64::from_param).collect()
+    }
+}
+
+impl FromParam for BlockId {
+    const EXPECTED: &'static str = "a block number in hex, a tag (latest, earliest, pending, safe, finalized), a block \
+                                    hash, or {\"blockHash\": …} or {\"blockNumber\": …}";
+    /// Reads a number also as a JSON integer, as Otterscan sends it.
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        if raw.get().bytes().all(|b| b.is_ascii_digit()) {
+            return u64::from_param(raw).map(Self::number);
+        }
+        deserialize(raw)
     }
 }
 
@@ -378,7 +397,28 @@ impl FromParam for Vec<Slot> {
     }
 }
 
-/// Storage slots in one proof request (geth's limit, `internal/ethapi/api.go`).
+/// Slots of several accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AccountSlots(pub(super) BTreeMap<Address, Vec<Slot>>);
+
+impl FromParam for AccountSlots {
+    const EXPECTED: &'static str = "an object of accounts with arrays of storage slots";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        let given: BTreeMap<Address, &RawValue> = deserialize(raw)?;
+        let (mut accounts, mut total) = (BTreeMap::new(), 0);
+        for (address, slots) in given {
+            let slots = Vec::<Slot>::from_param(slots).map_err(|why| format!("account {address}: {why}"))?;
+            total += slots.len();
+            if total > SLOTS_MAX {
+                return Err(format!("more slots than the limit of {SLOTS_MAX}"));
+            }
+            accounts.insert(address, slots);
+        }
+        Ok(Self(accounts))
+    }
+}
+
+/// Storage slots in one request for proofs or values (geth's limit, `internal/ethapi/api.go`).
 const SLOTS_MAX: usize = 1024;
 
 fn hex_quantity(text: &str) -> Result<U256, String> {
@@ -454,6 +494,7 @@ mod tests {
             (r#""pending""#.to_owned(), BlockId::pending()),
             (r#""earliest""#.to_owned(), BlockId::earliest()),
             (r#""0x10""#.to_owned(), BlockId::number(16)),
+            ("16".to_owned(), BlockId::number(16)),
             (format!("\"{hash}\""), hash.into()),
             (format!(r#"{{"blockHash":"{hash}"}}"#), hash.into()),
             (r#"{"blockNumber":"0x10"}"#.to_owned(), BlockId::number(16)),

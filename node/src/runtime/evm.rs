@@ -5,9 +5,16 @@
 //! step with revm's by frame index. A program that calls out suspends: its machine stays on that stack, revm's
 //! loop runs the child, and the machine resumes with the result. Nothing recurses on the host stack.
 
-use std::{cell::RefCell, collections::HashSet, marker::PhantomData, mem, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashSet},
+    marker::PhantomData,
+    mem,
+    rc::Rc,
+    sync::Arc,
+};
 
-use lathe_gas::{INK_PER_GAS, Meter};
+use lathe_gas::{INK_PER_GAS, Meter, Pace};
 use lathe_vm::{
     FunctionId, Held, Host as VmHost, InstanceId, InstantiationError, Limits, Machine, Outcome, Rules,
     TrapKind, Value,
@@ -15,10 +22,13 @@ use lathe_vm::{
 use revm::{
     Database, MainBuilder,
     context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, Journal, TxEnv},
-    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    context_interface::{
+        ContextTr, JournalTr,
+        context::ContextError,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
     handler::{
         EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        PrecompileProvider,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -32,16 +42,19 @@ use revm::{
 };
 
 use super::{
-    arb_wasm,
+    AccountOverride, arb_wasm,
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
     gas::Stop,
-    precompiles::Precompiles,
+    gas_reading::{self, GasReading},
+    precompiles::{MoveError, Precompiles},
     program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
     protocol::{Fork, Protocol},
+    simulate::Transfer,
+    time_limit::{SLICE_GAS, TimeLimit, run_evm},
     trace::{
         Capture, FrameEnd, FrameEngine, Outline, Recorder, Recording, RecordingTooLong, Seen, host_call,
         intrinsic_costs, run_steps, state_of,
@@ -55,7 +68,7 @@ const NO_EVM: &str =
     "this chain runs no EVM bytecode: code must begin with 0061736d, the magic number of Wasm";
 
 /// revm's context over a database.
-pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, GasReading>;
 /// Why a transaction was not run.
 pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
 type Frame = EthFrame<EthInterpreter>;
@@ -75,6 +88,10 @@ pub(super) struct WasmEvm<DB: Database> {
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
+    /// How long it may take, if that is limited.
+    limit: Option<Arc<TimeLimit>>,
+    /// Whether transfers of ether show as logs.
+    shows_transfers: bool,
     /// Records what happens, if the next transaction is traced.
     recorder: Option<Box<Recorder>>,
 }
@@ -90,6 +107,8 @@ pub(crate) struct Notes {
     refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// Whether code read how much gas it has left.
+    pub(crate) gas_was_read: bool,
     /// Whether the frame that ran last is an EEI contract's that trapped.
     pub(crate) trapped: bool,
     /// What contracts printed.
@@ -172,8 +191,10 @@ impl<DB: Database> WasmEvm<DB> {
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
         let precompiles = Precompiles::new(code.clone());
+        let mut inner = ctx.build_mainnet().with_precompiles(precompiles);
+        gas_reading::watch(&mut inner.instruction);
         Self {
-            inner: ctx.build_mainnet().with_precompiles(precompiles),
+            inner,
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -181,8 +202,33 @@ impl<DB: Database> WasmEvm<DB> {
             loaded: HashSet::new(),
             steps_left: None,
             notes: Notes::default(),
+            limit: None,
+            shows_transfers: false,
             recorder: None,
         }
+    }
+
+    /// Limits how long transactions from now on may take together.
+    pub(super) fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
+        self.limit = Some(Arc::clone(limit));
+    }
+
+    /// Lets transfers of ether show as logs.
+    pub(super) fn show_transfers(&mut self) {
+        self.shows_transfers = true;
+    }
+
+    /// Moves precompiled contracts where overrides say so, and takes away those that these replace.
+    pub(super) fn move_precompiles(
+        &mut self,
+        overrides: &BTreeMap<Address, AccountOverride>,
+    ) -> Result<(), MoveError> {
+        self.inner.precompiles.apply(overrides)
+    }
+
+    /// Returns whether a precompiled contract is at an address.
+    pub(super) fn is_precompile(&self, address: &Address) -> bool {
+        self.inner.precompiles.is_at(address)
     }
 
     /// Runs one transaction as [`Self::transact`] does, and records of it what `capture` says.
@@ -245,8 +291,14 @@ impl<DB: Database> WasmEvm<DB> {
         self.steps_left = self.code.rules().schedule.steps_max;
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
-        let result = LatheHandler(PhantomData).run(self)?;
-        let notes = mem::take(&mut self.notes);
+        self.inner.ctx.chain = GasReading::default();
+        let result = LatheHandler(PhantomData).run(self);
+        if let Some(limit) = self.limit.as_ref().filter(|limit| limit.is_over()) {
+            return Err(EVMError::Custom(limit.words()));
+        }
+        let result = result?;
+        let mut notes = mem::take(&mut self.notes);
+        notes.gas_was_read |= self.inner.ctx.chain.was_read;
         Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
     }
 
@@ -353,6 +405,7 @@ impl<DB: Database> WasmEvm<DB> {
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
         let Entered { state, install, program, .. } = &mut *entered;
+        self.notes.gas_was_read |= state.gas_was_read;
         if state.fatal {
             return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
         }
@@ -634,6 +687,9 @@ impl<DB: Database> WasmEvm<DB> {
         let mut machine = Machine::beside(self.code.rules(), held);
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = self.code.rules().schedule.meter(gas.remaining());
+        if let Some(limit) = &self.limit {
+            meter = meter.in_slices(SLICE_GAS, limit.clone());
+        }
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
         settle(gas, &meter);
         let gas = *gas;
@@ -776,6 +832,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             &init.frame_input,
             FrameInput::Call(call) if matches!(call.scheme, CallScheme::DelegateCall | CallScheme::CallCode)
         );
+        let transfer = if self.shows_transfers { Transfer::of_frame(&init) } else { None };
         let called = match &init.frame_input {
             FrameInput::Call(call) => call.bytecode_address,
             _ => Address::ZERO,
@@ -785,8 +842,11 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let frame = ContractFrame { contract: called, ..Default::default() };
                 self.note_failure(index, Failure::early(FailureKind::Refused, reason, frame));
             }
+            if let Some(transfer) = transfer.filter(|_| result.interpreter_result().is_ok()) {
+                self.inner.ctx.journal_mut().log(transfer.log(called));
+            }
             if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
-                if PrecompileProvider::<Ctx<DB>>::contains(&self.inner.precompiles, &called) {
+                if self.inner.precompiles.is_at(&called) {
                     recorder.runs_on(FrameEngine::Precompile);
                 }
                 seen.record_logs(recorder, &self.inner.ctx);
@@ -799,6 +859,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         }
         let frame = self.inner.frame_stack.get();
         let target = frame.interpreter.input.target_address;
+        if let Some(transfer) = transfer {
+            self.inner.ctx.journal_mut().log(transfer.log(target));
+        }
         if let Some(recorder) = &mut self.recorder
             && matches!(frame.data, FrameData::Create(_))
         {
@@ -825,6 +888,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
     }
 
     fn frame_run(&mut self) -> Result<FrameInitOrResult<Frame>, ContextDbError<Ctx<DB>>> {
+        if let Some(limit) = self.limit.as_ref().filter(|limit| !limit.go_on()) {
+            return Err(ContextError::Custom(limit.words()));
+        }
         let index = self.inner.frame_stack.index();
         let seen = self.recorder.as_ref().map(|_| Seen::of(&self.inner.ctx));
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
@@ -834,14 +900,22 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let depth = index.map_or(0, |index| index + 1);
                 let interpreter = &mut frame_stack.get().interpreter;
-                let (table, gas_table) = (instruction.instruction_table(), instruction.gas_table());
-                match self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm()) {
-                    Some(recorder) => run_steps(recorder, interpreter, table, gas_table, ctx, depth),
-                    None => interpreter.run_plain(table, gas_table, ctx),
+                let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
+                let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
+                match (recorder, &self.limit) {
+                    (Some(recorder), _) => run_steps(recorder, interpreter, instructions, gas, ctx, depth),
+                    (None, None) => interpreter.run_plain(instructions, gas, ctx),
+                    (None, Some(limit)) => run_evm(interpreter, instructions, gas, ctx, limit),
                 }
             }
         };
         let action = self.enforce(action);
+        if self.shows_transfers {
+            let contract = self.frame().interpreter.input.target_address;
+            if let Some(transfer) = Transfer::of_end(&self.inner.ctx, contract, &action) {
+                self.inner.ctx.journal_mut().log(transfer.log(contract));
+            }
+        }
         let frame = self.inner.frame_stack.get();
         if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
             seen.record(recorder, &self.inner.ctx, frame.interpreter.input.target_address, &action);

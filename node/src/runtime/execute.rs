@@ -23,8 +23,11 @@ use super::{
     env::{BlockContext, Mode, Request, blob_price, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
     failure::Failure,
+    gas_reading::GasReading,
+    precompiles::Precompiles,
     program::CodeCache,
     protocol::Protocol,
+    time_limit::{TIMED_OUT, TimeLimit},
     trace::{Capture, Recording, RecordingTooLong},
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
@@ -56,6 +59,10 @@ pub struct Executed {
     pub status: Status,
     /// Gas used, refunds subtracted.
     pub gas_used: u64,
+    /// The least gas limit that pays for what it did: gas used before refunds, or the floor of EIP-7623.
+    pub gas_needed: u64,
+    /// Whether code read how much gas it has left, so that with another limit it may do something else.
+    pub gas_was_read: bool,
     /// What it returned, or reverted with; code, if it created a contract.
     pub output: Bytes,
     /// Logs in order.
@@ -80,6 +87,9 @@ pub enum ExecuteError {
     /// It was to be recorded, but did too much.
     #[error(transparent)]
     Recording(#[from] RecordingTooLong),
+    /// It took longer than it may.
+    #[error("{0}")]
+    TimedOut(String),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -98,6 +108,8 @@ pub struct AccountOverride {
     pub state: Option<BTreeMap<U256, U256>>,
     /// Replaces some slots.
     pub state_diff: BTreeMap<U256, U256>,
+    /// Where the precompiled contract that is here goes.
+    pub move_precompile_to: Option<Address>,
 }
 
 impl Runtime {
@@ -114,6 +126,11 @@ impl Runtime {
     /// Returns what the chain decides about transactions.
     pub fn protocol(&self) -> &Protocol {
         self.code.protocol()
+    }
+
+    /// Returns the precompiled contracts by name.
+    pub fn precompiles(&self) -> BTreeMap<String, Address> {
+        Precompiles::new(self.code.clone()).names()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
@@ -136,6 +153,7 @@ impl Runtime {
         let state = State::builder().with_database(WrapDatabaseRef(world)).with_bundle_update().build();
         let ctx = Context::mainnet()
             .with_db(state)
+            .with_chain(GasReading::default())
             .with_cfg(config(self.protocol(), Mode::Transaction))
             .with_block(block_env(block));
         BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
@@ -154,6 +172,21 @@ impl Runtime {
         Ok(executed(result, notes))
     }
 
+    /// Does what [`Runtime::call`] does for as long as it may take.
+    pub fn call_within(
+        &self,
+        view: Arc<View>,
+        block: &BlockContext,
+        request: &Request,
+        overrides: &BTreeMap<Address, AccountOverride>,
+        limit: &Arc<TimeLimit>,
+    ) -> Result<Executed, ExecuteError> {
+        let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        evm.set_time_limit(limit);
+        let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        Ok(executed(result, notes))
+    }
+
     /// Records a call on top of a state, without keeping anything.
     pub fn trace_call(
         &self,
@@ -167,7 +200,7 @@ impl Runtime {
         Ok(evm.trace(tx, capture).map_err(execute_error)??)
     }
 
-    fn prepare_call(
+    pub(super) fn prepare_call(
         &self,
         view: Arc<View>,
         block: &BlockContext,
@@ -193,13 +226,16 @@ impl Runtime {
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
         let ctx = Context::mainnet()
             .with_db(db)
+            .with_chain(GasReading::default())
             .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
-        Ok((WasmEvm::new(ctx, self.code.clone()), tx))
+        let mut evm = WasmEvm::new(ctx, self.code.clone());
+        evm.move_precompiles(overrides).map_err(|error| ExecuteError::Invalid(error.to_string()))?;
+        Ok((evm, tx))
     }
 }
 
-fn apply_override(
+pub(super) fn apply_override(
     db: &mut CacheDB<World>,
     address: Address,
     account: &AccountOverride,
@@ -294,7 +330,8 @@ impl BlockExecutor {
 
 pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
-    let Notes { failure, out_of_gas: ran_out_of_gas, trapped, console, .. } = notes;
+    let gas_needed = result.gas().total_gas_spent().max(result.gas().floor_gas());
+    let Notes { failure, out_of_gas: ran_out_of_gas, gas_was_read, trapped, console, .. } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
@@ -304,6 +341,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             Executed {
                 status: Status::Success { created },
                 gas_used,
+                gas_needed,
+                gas_was_read,
                 output,
                 logs,
                 failure: None,
@@ -314,6 +353,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
         ExecutionResult::Revert { output, .. } => Executed {
             status: Status::Reverted,
             gas_used,
+            gas_needed,
+            gas_was_read,
             failure: failure.filter(|_| output.is_empty()),
             output,
             logs: Vec::new(),
@@ -323,6 +364,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
         ExecutionResult::Halt { reason, .. } => Executed {
             status: Status::Halted(halt_words(&reason, trapped)),
             gas_used,
+            gas_needed,
+            gas_was_read,
             output: Bytes::new(),
             logs: Vec::new(),
             failure,
@@ -366,8 +409,9 @@ fn world_error(error: EvmDatabaseError<WorldError>) -> WorldError {
     }
 }
 
-fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
+pub(super) fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
     match error {
+        EVMError::Custom(words) if words.starts_with(TIMED_OUT) => ExecuteError::TimedOut(words),
         EVMError::Transaction(invalid) => ExecuteError::Invalid(invalid_words(&invalid)),
         EVMError::Database(WorldError(error)) => ExecuteError::State(error),
         other => ExecuteError::Internal(other.to_string()),

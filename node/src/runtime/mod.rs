@@ -3,6 +3,7 @@
 //! Applying a transaction is a pure function of the state view, the block's environment, the transaction and the
 //! chain spec. revm's types stay inside this folder.
 
+mod access_list;
 mod arb_wasm;
 pub mod code;
 mod console;
@@ -12,6 +13,7 @@ mod evm;
 mod execute;
 mod failure;
 mod gas;
+mod gas_reading;
 mod guest;
 mod ledger;
 mod precompiles;
@@ -19,6 +21,8 @@ mod program;
 mod program_state;
 mod protocol;
 mod session;
+mod simulate;
+mod time_limit;
 pub mod trace;
 mod vm_hooks;
 mod world;
@@ -33,8 +37,11 @@ pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
     revert_reason, revert_text,
 };
+pub use precompiles::MoveError;
 pub(crate) use program::ENTRYPOINT;
 pub use program::{Interface, Program, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
+pub use simulate::{Refusal, Simulated, Simulation, SimulationError, SimulationRules, TRANSFERS};
+pub use time_limit::{TimeLimit, Turns};
 pub use world::BlockHashes;

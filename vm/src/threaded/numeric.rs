@@ -312,7 +312,7 @@ macro_rules! conditions {
         )*
 
         /// Returns the comparison that holds exactly when this one does not, for integers.
-        pub(super) fn opposite(instruction: Instruction) -> Option<Instruction> {
+        pub(super) const fn opposite(instruction: Instruction) -> Option<Instruction> {
             Some(match instruction {
                 $( Instruction::$int => Instruction::$int_not, )*
                 _ => return None,
@@ -320,7 +320,7 @@ macro_rules! conditions {
         }
 
         /// Returns the comparison that does the same with its operands on the other sides.
-        pub(super) fn mirrored(instruction: Instruction) -> Option<Instruction> {
+        pub(super) const fn mirrored(instruction: Instruction) -> Option<Instruction> {
             Some(match instruction {
                 $( Instruction::$int => Instruction::$int_mirror, )*
                 $( Instruction::$float => Instruction::$float_mirror, )*
@@ -469,7 +469,7 @@ macro_rules! operations {
         )*
 
         /// Returns whether the operands of an instruction may change sides, if it has two and is not a comparison.
-        pub(super) fn commutes(instruction: Instruction) -> Option<bool> {
+        pub(super) const fn commutes(instruction: Instruction) -> Option<bool> {
             Some(match instruction {
                 $( Instruction::$commutative => true, )*
                 $( Instruction::$ordered => false, )*

@@ -308,7 +308,7 @@ impl Computation {
                     Stop::Overflow => {
                         meter.set_counter(registers.ink);
                         let entry_ink = self.code(here).entry_ink;
-                        self.position = self.caller(here);
+                        self.position = self.leave(here);
                         match meter.charge(entry_ink.cast_unsigned()) {
                             Ok(()) => TrapKind::StackOverflow,
                             Err(error) => error.into(),
@@ -326,7 +326,7 @@ impl Computation {
                         let (block, enters) = self.code(here).block(ip, charged);
                         let entry_ink = self.code(here).entry_ink;
                         if enters && meter.charge(entry_ink.cast_unsigned()).is_err() {
-                            self.position = self.caller(here);
+                            self.position = self.leave(here);
                             TrapKind::OutOfGas
                         } else {
                             let (kind, offset) = self.step(store, here, block, meter);
@@ -361,11 +361,15 @@ impl Computation {
         self.function(at).code.get().expect("a function has code before it has a frame")
     }
 
-    /// Returns where the frame at `sp` was called, if another frame called it.
-    fn caller(&self, at: Position) -> Option<Position> {
+    /// Returns where the frame at `sp` was called, if another frame called it, and forgets how that one came there.
+    fn leave(&mut self, at: Position) -> Option<Position> {
         let site = usize::try_from(self.stack[at.sp - 2]).expect("a return address is an address");
         let base = at.sp - HEADER_SLOTS - self.code(at).params as usize;
-        self.before(site, base, at.instance, &mut self.crossings.iter().rev())
+        let mut crossings = self.crossings.iter().rev();
+        let caller = self.before(site, base, at.instance, &mut crossings);
+        let left = crossings.len();
+        self.crossings.truncate(left);
+        caller
     }
 
     /// Returns the frame that a call site is in, whose callee has its first parameter at `base`.

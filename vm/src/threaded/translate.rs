@@ -8,9 +8,11 @@
 //! filled in once, and the lists that lead from a local to the operands that mean it are followed once.
 
 mod blocks;
+mod facts;
 mod instruction;
 mod operands;
-mod visit;
+mod operator;
+mod reader;
 
 use super::control::{self, HEADER_SLOTS};
 use super::numeric::Accumulator;
@@ -24,6 +26,7 @@ use core::sync::atomic::Ordering;
 use instruction::Comparison;
 use lathe_gas::{Instruction, Schedule, ValueType};
 use operands::{Entry, Held, Local};
+use reader::Reader;
 use wasmparser::FunctionBody;
 
 /// Returns the code of a function, after making it if need be.
@@ -41,9 +44,6 @@ pub(super) fn all(definition: &Definition) {
 
 /// The most ink that is collected into one block: room for any one instruction is left below 2^32.
 const BLOCK_INK_MAX: u64 = 1 << 31;
-
-/// Where a block begins that begins behind the operator under translation, until that has been read.
-const BEHIND: u32 = u32::MAX;
 
 /// A word whose ink is not known before the block ends.
 #[derive(Clone, Copy)]
@@ -67,8 +67,9 @@ struct Translator<'a> {
     blocks: Vec<Block>,
     /// The last instruction in `words`.
     last: usize,
-    /// Where the operator under translation begins.
+    /// Where the operator under translation begins, and the one behind it.
     offset: u32,
+    behind: u32,
 
     /// The ink of the block so far.
     ink: u64,
@@ -79,6 +80,8 @@ struct Translator<'a> {
     open_blocks: usize,
 
     labels: Vec<Label<'a>>,
+    /// The targets of the branch table under translation, the default last.
+    targets: Vec<u32>,
     /// Branches to labels that have not come yet, in lists.
     fixups: Vec<Fixup>,
     reachable: bool,
@@ -122,11 +125,13 @@ impl<'a> Translator<'a> {
             blocks: Vec::new(),
             last: 0,
             offset: 0,
+            behind: 0,
             ink: 0,
             open_words: Vec::new(),
             open_sites: 0,
             open_blocks: 0,
             labels: Vec::new(),
+            targets: Vec::new(),
             fixups: Vec::new(),
             reachable: true,
             locals: Vec::new(),
@@ -159,17 +164,13 @@ impl<'a> Translator<'a> {
         self.reachable = true;
         self.params(ty.params());
         let entry_ink = self.locals(&body);
-        let mut reader = body.get_binary_reader_for_operators().expect(VALID);
+        let operators = body.get_binary_reader_for_operators().expect(VALID);
+        let (start, end) = (operators.original_position(), body.range().end);
+        let length = usize::try_from(end - start).expect("a module fits the address space");
+        let bytes = body.as_bytes();
+        self.behind = narrow(start);
         self.begin(function, entry_ink);
-        self.found_behind(0, narrow(reader.original_position()));
-        while !reader.eof() {
-            self.offset = narrow(reader.original_position());
-            let blocks = self.blocks.len();
-            reader.visit_operator(self).expect(VALID);
-            if self.blocks.len() != blocks {
-                self.found_behind(blocks, narrow(reader.original_position()));
-            }
-        }
+        self.operators(Reader::new(&bytes[bytes.len() - length..], self.behind));
         self.finish(entry_ink)
     }
 
@@ -240,15 +241,6 @@ impl<'a> Translator<'a> {
         code
     }
 
-    /// Says where the next operator begins, to blocks from `first` on that begin there.
-    fn found_behind(&mut self, first: usize, offset: u32) {
-        for block in &mut self.blocks[first..] {
-            if block.offset == BEHIND {
-                block.offset = offset;
-            }
-        }
-    }
-
     /// Adds the price of an instruction.
     #[inline(always)]
     fn pay(&mut self, instruction: Instruction) {
@@ -303,14 +295,18 @@ fn slots_of(ty: ValueType) -> i32 {
     if ty == ValueType::V128 { 2 } else { 1 }
 }
 
-/// Returns the accumulator for values of a type; vectors have none.
+/// The accumulator for values of each type; vectors have none.
+static ACCUMULATORS: [Option<Accumulator>; 7] = {
+    let mut accumulators = [Some(Accumulator::Int); 7];
+    accumulators[ValueType::F64 as usize] = Some(Accumulator::F64);
+    accumulators[ValueType::F32 as usize] = Some(Accumulator::F32);
+    accumulators[ValueType::V128 as usize] = None;
+    accumulators
+};
+
+#[inline(always)]
 fn accumulator_of(ty: ValueType) -> Option<Accumulator> {
-    match ty {
-        ValueType::I32 | ValueType::I64 | ValueType::FuncRef | ValueType::ExternRef => Some(Accumulator::Int),
-        ValueType::F64 => Some(Accumulator::F64),
-        ValueType::F32 => Some(Accumulator::F32),
-        ValueType::V128 => None,
-    }
+    ACCUMULATORS[ty as usize]
 }
 
 fn short(slot: i32) -> i16 {

@@ -17,6 +17,8 @@ methods! {
     "eth_gasPrice", gas_price();
     /// Returns the priority fee that wallets should offer, in wei per gas.
     "eth_maxPriorityFeePerGas", priority_fee();
+    /// Returns the base fee of the next block, in wei.
+    "eth_baseFee", base_fee();
     /// Returns 1: there are no blobs.
     "eth_blobBaseFee", blob_base_fee();
     /// Returns base fees, how full blocks were, and percentiles of the priority fees paid, oldest block first.
@@ -34,6 +36,10 @@ const PERCENTILES_MAX: usize = 100;
 
 pub(super) fn gas_price(api: &Api) -> Result<U256> {
     Ok(U256::from(api.chain.next_base_fee()) + U256::from(PRIORITY_FEE))
+}
+
+fn base_fee(api: &Api) -> Result<U64> {
+    Ok(U64::from(api.chain.next_base_fee()))
 }
 
 fn priority_fee(_: &Api) -> Result<U64> {

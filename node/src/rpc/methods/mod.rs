@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod calls;
+pub mod chain_config;
 pub mod cheats;
 pub mod debug;
 pub mod devnet;
@@ -12,6 +13,7 @@ pub mod gas;
 pub mod node;
 pub mod raw;
 pub mod sign;
+pub mod simulate;
 pub mod state;
 pub mod subscribe;
 pub mod trace;
@@ -27,6 +29,8 @@ pub const ALL: &[&[Method]] = &[
     state::METHODS,
     transactions::METHODS,
     calls::METHODS,
+    simulate::METHODS,
+    chain_config::METHODS,
     debug::METHODS,
     trace::METHODS,
     gas::METHODS,

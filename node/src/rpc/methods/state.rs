@@ -1,15 +1,19 @@
 //! Methods that read accounts.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse};
+use serde::Serialize;
 
 use crate::{
     methods,
     rpc::{
         RpcError,
         method::Api,
-        params::{BlockAt, Slot},
+        params::{AccountSlots, BlockAt, Slot},
     },
+    schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -25,8 +29,12 @@ methods! {
     "eth_getStorageAt", storage(address: Address, slot: Slot, block: BlockAt);
     /// Returns an account and some of its slots, with Merkle proofs of each.
     "eth_getProof", proof(address: Address, slots: Vec<Slot>, block: BlockAt);
+    /// Returns the values of storage slots of several accounts, in the order of each account's slots.
+    "eth_getStorageValues", storage_values(slots: AccountSlots, block: BlockAt);
     /// Returns the balance, nonce and code of an account.
     "eth_getAccountInfo", account_info(address: Address, block: BlockAt);
+    /// Returns an account as it is in the trie: balance, nonce, hash of the code and root of the storage.
+    "eth_getAccount", account(address: Address, block: BlockAt);
 }
 
 fn balance(api: &Api, address: Address, BlockAt(at): BlockAt) -> Result<U256> {
@@ -43,6 +51,18 @@ fn code(api: &Api, address: Address, BlockAt(at): BlockAt) -> Result<Bytes> {
 
 fn storage(api: &Api, address: Address, slot: Slot, BlockAt(at): BlockAt) -> Result<B256> {
     Ok(api.chain.storage(address, slot.number(), at)?.into())
+}
+
+fn storage_values(
+    api: &Api,
+    AccountSlots(slots): AccountSlots,
+    BlockAt(at): BlockAt,
+) -> Result<BTreeMap<Address, Vec<B256>>> {
+    let of_account = |(address, slots): (Address, Vec<Slot>)| {
+        let values = slots.into_iter().map(|slot| storage(api, address, slot, BlockAt(at)));
+        Ok((address, values.collect::<Result<_>>()?))
+    };
+    slots.into_iter().map(of_account).collect()
 }
 
 fn proof(
@@ -66,4 +86,24 @@ fn account_info(api: &Api, address: Address, BlockAt(at): BlockAt) -> Result<Acc
         nonce: api.chain.nonce(address, at)?,
         code: api.chain.code(address, at)?,
     })
+}
+
+/// The answer to `eth_getAccount`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    balance: U256,
+    nonce: U64,
+    code_hash: B256,
+    storage_root: B256,
+}
+
+schemas! {
+    Account => "Account";
+}
+
+fn account(api: &Api, address: Address, BlockAt(at): BlockAt) -> Result<Account> {
+    let EIP1186AccountProofResponse { balance, nonce, code_hash, storage_hash, .. } =
+        api.chain.proof(address, &[], at)?;
+    Ok(Account { balance, nonce: U64::from(nonce), code_hash, storage_root: storage_hash })
 }

@@ -5,11 +5,12 @@ use super::super::control::{self, CallSite, HEADER_SLOTS, Returned, TailSite};
 use super::super::numeric::{self, Accumulator};
 use super::super::operand::{Slots, Way};
 use super::operands::{From, Place};
-use super::{BEHIND, Fixup, Open, Translator, accumulator_of, narrow, short, slots_of};
+use super::reader::BlockType;
+use super::{Fixup, Open, Translator, accumulator_of, narrow, short, slots_of};
 use crate::ValueType;
 use crate::plain::single;
 use alloc::vec;
-use wasmparser::{BlockType, BrTable};
+use alloc::vec::Vec;
 
 /// What kind of block a label belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) struct Label<'a> {
 impl<'a> Translator<'a> {
     /// Begins a block here, whose first operator is the next.
     pub(super) fn begin_block(&mut self) -> u32 {
-        self.begin_block_at(BEHIND)
+        self.begin_block_at(self.behind)
     }
 
     fn begin_block_at(&mut self, offset: u32) -> u32 {
@@ -71,7 +72,7 @@ impl<'a> Translator<'a> {
 
     /// Begins the block behind an instruction that ended one and pays for it in the word at `word`.
     pub(super) fn fall_through(&mut self, word: u32) {
-        self.fall_through_at(word, BEHIND);
+        self.fall_through_at(word, self.behind);
     }
 
     fn fall_through_at(&mut self, word: u32, offset: u32) {
@@ -129,11 +130,8 @@ impl<'a> Translator<'a> {
     pub(super) fn block_types(&self, ty: BlockType) -> (&'a [ValueType], &'a [ValueType]) {
         match ty {
             BlockType::Empty => (&[], &[]),
-            BlockType::Type(ty) => {
-                let ty = crate::module::value_type(ty, 0).expect("the block type was validated");
-                (&[], single(ty))
-            }
-            BlockType::FuncType(index) => {
+            BlockType::One(ty) => (&[], single(ty)),
+            BlockType::Declared(index) => {
                 let ty = &self.definition.types[index as usize];
                 (ty.params(), ty.results())
             }
@@ -201,7 +199,7 @@ impl<'a> Translator<'a> {
             return;
         }
         self.restart(label.height, label.base, label.results);
-        self.place(&label, BEHIND);
+        self.place(&label, self.behind);
     }
 
     /// Ends the function: its last `end` returns, and branches to the outermost label return for nothing.
@@ -336,8 +334,12 @@ impl<'a> Translator<'a> {
         }
     }
 
-    pub(super) fn branch_table(&mut self, table: &BrTable<'_>) {
-        const VALID: &str = "the body was validated";
+    /// Branches by the topmost operand to one of `targets`.
+    pub(super) fn branch_table(&mut self) {
+        let targets = core::mem::take(&mut self.targets);
+        if let Some(&default) = targets.last() {
+            self.charge_carried(default);
+        }
         let index = self.pop();
         let (in_acc, a) = match self.find_no_const(&index) {
             From::Slot(slot) => (false, slot),
@@ -345,14 +347,14 @@ impl<'a> Translator<'a> {
         };
         self.flush();
         let slots = Slots { a, ..Slots::default() };
-        let word = self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), table.len().into()]);
+        let word =
+            self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), targets.len() as u64 - 1]);
         let word = narrow(word as u64);
-        self.words.resize(self.words.len() + table.len() as usize + 1, 0);
+        self.words.resize(self.words.len() + targets.len(), 0);
         let first = word + 3;
         // Where the values of a target must be moved, code of its own does that.
-        let mut stubs = vec![0; if self.must_move(table.default()) { self.labels.len() } else { 0 }];
-        let targets = table.targets().map(|depth| depth.expect(VALID)).chain([table.default()]);
-        for (way, depth) in (first..).zip(targets) {
+        let mut stubs = Vec::new();
+        for (way, &depth) in (first..).zip(&targets) {
             if stubs.is_empty() && self.must_move(depth) {
                 stubs = vec![0; self.labels.len()];
             }
@@ -369,6 +371,7 @@ impl<'a> Translator<'a> {
             }
             self.set_way(way, word, stubs[depth as usize]);
         }
+        self.targets = targets;
         self.end_block();
         self.reachable = false;
     }

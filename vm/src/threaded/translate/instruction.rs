@@ -4,8 +4,9 @@ use super::super::memory::{self, Base, Source};
 use super::super::numeric::{self, Accumulator, Rest, Shape, StepEnd};
 use super::super::operand::{Immediate, Slots};
 use super::super::value::{self, Choice, GlobalSource, Rare};
+use super::facts::Facts;
 use super::operands::{Entry, From, Held, Place};
-use super::visit::halves;
+use super::operator::halves;
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
 use crate::plain::single;
@@ -80,11 +81,11 @@ impl Translator<'_> {
         }
         if let From::Plus(a, value) = self.look(&entry) {
             let immediate = Immediate { a, r: slot, value };
-            let word = if self.held[Accumulator::Int as usize].entry.is_none() {
+            let word = if self.held[Accumulator::Int as usize].is_free() {
                 let adds = numeric::select_binary(self.engine, Instruction::I32Add, Shape::SlotShort);
                 let word = self.emit(&[adds.to_slot, immediate.into()]);
                 self.written(slot);
-                self.held[Accumulator::Int as usize] = Held { same: Some(slot), ..Held::default() };
+                self.held[Accumulator::Int as usize] = Held::like(Some(slot));
                 word
             } else {
                 self.write(&entry, slot);
@@ -104,13 +105,14 @@ impl Translator<'_> {
     fn addition(&self, entry: &Entry, slot: i16) -> Option<Step> {
         let made = self.held[Accumulator::Int as usize].made?;
         let adds = numeric::select_binary(self.engine, Instruction::I64Add, Shape::SlotShort);
-        let last = made.word == self.last && entry.place == Place::Acc;
-        if !last || self.words[made.word] != adds.to_acc || made.to_slot != adds.to_slot {
+        let word = made.word();
+        let last = word == self.last && entry.place == Place::Acc;
+        if !last || self.words[word] != adds.to_acc || made.to_slot != adds.to_slot {
             return None;
         }
         // SAFETY: that handler has an `Immediate` in word 1.
-        let immediate: Immediate = unsafe { core::mem::transmute(self.words[made.word + 1]) };
-        let (word, end, instruction) = (made.word, self.words.len(), Instruction::I64Add);
+        let immediate: Immediate = unsafe { core::mem::transmute(self.words[word + 1]) };
+        let (end, instruction) = (self.words.len(), Instruction::I64Add);
         (immediate.a == slot).then_some(Step { word, end, instruction, slot, value: immediate.value })
     }
 
@@ -279,7 +281,7 @@ impl Translator<'_> {
     }
 
     fn plain_eqz(&mut self) {
-        self.push(ValueType::I32, Place::Const(0));
+        self.push_const(ValueType::I32, 0);
         self.binary(Instruction::I32Eq);
     }
 
@@ -292,7 +294,7 @@ impl Translator<'_> {
             self.words.truncate(comparison.word);
             self.first = None;
             self.last = usize::MAX;
-            self.held[Accumulator::Int as usize] = Held { same: comparison.same, ..Default::default() };
+            self.held[Accumulator::Int as usize] = Held::like(comparison.same);
             return comparison.branch;
         }
         let (shape, a) = match self.find_no_const(entry) {
@@ -321,7 +323,7 @@ impl Translator<'_> {
         let mut instruction =
             if branch.holds == holds { branch.instruction } else { numeric::opposite(branch.instruction)? };
         if branch.shape == Shape::SlotSlot && slots.a != step.slot {
-            instruction = numeric::mirrored(instruction)?;
+            instruction = Facts::of(instruction).mirrored?;
         }
         let counts = match step.instruction {
             Instruction::I32Add => ValueType::I32,
@@ -335,14 +337,15 @@ impl Translator<'_> {
         self.words.truncate(step.word);
         self.first = None;
         let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
-        self.held[Accumulator::Int as usize] = Held { same: Some(step.slot), ..Default::default() };
+        self.held[Accumulator::Int as usize] = Held::like(Some(step.slot));
         Some(self.emit(&[handler, immediate.into(), 0, StepEnd { operand, ink: 0 }.into()]))
     }
 
     /// Translates an instruction on two numbers.
     pub(super) fn binary(&mut self, mut instruction: Instruction) {
         let (b, a) = (self.pop(), self.pop());
-        if self.defer(instruction, &a, &b) {
+        if matches!(instruction, Instruction::I32Add | Instruction::I32Sub) && self.defer(instruction, &a, &b)
+        {
             return;
         }
         let (mut in_a, mut in_b) = self.find_two(&a, &b);
@@ -352,12 +355,14 @@ impl Translator<'_> {
             self.write_const(value, a.slot);
             in_a = From::Slot(a.slot);
         }
-        let swaps = numeric::commutes(instruction) == Some(true) || numeric::mirrored(instruction).is_some();
-        if swaps && (matches!(in_a, From::Const(_)) || in_b == From::Acc) {
+        let facts = Facts::of(instruction);
+        if (facts.commutes || facts.mirrored.is_some())
+            && (matches!(in_a, From::Const(_)) || in_b == From::Acc)
+        {
             core::mem::swap(&mut in_a, &mut in_b);
-            instruction = numeric::mirrored(instruction).unwrap_or(instruction);
+            instruction = facts.mirrored.unwrap_or(instruction);
         }
-        if let (Some(negated), From::Const(value)) = (negated(instruction), in_b)
+        if let (Some(negated), From::Const(value)) = (facts.negated, in_b)
             && let Some(value) = negate(ty, value)
         {
             (instruction, in_b) = (negated, From::Const(value));
@@ -372,8 +377,7 @@ impl Translator<'_> {
             return;
         }
         let (shape, operands, wide) = shape(ty, in_a, in_b);
-        let result = instruction.signature().and_then(|signature| signature.results.first().copied());
-        self.emit_binary(instruction, shape, operands, wide, result.unwrap_or(ty));
+        self.emit_binary(instruction, shape, operands, wide, facts.result.unwrap_or(ty));
         if let (From::Acc | From::Slot(_), From::Slot(_) | From::Const(_), None) = (in_a, in_b, wide) {
             self.first = Some(First { word: self.last, end: self.words.len(), instruction, in_a, in_b });
         }
@@ -406,7 +410,7 @@ impl Translator<'_> {
     /// Emits the last instruction and one that takes its result as a single one, if there is a handler for that.
     fn join(&mut self, instruction: Instruction, ty: ValueType, in_a: From, in_b: From) -> bool {
         let Some(first) = self.first.filter(|first| first.end == self.words.len()) else { return false };
-        if in_a != From::Acc || numeric::commutes(instruction) != Some(true) {
+        if in_a != From::Acc || !Facts::of(instruction).commutes {
             return false;
         }
         let (in_acc, a) = match first.in_a {
@@ -456,16 +460,17 @@ impl Translator<'_> {
         wide: Option<u64>,
         result: ValueType,
     ) {
+        let facts = Facts::of(instruction);
         let same = self.held[Accumulator::Int as usize].same;
         self.claim(result);
-        if divides(instruction) {
+        if facts.divides {
             self.site();
         }
         let addresses = numeric::select_binary(self.engine, instruction, shape);
         let word = self.emit(&[addresses.to_acc, operands]);
         self.words.extend(wide);
         self.push_made(result, word, addresses.to_slot);
-        let compares = numeric::mirrored(instruction).is_some() || instruction == Instruction::I32And;
+        let compares = facts.mirrored.is_some() || instruction == Instruction::I32And;
         if compares && wide.is_none() {
             let branch = Branch { instruction, holds: true, shape, operands };
             self.comparison = Some(Comparison { word, end: self.words.len(), branch, same });
@@ -474,15 +479,15 @@ impl Translator<'_> {
 
     pub(super) fn unary(&mut self, instruction: Instruction) -> bool {
         let Some(addresses) = numeric::select_unary(self.engine, instruction, false) else { return false };
-        let Some(signature) = instruction.signature() else { return false };
+        let facts = Facts::of(instruction);
+        let Some(result) = facts.result else { return false };
         let entry = self.pop();
         let (addresses, a) = match self.find_no_const(&entry) {
             From::Slot(slot) => (addresses, slot),
             _ => (numeric::select_unary(self.engine, instruction, true).unwrap_or(addresses), 0),
         };
-        let result = signature.results[0];
         self.claim(result);
-        if converts(instruction) {
+        if facts.converts {
             self.site();
         }
         let slots = Slots { a, ..Slots::default() };
@@ -509,7 +514,7 @@ impl Translator<'_> {
     }
 
     pub(super) fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
-        let Some(signature) = instruction.signature() else { return false };
+        let Some(result) = Facts::of(instruction).result else { return false };
         let entry = self.pop();
         let found = match self.look(&entry) {
             plus @ From::Plus(..) => plus,
@@ -517,7 +522,6 @@ impl Translator<'_> {
         };
         let Address { base, a, offset, plus } = self.address(&entry, found, offset);
         let Some(addresses) = memory::select_load(self.engine, instruction, base) else { return false };
-        let result = signature.results[0];
         self.claim(result);
         self.site();
         let word = self.emit(&[addresses.to_acc, Immediate { a, r: 0, value: offset }.into()]);
@@ -628,15 +632,6 @@ fn upper(word: u64) -> u32 {
     immediate.value
 }
 
-/// Returns the addition that does what a subtraction of the negated constant does.
-fn negated(instruction: Instruction) -> Option<Instruction> {
-    match instruction {
-        Instruction::I32Sub => Some(Instruction::I32Add),
-        Instruction::I64Sub => Some(Instruction::I64Add),
-        _ => None,
-    }
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "a constant of 32 bits fills the low half")]
 fn negate(ty: ValueType, value: u64) -> Option<u64> {
     match ty {
@@ -682,25 +677,4 @@ fn shape(ty: ValueType, a: From, b: From) -> (Shape, u64, Option<u64>) {
         (From::Acc, From::Acc) => unreachable!("two operands are not in one accumulator"),
         (From::Plus(..), _) | (_, From::Plus(..)) => unreachable!("sums were computed"),
     }
-}
-
-fn divides(instruction: Instruction) -> bool {
-    use Instruction::*;
-    matches!(instruction, I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU)
-}
-
-/// Returns whether an instruction traps on numbers that its result type cannot hold.
-fn converts(instruction: Instruction) -> bool {
-    use Instruction::*;
-    matches!(
-        instruction,
-        I32TruncF32S
-            | I32TruncF32U
-            | I32TruncF64S
-            | I32TruncF64U
-            | I64TruncF32S
-            | I64TruncF32U
-            | I64TruncF64S
-            | I64TruncF64U
-    )
 }

@@ -4,6 +4,7 @@ use super::super::numeric::{self, Accumulator, Shape};
 use super::super::operand::{Immediate, Slots};
 use super::{Translator, accumulator_of, short, slots_of};
 use crate::ValueType;
+use core::num::NonZeroU32;
 use lathe_gas::Instruction;
 
 /// An operand.
@@ -55,20 +56,39 @@ pub(super) struct Local {
 /// What is in an accumulator.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Held {
-    /// The operand whose value is nowhere else.
-    pub(super) entry: Option<usize>,
+    /// The operand whose value is nowhere else: an index plus 1, or 0.
+    entry: u32,
     /// A slot that has the same value.
     pub(super) same: Option<i16>,
     /// The instruction that made the value, if it can still be changed to write to a slot.
     pub(super) made: Option<Made>,
 }
 
+impl Held {
+    /// Returns what is there when a slot, if any, has the same value.
+    pub(super) fn like(same: Option<i16>) -> Self {
+        Self { entry: 0, same, made: None }
+    }
+
+    /// Returns whether the value can be overwritten.
+    pub(super) fn is_free(&self) -> bool {
+        self.entry == 0
+    }
+}
+
 /// An instruction that left its result in an accumulator.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Made {
-    pub(super) word: usize,
+    /// Never 0, which is where functions are entered.
+    word: NonZeroU32,
     /// The handler that writes the result to a slot too.
     pub(super) to_slot: u64,
+}
+
+impl Made {
+    pub(super) fn word(&self) -> usize {
+        self.word.get() as usize
+    }
 }
 
 /// Where an instruction can take an operand from.
@@ -84,15 +104,48 @@ pub(super) enum From {
 impl Translator<'_> {
     /// Pushes an operand.
     pub(super) fn push(&mut self, ty: ValueType, place: Place) {
-        let mut entry = Entry { ty, place, slot: short(self.top), next: 0 };
-        if let Some(local) = place.local() {
-            let local = &mut self.locals[local as usize];
-            entry.next = local.meant_by;
-            local.meant_by = super::narrow(self.stack.len() as u64) + 1;
-        }
-        self.stack.push(entry);
+        let next = match place.local() {
+            Some(local) => self.mean(local),
+            None => 0,
+        };
+        self.push_entry(ty, place, next);
+    }
+
+    /// Pushes a constant.
+    pub(super) fn push_const(&mut self, ty: ValueType, value: u64) {
+        self.push_entry(ty, Place::Const(value), 0);
+    }
+
+    /// Pushes the value of a local.
+    pub(super) fn push_local(&mut self, local: u32) {
+        let ty = self.locals[local as usize].ty;
+        let next = self.mean(local);
+        self.push_entry(ty, Place::Local(local), next);
+    }
+
+    /// Notes that the operand pushed next means a local. Returns the one below it that does.
+    #[inline(always)]
+    fn mean(&mut self, local: u32) -> u32 {
+        let above = super::narrow(self.stack.len() as u64) + 1;
+        core::mem::replace(&mut self.locals[local as usize].meant_by, above)
+    }
+
+    #[inline(always)]
+    fn push_entry(&mut self, ty: ValueType, place: Place, next: u32) {
+        let entry = Entry { ty, place, slot: short(self.top), next };
         self.top += slots_of(ty);
         self.top_max = self.top_max.max(self.top);
+        if self.stack.len() == self.stack.capacity() {
+            // Out of line, so that nothing has to be saved where there is room.
+            return self.push_beyond(entry);
+        }
+        self.stack.push(entry);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_beyond(&mut self, entry: Entry) {
+        self.stack.push(entry);
     }
 
     /// Pops the topmost operand.
@@ -101,7 +154,7 @@ impl Translator<'_> {
         if let Some(local) = entry.place.local() {
             self.locals[local as usize].meant_by = entry.next;
         } else if let (Place::Acc, Some(accumulator)) = (entry.place, accumulator_of(entry.ty)) {
-            self.held[accumulator as usize].entry = None;
+            self.held[accumulator as usize].entry = 0;
         }
         self.top = entry.slot.into();
         self.settled = self.settled.min(self.stack.len());
@@ -122,7 +175,7 @@ impl Translator<'_> {
             return From::Acc;
         }
         match self.look(entry) {
-            From::Plus(a, value) if self.held[Accumulator::Int as usize].entry.is_none() => {
+            From::Plus(a, value) if self.held[Accumulator::Int as usize].is_free() => {
                 let adds = numeric::select_binary(self.engine, Instruction::I32Add, Shape::SlotShort);
                 self.emit(&[adds.to_acc, Immediate { a, r: 0, value }.into()]);
                 self.held[Accumulator::Int as usize] = Held::default();
@@ -188,23 +241,25 @@ impl Translator<'_> {
     /// Makes room in an accumulator: the operand there moves to its slot.
     pub(super) fn claim(&mut self, ty: ValueType) {
         let Some(accumulator) = accumulator_of(ty) else { return };
-        if let Some(index) = self.held[accumulator as usize].entry {
-            self.settle(index);
+        let entry = self.held[accumulator as usize].entry as usize;
+        if entry != 0 {
+            self.settle(entry - 1);
         }
     }
 
     /// Pushes the result that the instruction at `word` has left in an accumulator.
     pub(super) fn push_made(&mut self, ty: ValueType, word: usize, to_slot: u64) {
         let accumulator = accumulator_of(ty).expect("results in accumulators are numbers");
-        self.held[accumulator as usize] =
-            Held { entry: Some(self.stack.len()), same: None, made: Some(Made { word, to_slot }) };
-        self.push(ty, Place::Acc);
+        let entry = super::narrow(self.stack.len() as u64) + 1;
+        let made = NonZeroU32::new(super::narrow(word as u64)).map(|word| Made { word, to_slot });
+        self.held[accumulator as usize] = Held { entry, same: None, made };
+        self.push_entry(ty, Place::Acc, 0);
     }
 
     /// Pushes a value that is in its slot, and nowhere else.
     pub(super) fn push_slot(&mut self, ty: ValueType) {
         self.written(short(self.top));
-        self.push(ty, Place::Slot);
+        self.push_entry(ty, Place::Slot, 0);
     }
 
     /// Notes that a slot has another value than before.
@@ -283,9 +338,9 @@ impl Translator<'_> {
         let accumulator = accumulator_of(entry.ty).expect("only numbers are in accumulators");
         let held = self.held[accumulator as usize];
         match held.made {
-            Some(made) if own || made.word == self.last => {
-                self.words[made.word] = made.to_slot;
-                self.set_result(made.word, slot);
+            Some(made) if own || made.word() == self.last => {
+                self.words[made.word()] = made.to_slot;
+                self.set_result(made.word(), slot);
             }
             _ => {
                 let slots = Slots { r: slot, ..Slots::default() };
@@ -293,7 +348,7 @@ impl Translator<'_> {
             }
         }
         self.written(slot);
-        self.held[accumulator as usize] = Held { entry: None, same: Some(slot), made: None };
+        self.held[accumulator as usize] = Held::like(Some(slot));
     }
 
     /// Writes the value of an operand, which is popped or moves, to a slot.
