@@ -145,7 +145,7 @@ fn what_a_table_says_adds_up_to_the_gas_used() {
         let total = ink(total.split_whitespace().next().expect("a number"));
         assert_eq!((own, total), (total, i64::try_from(gas).expect("little") * 10_000), "{text}");
     }
-    let text = node.prints(&["gas", &hash]);
+    let text = node.prints(&["gas", &hash, "--rows", "1000"]);
     for name in [
         "cost: transaction",
         "cost: calldata",

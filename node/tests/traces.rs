@@ -407,7 +407,14 @@ fn a_list_of_calls_is_as_parity_has_it() {
     let mixed = mixed(&node.devnet);
     let (hash, _) = node.send(mixed.root, &[], 100);
     let calls = node.result("trace_transaction", json!([hash]));
-    expect("flat", &calls);
+    let mut shown = calls.clone();
+    for trace in shown.as_array_mut().into_iter().flatten() {
+        // Hashes change with whatever a block is made of.
+        let members = trace.as_object_mut().expect("an object");
+        assert_eq!(members.remove("transactionHash"), Some(json!(hash)));
+        assert_eq!(members.remove("blockHash"), Some(json!(node.devnet.0.head().hash)));
+    }
+    expect("flat", &shown);
     let list = calls.as_array().expect("a list");
     let shape: Vec<_> = list
         .iter()
@@ -488,7 +495,7 @@ fn profile(node: &Node, hash: B256, gas_used: u64) -> Vec<(String, String, i64)>
     assert_eq!(sum, i64::try_from(gas_used).expect("little gas") * 10_000, "{nodes:?}");
     for (_, name, ink) in &nodes {
         assert!(*ink >= 0 || name == "refund", "{name} took {ink}");
-        assert!(name != "rounding" || *ink < 10_000 * 10, "what readings miss is a part of a gas: {ink}");
+        assert!(name != "rounding" || *ink < 10_000, "what readings miss is a part of a gas: {ink}");
     }
     nodes
 }
@@ -511,7 +518,7 @@ fn a_gas_profile_accounts_for_every_gas_of_both_engines() {
     // Two writes of fresh slots.
     assert!(gas("hostCall", "storage_flush_cache") > 2 * 22_000);
     assert!(gas("opcode", "SELFDESTRUCT") > 30_000, "a new account is made");
-    assert_eq!(gas("cost", "store code"), 200);
+    assert_eq!((gas("cost", "store code"), gas("cost", "precompile")), (200, 18));
     assert!(gas("cost", "load code") > 0 && gas("cost", "instantiate") > 0);
 }
 

@@ -190,6 +190,8 @@ impl Profiler {
         let what = match (keeps_gas, frame.kind.is_creation()) {
             (false, _) => "burned",
             (true, true) => "store code",
+            // What runs in frames is read when they end, but for precompiled contracts.
+            (true, false) if rest >= ink(1) => "precompile",
             (true, false) => "rounding",
         };
         if rest != 0 {
