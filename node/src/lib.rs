@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod cli;
+pub mod log;
 pub mod rpc;
 pub mod runtime;
 pub mod sandbox;

@@ -291,8 +291,12 @@ async fn http_requests_get_the_status_they_deserve() {
         assert_eq!(node.post_with(&format!("{who}{content}"), body).await.0, status, "{who}{content}");
     }
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    assert_eq!(node.raw(get("/health").as_bytes()).await, (200, "ok\n".into()));
-    assert_eq!(node.raw(get("/").as_bytes()).await.0, 405);
+    let (status, health) = node.raw(get("/health").as_bytes()).await;
+    let health: serde_json::Value = serde_json::from_str(&health).expect("JSON");
+    assert_eq!((status, &health["status"], &health["blockNumber"]), (200, &"ok".into(), &0.into()));
+    let (status, welcome) = node.raw(get("/").as_bytes()).await;
+    assert!(status == 200 && welcome.contains("POST requests to it"), "{welcome}");
+    assert_eq!(node.raw(get("/other").as_bytes()).await.0, 405);
     assert_eq!(node.raw(b"POST / HTTP/1.1\r\nno header\r\n\r\n").await.0, 400);
 }
 

@@ -1,11 +1,15 @@
 //! Going through everything that a view has: what `lathe db dump` and `lathe db stats` read.
 
-use alloy_primitives::{Address, Bytes, U256, keccak256};
+use std::collections::btree_map::Entry;
+
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 
 use crate::{
+    changes::{AccountChange, Changes},
+    codec::RecordError,
     database::Block,
-    error::StateError,
-    leaf,
+    error::{CorruptEntry, StateError},
+    history, leaf,
     load::BlockRecords,
     record::Account,
     store::Column,
@@ -60,6 +64,44 @@ impl View {
         Ok(Some(Block { hash, header, body, receipts, tx_hashes: Vec::new() }.to_records()))
     }
 
+    /// Returns what a block other than the first changed: committed on its parent's state, it leads to its own. Both states must
+    /// be kept.
+    pub fn changes_of(&self, number: u64) -> Result<Changes, StateError> {
+        let (before, after) = (self.at(number.saturating_sub(1))?, self.at(number)?);
+        let rows = history::changes(self.snapshot(), number)?;
+        let mut changes = Changes::default();
+        for key in rows.accounts.iter().chain(&rows.slots) {
+            let hashed =
+                B256::try_from(key.get(..32).unwrap_or_default()).map_err(|_| bad_key(number, key))?;
+            let missing = || StateError::Missing { column: Column::Preimage, key: hashed.to_vec() };
+            let address = self.address_preimage(hashed)?.ok_or_else(missing)?;
+            if let Entry::Vacant(entry) = changes.accounts.entry(address) {
+                let account = after.account(address)?;
+                if let Some(account) = &account
+                    && before.account(address)?.unwrap_or_default().code_hash != account.code_hash
+                {
+                    let code = self.code(account.code_hash)?;
+                    let key = account.code_hash.to_vec();
+                    let code = code.ok_or(StateError::Missing { column: Column::Code, key })?;
+                    changes.codes.insert(account.code_hash, code);
+                }
+                let info = account.map(|account| account.info());
+                entry.insert(AccountChange { info, ..AccountChange::default() });
+            }
+            let hashed_slot = &key[32..];
+            if hashed_slot.is_empty() {
+                continue;
+            }
+            let hashed_slot = B256::try_from(hashed_slot).map_err(|_| bad_key(number, key))?;
+            let missing = || StateError::Missing { column: Column::Preimage, key: hashed_slot.to_vec() };
+            let slot = self.slot_preimage(hashed_slot)?.ok_or_else(missing)?;
+            let value = after.storage(address, slot)?;
+            changes.accounts.entry(address).or_default().storage.insert(slot, value);
+        }
+        changes.codes.remove(&KECCAK256_EMPTY);
+        Ok(changes)
+    }
+
     /// Counts what each column holds, in one pass over it.
     pub fn column_sizes(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<ColumnSize>, StateError> {
         let share = shares(Column::ALL.len()).nth(1).unwrap_or(1.0);
@@ -80,4 +122,10 @@ impl View {
         };
         Column::ALL.iter().zip(shares(Column::ALL.len())).map(size).collect()
     }
+}
+
+/// The error of a key that no account or slot has, in a block's list of what it changed.
+fn bad_key(number: u64, key: &[u8]) -> CorruptEntry {
+    let reason = RecordError::Length { found: key.len(), expected: B256::len_bytes() };
+    CorruptEntry { column: Column::Changes, key: number.to_be_bytes().to_vec(), reason }
 }

@@ -50,16 +50,16 @@ impl Chain {
         Ok(CallOutcome { output, gas_used, logs })
     }
 
-    /// Fills what the request leaves out, signs it with a key of the node and submits it.
+    /// Fills what the request leaves out, signs it with a key of the node, unless its sender is impersonated, and submits it.
     pub fn send(&self, mut request: TransactionRequest) -> Result<B256, SubmitError> {
         let from = request.from.or_else(|| self.accounts().first().copied()).unwrap_or_default();
-        let signer = self
-            .dev_signers()
-            .iter()
-            .find(|signer| signer.address() == from)
-            .ok_or(ChainError::UnknownAccount(from))?;
+        let signer = self.dev_signers().iter().find(|signer| signer.address() == from);
+        if signer.is_none() && !self.is_impersonated(from) {
+            return Err(ChainError::UnknownAccount(from).into());
+        }
         request.from = Some(from);
         let tx = self.fill(request)?;
+        let Some(signer) = signer else { return self.send_unsigned(from, tx) };
         let signature = signer
             .sign_hash_sync(&tx.signature_hash())
             .map_err(|error| SubmitError::Sender(error.to_string()))?;
@@ -93,7 +93,8 @@ impl Chain {
         if request.gas_price.is_none() {
             let tip = *request.max_priority_fee_per_gas.get_or_insert(DEFAULT_PRIORITY_FEE);
             let base_fee = u128::from(self.next_base_fee());
-            request.max_fee_per_gas.get_or_insert(base_fee.saturating_mul(2).saturating_add(tip));
+            let fee = base_fee.saturating_mul(2).saturating_add(tip).max(self.min_gas_price());
+            request.max_fee_per_gas.get_or_insert(fee);
         }
         if request.gas.is_none() {
             request.gas = Some(self.estimate_gas(request.clone(), BlockId::latest(), None)?);

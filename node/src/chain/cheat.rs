@@ -6,13 +6,19 @@
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use lathe_state::{AccountChange, Changes};
 
-use super::{Chain, ChainError, Latest, Result, data_dir::check_code};
+use super::{
+    Chain, ChainError, Result,
+    data_dir::check_code,
+    mine::{Writer, log_block},
+};
 
 /// What to change about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cheat {
     /// Its balance in wei.
     Balance(U256),
+    /// What its balance grows by, in wei.
+    AddBalance(U256),
     /// Its nonce.
     Nonce(u64),
     /// Its code, which must be some that a creation could have installed.
@@ -30,13 +36,14 @@ impl Chain {
     /// Changes an account, in a block of its own.
     pub fn cheat(&self, address: Address, cheat: Cheat) -> Result<()> {
         let writer = self.writer.lock();
-        let Latest { block: parent, view } = self.latest();
+        let view = self.latest().view;
         let account = view.account(address)?.unwrap_or_default();
         let mut change = AccountChange { info: Some(account.info()), ..AccountChange::default() };
         let info = change.info.get_or_insert_default();
         let mut changes = Changes::default();
         match cheat {
             Cheat::Balance(balance) => info.balance = balance,
+            Cheat::AddBalance(wei) => info.balance = info.balance.saturating_add(wei),
             Cheat::Nonce(nonce) => info.nonce = nonce,
             Cheat::Code(code) => {
                 check_code(&code, &self.spec).map_err(|why| ChainError::Code { address, why })?;
@@ -52,12 +59,27 @@ impl Chain {
                 change.storage.insert(slot, value);
             }
         }
-        let nonce = info.nonce;
         changes.accounts.insert(address, change);
-        let context = self.next_block(&parent);
-        self.seal(&writer, &parent, &context, &changes, Vec::new(), Vec::new())?;
-        self.pool.lock().drop_below(address, nonce);
+        self.change_under(&writer, &changes)?;
         drop(writer);
         self.settle()
+    }
+
+    /// Changes accounts, in a block of its own.
+    pub(super) fn change_state(&self, changes: &Changes) -> Result<()> {
+        self.change_under(&self.writer.lock(), changes)?;
+        self.settle()
+    }
+
+    fn change_under(&self, writer: &Writer<'_>, changes: &Changes) -> Result<()> {
+        let parent = self.head();
+        let context = self.next_block(&parent);
+        let block = self.seal(writer, &parent, &context, changes, Vec::new(), Vec::new())?;
+        log_block(&block);
+        let mut pool = self.pool.lock();
+        for (address, change) in &changes.accounts {
+            pool.drop_below(*address, change.info.unwrap_or_default().nonce);
+        }
+        Ok(())
     }
 }

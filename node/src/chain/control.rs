@@ -1,125 +1,79 @@
-//! What a developer changes about the blocks to come: time, fees, limits, and whether sending mines.
+//! What a developer changes about the blocks to come: time, fees, limits.
 //!
-//! None of it is kept beyond the process: the blocks that came of it are.
+//! None of it is kept beyond the process: the blocks that came of it are. A snapshot remembers all of it, so going back to one
+//! brings it back, the time on the clock included. Whether sending mines, who is impersonated and what waits in the pool are
+//! nothing that a snapshot knows.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use alloy_primitives::{Address, B256};
 
-use alloy_primitives::Address;
-
-use super::{Chain, ChainError, Result};
+use super::{Chain, Result, clock::Clock};
 
 /// What blocks to come will be like.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Controls {
-    /// Seconds by which the chain's clock is ahead of the machine's.
-    clock_offset: i64,
-    /// The timestamp of the next block, and where the clock goes on from.
-    next_timestamp: Option<u64>,
+    /// What tells their timestamps.
+    pub(super) clock: Clock,
     /// The base fee of the next block.
-    next_base_fee: Option<u64>,
+    pub(super) next_base_fee: Option<u64>,
+    /// What PREVRANDAO is in the next block.
+    pub(super) next_prevrandao: Option<B256>,
     /// The gas limit of each block, where it differs from the chain's.
-    gas_limit: Option<u64>,
+    pub(super) gas_limit: Option<u64>,
     /// Receives the fees.
-    beneficiary: Address,
-    /// Whether sending a transaction mines none.
-    is_manual: bool,
+    pub(super) beneficiary: Address,
+    /// What a transaction must offer for a gas at least, in wei.
+    pub(super) min_gas_price: u128,
 }
 
 impl Controls {
-    fn now(&self) -> u64 {
-        machine_seconds().saturating_add_signed(self.clock_offset)
-    }
-
-    /// Sets the clock.
-    fn set_now(&mut self, timestamp: u64) {
-        self.clock_offset = offset(machine_seconds(), timestamp);
-    }
-
     /// Forgets what held for one block, whose timestamp this is.
     pub(super) fn mined(&mut self, timestamp: u64) {
         self.next_base_fee = None;
-        if self.next_timestamp.take().is_some() {
-            self.set_now(timestamp);
-        }
+        self.next_prevrandao = None;
+        self.clock.mined(timestamp);
     }
 
-    /// Returns the timestamp of a block on top of one with `parent`'s.
-    pub(super) fn timestamp(&self, parent: u64) -> u64 {
-        // Blocks within one second share it: counting on instead would run ahead of the clock under load.
-        self.next_timestamp.unwrap_or_else(|| self.now()).max(parent)
-    }
-
-    pub(super) fn next_base_fee(&self) -> Option<u64> {
-        self.next_base_fee
-    }
-
-    pub(super) fn beneficiary(&self) -> Address {
-        self.beneficiary
-    }
-
-    pub(super) fn is_manual(&self) -> bool {
-        self.is_manual
+    /// Returns what a snapshot remembers, after a block with `parent`'s timestamp.
+    pub(super) fn remember(&self, parent: u64) -> Remembered {
+        Remembered { controls: *self, now: self.clock.now(parent) }
     }
 }
 
-/// Returns the seconds since 1970 that the machine's clock shows.
-fn machine_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Controls, and the time when they were remembered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remembered {
+    controls: Controls,
+    now: u64,
 }
 
-/// Returns the signed seconds from one time to another.
-fn offset(from: u64, to: u64) -> i64 {
-    let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    if to >= from { signed(to - from) } else { -signed(from - to) }
+impl Remembered {
+    /// Returns the controls as they were, after a block with `parent`'s timestamp: the clock shows the time of then.
+    pub(super) fn recall(self, parent: u64) -> Controls {
+        let Self { mut controls, now } = self;
+        controls.clock.set_now(parent, now);
+        controls
+    }
 }
 
 impl Chain {
-    /// Moves the chain's clock forward. Returns by how many seconds it is ahead of the machine's in all.
-    pub fn increase_time(&self, seconds: u64) -> Result<i64> {
-        let mut controls = self.controls.lock();
-        let now = controls.now();
-        let timestamp = now.checked_add(seconds).filter(|time| *time <= TIMESTAMP_MAX);
-        let timestamp = timestamp.ok_or(ChainError::Timestamp { timestamp: u64::MAX, earliest: now })?;
-        controls.set_now(timestamp);
-        Ok(controls.clock_offset)
-    }
-
-    /// Sets the chain's clock. Returns by how many seconds it is ahead of the machine's.
-    pub fn set_time(&self, timestamp: u64) -> Result<i64> {
-        self.check_timestamp(timestamp)?;
-        let mut controls = self.controls.lock();
-        controls.set_now(timestamp);
-        Ok(controls.clock_offset)
-    }
-
-    /// Gives the next block a timestamp, from which the clock goes on.
-    pub fn set_next_timestamp(&self, timestamp: u64) -> Result<()> {
-        self.check_timestamp(timestamp)?;
-        self.controls.lock().next_timestamp = Some(timestamp);
-        Ok(())
-    }
-
-    fn check_timestamp(&self, timestamp: u64) -> Result<()> {
-        let earliest = self.head().header.timestamp;
-        if (earliest..=TIMESTAMP_MAX).contains(&timestamp) {
-            return Ok(());
-        }
-        Err(ChainError::Timestamp { timestamp, earliest })
-    }
-
-    /// Gives the next block a timestamp so many seconds after its parent's.
-    pub(super) fn set_timestamp_after(&self, parent: u64, seconds: u64) -> Result<()> {
-        let timestamp = parent.saturating_add(seconds);
-        if timestamp > TIMESTAMP_MAX {
-            return Err(ChainError::Timestamp { timestamp, earliest: parent });
-        }
-        self.controls.lock().next_timestamp = Some(timestamp);
-        Ok(())
-    }
-
     /// Gives the next block a base fee, in wei.
     pub fn set_next_base_fee(&self, wei: u64) {
         self.controls.lock().next_base_fee = Some(wei);
+    }
+
+    /// Sets what PREVRANDAO is in the next block.
+    pub fn set_next_prevrandao(&self, value: B256) {
+        self.controls.lock().next_prevrandao = Some(value);
+    }
+
+    /// Sets what a transaction must offer for a gas at least, in wei.
+    pub fn set_min_gas_price(&self, wei: u128) {
+        self.controls.lock().min_gas_price = wei;
+    }
+
+    /// Returns what a transaction must offer for a gas at least, in wei.
+    pub fn min_gas_price(&self) -> u128 {
+        self.controls.lock().min_gas_price
     }
 
     /// Lets the fees of blocks to come go to this account.
@@ -137,42 +91,13 @@ impl Chain {
         self.controls.lock().gas_limit.unwrap_or(self.spec.gas_limit)
     }
 
-    /// Returns whether sending a transaction mines it.
-    pub fn is_automine(&self) -> bool {
-        !self.controls.lock().is_manual
-    }
-
-    /// Sets whether sending a transaction mines it. What waits is mined when this is switched on.
-    pub fn set_automine(&self, is_automine: bool) -> Result<()> {
-        self.controls.lock().is_manual = !is_automine;
-        if is_automine { self.mine_waiting() } else { Ok(()) }
-    }
-
-    /// Takes back every block, drops what waits, and forgets snapshots and everything that was set.
+    /// Takes back every block, drops what waits, and forgets snapshots, impersonation and everything that was set since the
+    /// chain was opened.
     pub fn reset(&self) -> Result<()> {
         self.rollback_to_genesis()?;
         self.drop_transactions(|_| true);
-        *self.controls.lock() = Controls::default();
-        Ok(())
-    }
-}
-
-/// The last second of the year 9999: clients keep times in types that end soon after.
-pub const TIMESTAMP_MAX: u64 = 253_402_300_799;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_goes_on_from_a_timestamp_that_was_set() {
-        let mut controls = Controls { next_timestamp: Some(5_000_000_000), ..Controls::default() };
-        assert_eq!(controls.timestamp(7), 5_000_000_000);
-        controls.mined(5_000_000_000);
-        assert_eq!(controls.next_timestamp, None);
-        assert!(controls.timestamp(7) >= 5_000_000_000);
-        assert_eq!(controls.timestamp(6_000_000_000), 6_000_000_000, "time does not run backwards");
-        controls.set_now(1_000);
-        assert!(controls.now() < 5_000_000_000);
+        self.stop_all_impersonation();
+        *self.controls.lock() = self.manner.controls(0);
+        self.set_mining(self.manner.mining)
     }
 }

@@ -1,12 +1,14 @@
 //! Errors of the chain, in the words that clients of geth match on.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::{Address, Bytes};
 use lathe_state::{Foreign, NotKept, StateError, StoreError};
 
 use super::{
-    control::TIMESTAMP_MAX,
+    clock::TIMESTAMP_MAX,
+    impersonate::IMPERSONATED_MAX,
+    mining::{INTERVAL_MAX, INTERVAL_MIN},
     read::{LOG_BLOCKS_MAX, LOGS_MAX},
     rewind::SNAPSHOTS_MAX,
     watch::{FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX},
@@ -118,6 +120,27 @@ pub enum ChainError {
         /// The earliest that is possible.
         earliest: u64,
     },
+    /// A pace at which no blocks are mined.
+    #[error(
+        "a block every {0:?} is not possible: the shortest interval is {INTERVAL_MIN:?}, the longest {INTERVAL_MAX:?}"
+    )]
+    MiningInterval(Duration),
+    /// No more accounts are impersonated one by one.
+    #[error(
+        "the node impersonates no more than {IMPERSONATED_MAX} accounts one by one; use anvil_autoImpersonateAccount for all"
+    )]
+    TooManyImpersonated,
+    /// Another chain id is asked for.
+    #[error(
+        "the chain id stays {have}: it is part of the chain's rules, which its first block names; start another node with \
+         --chain-id {want}"
+    )]
+    ChainIdStays {
+        /// The chain's.
+        have: u64,
+        /// What was asked for.
+        want: u64,
+    },
     /// Code that no creation could have installed.
     #[error("code for account {address}: {why}")]
     Code {
@@ -157,7 +180,8 @@ pub enum ChainError {
     OtherGenesis(String),
     /// A request names an account the node holds no key for.
     #[error(
-        "unknown account {0}: the node holds no key for it; sign the transaction and use eth_sendRawTransaction"
+        "unknown account {0}: the node holds no key for it; sign the transaction and use eth_sendRawTransaction, or \
+         impersonate the account with anvil_impersonateAccount"
     )]
     UnknownAccount(Address),
     /// The mnemonic derives no accounts.

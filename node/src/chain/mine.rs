@@ -11,7 +11,7 @@ use alloy_consensus::{
 };
 use alloy_eips::{Typed2718, eip1559::BaseFeeParams, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use lathe_state::{Changes, StateError, View};
+use lathe_state::{Account, Changes, StateError, View};
 use parking_lot::MutexGuard;
 
 use crate::runtime::{
@@ -40,14 +40,17 @@ impl Chain {
     /// Decodes, checks, pools and mines a signed transaction; returns its hash. When this returns, the transaction
     /// is in a written block, or waits for a lower nonce.
     pub fn submit(&self, raw: &[u8]) -> Result<B256, SubmitError> {
-        let tx = decode(raw)?;
+        self.accept(decode(raw)?)
+    }
+
+    /// Checks, pools and mines a transaction whose sender is known; returns its hash.
+    pub(super) fn accept(&self, tx: Recovered<TxEnvelope>) -> Result<B256, SubmitError> {
         let hash = *tx.tx_hash();
         let writer = self.writer.lock();
-        self.check(&tx)?;
-        self.pool.lock().insert(tx)?;
+        let account = self.check(&tx)?;
+        self.pool.lock().insert(tx, &account)?;
         self.watches.arrived(hash);
-        let is_manual = self.controls.lock().is_manual();
-        let rejected = if is_manual { Vec::new() } else { self.mine_executable(&writer)? };
+        let rejected = if self.mining().on_send { self.mine_executable(&writer)? } else { Vec::new() };
         // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
         drop(writer);
         self.settle()?;
@@ -96,7 +99,7 @@ impl Chain {
         let pool = self.pool.lock();
         let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
         let nonces: BTreeMap<Address, u64> = pool.senders().map(nonce).collect::<Result<_>>()?;
-        Ok(pool.executable(&nonces))
+        Ok(pool.executable(&nonces, self.next_base_fee()))
     }
 
     /// Returns the transactions that wait, each with whether a block can take it.
@@ -126,7 +129,7 @@ impl Chain {
 
     /// Returns the base fee of the next block in wei.
     pub fn next_base_fee(&self) -> u64 {
-        let set = self.controls.lock().next_base_fee();
+        let set = self.controls.lock().next_base_fee;
         set.unwrap_or_else(|| next_base_fee(&self.head().header))
     }
 
@@ -136,16 +139,17 @@ impl Chain {
         let controls = self.controls.lock();
         BlockContext {
             number: parent.header.number + 1,
-            timestamp: controls.timestamp(parent.header.timestamp),
-            beneficiary: controls.beneficiary(),
+            timestamp: controls.clock.next_block(parent.header.timestamp),
+            beneficiary: controls.beneficiary,
             gas_limit,
-            base_fee: controls.next_base_fee().unwrap_or_else(|| next_base_fee(&parent.header)),
-            prevrandao: keccak256(parent.hash),
+            base_fee: controls.next_base_fee.unwrap_or_else(|| next_base_fee(&parent.header)),
+            prevrandao: controls.next_prevrandao.unwrap_or_else(|| keccak256(parent.hash)),
         }
     }
 
-    /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can.
-    fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<(), SubmitError> {
+    /// Refuses what can never be mined on top of the latest block, so that the pool holds only what can. Returns the sender's
+    /// account.
+    fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<Account, SubmitError> {
         let view = self.latest().view;
         let reject = |reason| Err(SubmitError::Rejected(reason));
         let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
@@ -174,15 +178,21 @@ impl Chain {
                 tx.max_fee_per_gas()
             ));
         }
-        let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
-        let cost = gas_cost.saturating_add(tx.value());
+        let min_gas_price = self.min_gas_price();
+        if tx.max_fee_per_gas() < min_gas_price {
+            return reject(format!(
+                "transaction underpriced: gas price {} is below the minimum of {min_gas_price}",
+                tx.max_fee_per_gas()
+            ));
+        }
+        let cost = cost(tx);
         if cost > account.balance {
             return reject(format!(
                 "insufficient funds for gas * price + value: address {sender} have {} want {cost}",
                 account.balance
             ));
         }
-        Ok(())
+        Ok(account)
     }
 
     /// Mines blocks until no executable transaction is left. Returns those that turned out invalid, with reasons.
@@ -209,9 +219,15 @@ impl Chain {
         let mut executor = self.runtime.block(view, &context);
         let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
         let mut gas_used = 0u64;
+        let mut passed_over = HashSet::new();
         for tx in executable {
+            // What has no room now waits for the next block, and so does what its sender sent after it.
+            if passed_over.contains(&tx.signer()) {
+                continue;
+            }
             if tx.gas_limit() > context.gas_limit - gas_used {
-                break;
+                passed_over.insert(tx.signer());
+                continue;
             }
             match executor.execute(&tx) {
                 Ok(executed) => {
@@ -238,7 +254,9 @@ impl Chain {
         if transactions.is_empty() && empty == Empty::Refused {
             return Ok(None);
         }
-        self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts).map(Some)
+        let block = self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts)?;
+        log_block(&block);
+        Ok(Some(block))
     }
 
     /// Writes and publishes a block on top of `parent`, the latest.
@@ -266,13 +284,6 @@ impl Chain {
         drop(pool);
         self.controls.lock().mined(block.header.timestamp);
         self.watches.announce();
-        tracing::info!(
-            number = block.header.number,
-            hash = %block.hash,
-            txs = block.transactions.len(),
-            gas = block.header.gas_used,
-            "block"
-        );
         Ok(block)
     }
 }
@@ -290,6 +301,22 @@ pub(super) fn header(parent: &Block, context: &BlockContext, state_root: B256) -
         base_fee_per_gas: Some(context.base_fee),
         ..empty_header()
     }
+}
+
+pub(super) fn log_block(block: &Block) {
+    tracing::info!(
+        number = block.header.number,
+        hash = %block.hash,
+        txs = block.transactions.len(),
+        gas = block.header.gas_used,
+        "block"
+    );
+}
+
+/// Returns what a transaction costs its sender at most, in wei.
+pub(super) fn cost(tx: &TxEnvelope) -> U256 {
+    let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
+    gas_cost.saturating_add(tx.value())
 }
 
 pub(super) fn next_base_fee(parent: &Header) -> u64 {

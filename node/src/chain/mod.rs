@@ -11,12 +11,15 @@ mod block;
 mod call;
 mod capabilities;
 mod cheat;
+mod clock;
 mod control;
 mod data_dir;
 mod error;
 mod estimate;
+mod impersonate;
 mod mine;
 mod mine_empty;
+mod mining;
 mod pool;
 mod predeploys;
 mod read;
@@ -26,12 +29,13 @@ mod sign;
 mod simulate;
 mod spec;
 pub mod spec_file;
+mod state_dump;
 mod trace;
 mod watch;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use alloy_primitives::{Address, U256};
@@ -49,17 +53,22 @@ use crate::runtime::Runtime;
 pub use block::{Block, MinedTransaction};
 pub use call::{CallOutcome, FilledTransaction};
 pub use cheat::Cheat;
-pub use control::TIMESTAMP_MAX;
+pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use estimate::Estimate;
+pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
-pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
+pub use mining::{INTERVAL_MAX, INTERVAL_MIN, Mining};
+pub use pool::{Order, POOL_TXS_MAX, SENDER_QUEUED_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
 pub use rewind::SNAPSHOTS_MAX;
 pub use simulate::{SIMULATED_BLOCKS_MAX, SIMULATED_CALLS_MAX, SimulateError, SimulatedBlock};
-pub use spec::{ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, GENESIS_BASE_FEE, GENESIS_TIMESTAMP};
+pub use spec::{
+    ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, FirstBlock, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
+};
+pub use state_dump::DUMP_BYTES_MAX;
 
 pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
@@ -68,15 +77,18 @@ pub use watch::{
 pub use capabilities::CALL_TIMEOUT;
 
 use capabilities::CallTimes;
+use clock::Clock;
 use control::Controls;
+use impersonate::Impersonation;
+use mining::Miner;
 use pool::Pool;
 use rewind::Snapshots;
 use watch::Watches;
 
 type Result<T, E = ChainError> = std::result::Result<T, E>;
 
-/// The BIP-44 path whose children are the development accounts.
-const ACCOUNTS_PATH: &str = "m/44'/60'/0'/0";
+/// The BIP-44 path whose children are the development accounts, unless told otherwise.
+pub const ACCOUNTS_PATH: &str = "m/44'/60'/0'/0";
 
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,10 +137,65 @@ pub struct ChainOptions {
     pub balance: U256,
 }
 
+/// How a devnet behaves until it is told otherwise. Nothing of it changes the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manner {
+    /// The path whose children the development accounts are.
+    pub derivation_path: String,
+    /// In which order blocks take transactions.
+    pub order: Order,
+    /// When blocks are mined.
+    pub mining: Mining,
+    /// Whether only blocks move the clock, one second each, so that equal requests make equal chains.
+    pub deterministic: bool,
+    /// The time at which the clock starts, if it is not the machine's.
+    pub start: Option<u64>,
+    /// The base fee of the next block, in wei.
+    pub base_fee: Option<u64>,
+    /// What a transaction must offer for a gas at least, in wei.
+    pub min_gas_price: u128,
+    /// Receives the fees.
+    pub beneficiary: Address,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            derivation_path: ACCOUNTS_PATH.into(),
+            order: Order::default(),
+            mining: Mining::default(),
+            deterministic: false,
+            start: None,
+            base_fee: None,
+            min_gas_price: 0,
+            beneficiary: Address::ZERO,
+        }
+    }
+}
+
+impl Manner {
+    /// Returns the controls of a chain of so many blocks after the first. Only a new one starts its clock and its base fee.
+    fn controls(&self, blocks: u64) -> Controls {
+        let mut clock = if self.deterministic { Clock::of_blocks() } else { Clock::default() };
+        if let Some(start) = self.start.filter(|_| blocks == 0 && !self.deterministic) {
+            clock.set_now(start, start);
+        }
+        Controls {
+            clock,
+            next_base_fee: self.base_fee.filter(|_| blocks == 0),
+            beneficiary: self.beneficiary,
+            min_gas_price: self.min_gas_price,
+            ..Controls::default()
+        }
+    }
+}
+
 /// The chain: its state, its pool and its single writer. All methods take `&self`, may block (disk, execution) and
 /// are called from any thread.
 pub struct Chain {
+    this: Weak<Self>,
     spec: ChainSpec,
+    manner: Manner,
     runtime: Runtime,
     signers: Vec<PrivateKeySigner>,
     database: Database,
@@ -141,6 +208,8 @@ pub struct Chain {
     watches: Watches,
     calls: CallTimes,
     controls: Mutex<Controls>,
+    miner: Miner,
+    impersonation: Impersonation,
     /// Held by whoever mines. It is taken before the pool's lock, which is never held while a transaction runs.
     writer: Mutex<()>,
 }
@@ -161,9 +230,15 @@ impl std::fmt::Debug for Chain {
 impl Chain {
     /// Opens the chain in a directory, or makes one there; without a directory, in memory.
     pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
+        Self::open_with(options, Manner::default())
+    }
+
+    /// As [`open`](Self::open), for a chain that behaves in its own manner.
+    pub fn open_with(options: ChainOptions, manner: Manner) -> Result<Arc<Self>> {
         // Opening waits for the disk while deriving keeps a processor busy.
         let (signers, store) = std::thread::scope(|scope| {
-            let signers = scope.spawn(|| signers(&options.mnemonic, options.account_count));
+            let signers =
+                scope.spawn(|| signers(&options.mnemonic, &manner.derivation_path, options.account_count));
             let store = open_store(options.home);
             (signers.join().expect("deriving keys does not panic"), store)
         });
@@ -183,7 +258,8 @@ impl Chain {
             Err(StateError::Foreign(error @ Foreign::Genesis { .. })) => {
                 let database = Database::open_existing(store, database_options)?;
                 let first = database.view()?.header_by_number(0)?;
-                let same_rules = first.is_some_and(|(_, header)| header.extra_data[..] == spec.hash()[..]);
+                let same_rules =
+                    first.is_some_and(|(_, header)| header.extra_data.starts_with(&spec.hash()[..]));
                 if !(database.is_imported()? && same_rules) {
                     return Err(StateError::Foreign(error).into());
                 }
@@ -194,21 +270,27 @@ impl Chain {
         let view = Arc::new(database.view()?);
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
-        Ok(Arc::new(Self {
+        let chain = Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             runtime: Runtime::with_protocol(spec.protocol()),
             spec,
+            controls: Mutex::new(manner.controls(number)),
+            pool: Mutex::new(Pool::new(manner.order)),
+            miner: Miner::default(),
+            impersonation: Impersonation::default(),
             signers,
             database,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
             durability: options.keep.durability,
             failure: sync::watch::Sender::new(None),
-            pool: Mutex::default(),
             snapshots: Mutex::default(),
             watches: Watches::default(),
             calls: CallTimes::default(),
-            controls: Mutex::default(),
             writer: Mutex::default(),
-        }))
+            manner,
+        });
+        chain.set_mining(chain.manner.mining)?;
+        Ok(chain)
     }
 
     /// Returns the rules of the chain.
@@ -242,10 +324,10 @@ impl Chain {
 }
 
 /// Derives the development accounts. The phrase is stretched once, which takes longer than all the rest.
-fn signers(mnemonic: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
+fn signers(mnemonic: &str, path: &str, count: u32) -> Result<Vec<PrivateKeySigner>> {
     let failed = |error: MnemonicError| ChainError::Mnemonic(error.to_string());
     let mnemonic = Mnemonic::<English>::new_from_phrase(mnemonic).map_err(failed)?;
-    let parent = mnemonic.derive_key(ACCOUNTS_PATH, None).map_err(failed)?;
+    let parent = mnemonic.derive_key(path, None).map_err(failed)?;
     let derive = |index: u32| {
         let child = parent.derive_path(format!("m/{index}").as_str());
         let child = child.map_err(|error| ChainError::Mnemonic(error.to_string()))?;

@@ -19,6 +19,14 @@ pub(super) fn read_block(view: &state::View, number: u64) -> Result<Option<Block
     Ok(Some(Block { header: read_header(header), hash, size, transactions, receipts }))
 }
 
+/// Returns a block of the database as readers see it.
+pub(super) fn block_of(block: &state::Block) -> Result<Block, ChainError> {
+    let state::Block { hash, header, body, receipts, .. } = block.clone();
+    let size = header.size_bytes;
+    let transactions = body.iter().map(read_tx).collect::<Result<Vec<_>, _>>()?;
+    Ok(Block { header: read_header(header), hash, size, transactions, receipts })
+}
+
 fn read_tx(tx: &state::BodyTx) -> Result<Recovered<TxEnvelope>, ChainError> {
     let envelope = TxEnvelope::decode_2718(&mut &tx.raw[..])
         .map_err(|error| ChainError::Database(format!("stored transaction does not decode: {error}")))?;

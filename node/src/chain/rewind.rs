@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use lathe_state::StateError;
 
-use super::{Chain, ChainError, Latest, Result, record, watch::logs_to_remove};
+use super::{
+    Chain, ChainError, Latest, Mining, Result, SubmitError, control::Remembered, record,
+    watch::logs_to_remove,
+};
 
 /// Snapshots that a chain remembers; each is a block's number and hash.
 pub const SNAPSHOTS_MAX: usize = 65_536;
@@ -13,8 +16,16 @@ pub const SNAPSHOTS_MAX: usize = 65_536;
 /// Blocks that were marked to be gone back to.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
-    blocks: BTreeMap<u64, (u64, B256)>,
+    blocks: BTreeMap<u64, Mark>,
     made: u64,
+}
+
+/// A block, and what was set about those to come.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    number: u64,
+    hash: B256,
+    controls: Remembered,
 }
 
 impl Chain {
@@ -29,20 +40,24 @@ impl Chain {
         }
         snapshots.made += 1;
         let id = snapshots.made;
-        snapshots.blocks.insert(id, (head.header.number, head.hash));
+        let controls = self.controls.lock().remember(head.header.timestamp);
+        snapshots.blocks.insert(id, Mark { number: head.header.number, hash: head.hash, controls });
         Ok(id)
     }
 
-    /// Goes back to a marked block and forgets this mark and all later ones. Returns whether there was such a mark.
+    /// Goes back to a marked block and to the time, fees and limits that were set then, and forgets this mark and all later
+    /// ones. Returns whether there was such a mark.
     pub fn restore(&self, id: u64) -> Result<bool> {
         let writer = self.writer.lock();
-        let Some((number, hash)) = self.snapshots.lock().blocks.get(&id).copied() else { return Ok(false) };
+        let mark = self.snapshots.lock().blocks.get(&id).copied();
+        let Some(Mark { number, hash, controls }) = mark else { return Ok(false) };
         if self.latest().view.hash_by_number(number)? != Some(hash) {
             // An earlier restore took the block back.
             self.snapshots.lock().blocks.remove(&id);
             return Ok(false);
         }
         self.rewind_to(number)?;
+        *self.controls.lock() = controls.recall(self.head().header.timestamp);
         self.snapshots.lock().blocks.split_off(&id);
         drop(writer);
         self.settle()?;
@@ -59,6 +74,41 @@ impl Chain {
         self.settle()
     }
 
+    /// Replaces the last `depth` blocks by as many others. Before each, `send` is told its place among them and sends what is
+    /// to be in it; nothing else is. Ends where `send` fails.
+    pub fn reorg(
+        &self,
+        depth: u64,
+        mut send: impl FnMut(u64) -> Result<(), SubmitError>,
+    ) -> Result<(), SubmitError> {
+        let head = self.head().header.number;
+        let parent =
+            head.checked_sub(depth).ok_or(ChainError::RollbackBeyondGenesis { blocks: depth, head })?;
+        if depth == 0 {
+            return Ok(());
+        }
+        let replaced =
+            self.block((parent + 1).into())?.ok_or_else(|| ChainError::missing_block(parent + 1))?;
+        let mining = self.mining();
+        self.set_mining(Mining::MANUAL)?;
+        let waiting = self.pool.lock().take_all();
+        let outcome = self.rollback(depth).map_err(SubmitError::from).and_then(|()| {
+            // Blocks without transactions would else be those that they replace.
+            self.set_next_prevrandao(keccak256(replaced.hash));
+            for place in 0..depth {
+                send(place)?;
+                self.mine()?;
+            }
+            Ok(())
+        });
+        for tx in waiting {
+            // One that no longer fits is dropped, as when its sender's nonce goes by.
+            let _ = self.accept(tx);
+        }
+        self.set_mining(mining)?;
+        outcome
+    }
+
     /// Takes back every block but the first, and forgets all snapshots.
     pub(super) fn rollback_to_genesis(&self) -> Result<()> {
         let writer = self.writer.lock();
@@ -69,7 +119,7 @@ impl Chain {
     }
 
     /// Takes back every block after `number`. The writer's lock is held.
-    fn rewind_to(&self, number: u64) -> Result<()> {
+    pub(super) fn rewind_to(&self, number: u64) -> Result<()> {
         let removed = logs_to_remove(&self.latest().view, number)?;
         self.database.revert(number).map_err(|error| match error {
             // Only a failed write leaves the database unusable.

@@ -37,6 +37,34 @@ pub struct ChainSpec {
     pub rules: Rules,
     /// Accounts that are there from the beginning, besides those of the devnet.
     pub accounts: Vec<GenesisAccount>,
+    /// What the first block's header says beside the rules.
+    pub first: FirstBlock,
+}
+
+/// What can be said of the first block's header; nothing of it is a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstBlock {
+    /// Seconds since 1970.
+    pub timestamp: u64,
+    /// Base fee in wei.
+    pub base_fee: u64,
+    /// The account in the place of the one that fees go to.
+    pub beneficiary: Address,
+    /// In the place of PREVRANDAO.
+    pub mix_hash: B256,
+    /// Follows the hash of the rules in the extra data.
+    pub extra_data: Bytes,
+}
+
+impl FirstBlock {
+    /// The devnet's.
+    pub const DEVNET: Self = Self {
+        timestamp: GENESIS_TIMESTAMP,
+        base_fee: GENESIS_BASE_FEE,
+        beneficiary: Address::ZERO,
+        mix_hash: B256::ZERO,
+        extra_data: Bytes::new(),
+    };
 }
 
 impl Default for ChainSpec {
@@ -67,7 +95,16 @@ impl ChainSpec {
     const fn of(protocol: Protocol) -> Self {
         let Protocol { chain_id, fork, interfaces, keccak_precompile, rules } = protocol;
         let gas_limit = DEFAULT_GAS_LIMIT;
-        Self { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, accounts: Vec::new() }
+        Self {
+            chain_id,
+            gas_limit,
+            fork,
+            interfaces,
+            keccak_precompile,
+            rules,
+            accounts: Vec::new(),
+            first: FirstBlock::DEVNET,
+        }
     }
 
     /// Returns what decides about transactions.
@@ -114,9 +151,11 @@ impl ChainSpec {
         Header {
             state_root,
             gas_limit: self.gas_limit,
-            timestamp: GENESIS_TIMESTAMP,
-            extra_data: Bytes::from(self.hash().0),
-            base_fee_per_gas: Some(GENESIS_BASE_FEE),
+            timestamp: self.first.timestamp,
+            beneficiary: self.first.beneficiary,
+            mix_hash: self.first.mix_hash,
+            extra_data: [&self.hash()[..], &self.first.extra_data].concat().into(),
+            base_fee_per_gas: Some(self.first.base_fee),
             ..empty_header()
         }
     }

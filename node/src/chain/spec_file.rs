@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use lathe_vm::{Features, Limit, Limits, Rules, Schedule};
 use serde::Deserialize;
 
-use super::ChainSpec;
+use super::{ChainSpec, FirstBlock};
 use crate::runtime::{Fork, Interfaces};
 
 /// The least gas that a block can have: a transfer.
@@ -111,6 +111,7 @@ pub fn parse(text: &str) -> Result<ChainSpec, SpecError> {
         keccak_precompile: file.keccak_precompile.unwrap_or(devnet.keccak_precompile),
         rules,
         accounts: Vec::new(),
+        first: FirstBlock::DEVNET,
     })
 }
 
@@ -177,7 +178,8 @@ fn limits(given: &BTreeMap<String, u64>) -> Result<Limits, SpecError> {
 
 /// Writes a specification, with what each key means.
 pub fn print(spec: &ChainSpec) -> String {
-    let ChainSpec { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, accounts: _ } = spec;
+    let ChainSpec { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, accounts: _, first: _ } =
+        spec;
     let Rules { features, limits, start_function, schedule } = rules;
     let forks: Vec<_> = Fork::ALL.iter().map(|fork| fork.name()).collect();
     let version = Features::VERSIONS.iter().find(|(_, set)| set == features);

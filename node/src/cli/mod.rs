@@ -7,11 +7,14 @@ mod abi;
 mod amount;
 mod chain_file;
 mod client;
+mod completions;
+mod config;
 mod contract;
 mod db;
 mod deploy;
 mod envelope;
 mod error;
+mod examples;
 mod gas;
 mod init_code;
 mod inspect;
@@ -27,7 +30,9 @@ mod trace;
 mod upload;
 mod value;
 
-use clap::{Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use envelope::{Creation, CreationError};
 pub use error::CliError;
@@ -36,6 +41,9 @@ pub use error::CliError;
 #[derive(Debug, Parser)]
 #[command(name = "lathe", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// Take what flags do not say from this file; by default from lathe.toml, if it is there
+    #[arg(long, global = true, env = "LATHE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,7 +51,7 @@ pub struct Cli {
 /// What to do; each command's help is the documentation of its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Node(node::NodeCommand),
+    Node(Box<node::NodeCommand>),
     Deploy(deploy::DeployCommand),
     Call(contract::CallCommand),
     Send(contract::SendCommand),
@@ -65,9 +73,18 @@ enum Command {
     /// Look after a data directory
     #[command(subcommand)]
     Db(db::DbCommand),
+    Completions(completions::CompletionsCommand),
 }
 
 impl Cli {
+    /// Reads the command line, the environment and `lathe.toml`. Ends the process where it should print help or is wrong.
+    pub fn load() -> Result<Self, CliError> {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let command = examples::apply(config::apply(Self::command(), &arguments)?);
+        let matches = command.get_matches_from(arguments);
+        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+    }
+
     /// Runs the command. Fails with what to tell the user.
     pub fn run(self) -> Result<(), CliError> {
         match self.command {
@@ -85,6 +102,7 @@ impl Cli {
             Command::Chain(command) => command.run(),
             Command::StateTest(command) => command.run(),
             Command::Db(command) => command.run(),
+            Command::Completions(command) => command.run(),
         }
     }
 }

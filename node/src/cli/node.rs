@@ -1,38 +1,43 @@
 //! `lathe node`: the devnet as a process.
 
+mod accounts;
+mod mining;
+mod rules;
+mod state_file;
+
 use std::{
-    io::IsTerminal,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use alloy_primitives::U256;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::EnvFilter;
 
 use super::{
-    amount::parse_ether,
-    chain_file,
     error::CliError,
-    keys::DEV_MNEMONIC,
     output::{print, print_json},
 };
+use accounts::AccountOptions;
+use mining::MiningOptions;
+use rules::RuleOptions;
+use state_file::StateFileOptions;
+
 use crate::{
-    chain::{CALL_TIMEOUT, Chain, ChainOptions, ChainSpec, Durability, Home, Keep},
+    chain::{CALL_TIMEOUT, Chain, ChainOptions, Durability, Home, Keep, Manner, Mining},
+    log::{self, LogFormat},
     rpc::{Registry, Server, ServerOptions, methods},
-    runtime::Fork,
 };
 
 /// Start a devnet: Ethereum JSON-RPC for Wasm and EVM contracts.
 ///
-/// Without --data-dir the chain lives in a temporary directory and is gone when the node ends.
+/// Without --data-dir the chain lives in a temporary directory and is gone when the node ends. Every flag can also be given by
+/// a variable, as in LATHE_PORT, and by `lathe.toml`, as in `port = 9545` under `[node]`.
 #[derive(Debug, clap::Args)]
 pub(super) struct NodeCommand {
     /// Listen on this address
@@ -50,27 +55,13 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
-    /// The chain: devnet, a file with its rules (`lathe chain show devnet` prints one), or a genesis file as geth reads it
-    #[arg(long, default_value = "devnet", value_name = "NAME|FILE")]
-    chain: String,
-    /// EIP-155 chain id, in the place of the chain's (31337 on the devnet)
-    #[arg(long, value_name = "ID")]
-    chain_id: Option<u64>,
-    /// How many development accounts to fund
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=ACCOUNTS_MAX), value_name = "N")]
-    accounts: u32,
-    /// What each development account owns, in ether
-    #[arg(long, default_value = "10000", value_parser = parse_ether, value_name = "ETHER")]
-    balance: U256,
-    /// Derive the development accounts from this mnemonic
-    #[arg(long, default_value = DEV_MNEMONIC, value_name = "WORDS")]
-    mnemonic: String,
     /// How many seconds a call, an estimate or a simulation may take
     #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
     rpc_timeout: u64,
-    /// Gas limit of each block, in the place of the chain's (100,000,000 on the devnet)
-    #[arg(long, value_name = "GAS")]
-    block_gas_limit: Option<u64>,
+    /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary
+    /// files
+    #[arg(long, num_args = 0..=1, value_name = "PATH")]
+    ipc: Option<Option<PathBuf>>,
     /// Accept requests that name this host, for example a container's name (repeatable)
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
@@ -81,33 +72,50 @@ pub(super) struct NodeCommand {
     #[arg(long)]
     allow_dev_keys_on_network: bool,
     /// Print nothing but warnings
-    #[arg(long, short)]
+    #[arg(long, short, visible_alias = "silent", conflicts_with = "verbose")]
     quiet: bool,
+    /// Log more: -v what the server does, -vv everything. LATHE_LOG or RUST_LOG choose by module
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// How the log looks
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
     /// Print the start-up message and the log as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    accounts: AccountOptions,
+    #[command(flatten)]
+    mining: MiningOptions,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    state_file: StateFileOptions,
 }
-
-/// The first fork whose headers have all the fields that a node's do.
-const FORK_MIN: Fork = Fork::Prague;
-
-/// Development accounts: each costs a key derivation at start.
-const ACCOUNTS_MAX: i64 = 1000;
 
 impl NodeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         self.check_exposure()?;
         self.start_log();
-        let spec = self.spec()?;
+        let spec = self.rules.spec()?;
         let data = DataDir::new(self.data_dir.as_deref())?;
-        let chain = Chain::open(ChainOptions {
+        let manner = Manner {
+            derivation_path: self.accounts.derivation_path(),
+            order: self.mining.order,
+            ..Manner::default()
+        };
+        let options = ChainOptions {
             spec,
             home: data.home(),
             keep: Keep { history: self.history, durability: self.durability },
-            mnemonic: self.mnemonic.clone(),
-            account_count: self.accounts,
-            balance: self.balance,
-        })?;
+            mnemonic: self.accounts.mnemonic(),
+            account_count: self.accounts.accounts,
+            balance: self.accounts.balance,
+        };
+        let manner = Manner { mining: self.mining.mining(), ..self.rules.apply(manner) };
+        let chain = Chain::open_with(options, manner)?;
+        self.state_file.load(&chain)?;
+        self.accounts.write_config(&chain)?;
         chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -116,32 +124,15 @@ impl NodeCommand {
             .enable_all()
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
-        runtime.block_on(self.serve(&chain, &data))
-    }
-
-    /// Returns the rules of the chain. Fails for those of chains that are not made for blocks.
-    fn spec(&self) -> Result<ChainSpec, CliError> {
-        let mut spec = chain_file::load(&self.chain)?;
-        spec.chain_id = self.chain_id.unwrap_or(spec.chain_id);
-        spec.gas_limit = self.block_gas_limit.unwrap_or(spec.gas_limit);
-        let refused = |why: String| Err(CliError::Usage(format!("--chain {}: {why}", self.chain)));
-        if spec.rules.schedule.steps_max.is_some() {
-            return refused(
-                "a node runs no chain whose instructions cost nothing (profile zero-instruction): only `lathe statetest` \
-                 and `lathe run` do"
-                    .into(),
-            );
-        }
-        if spec.fork < FORK_MIN {
-            let (fork, first) = (spec.fork.name(), FORK_MIN.name());
-            return refused(format!("fork is {fork}: a node makes blocks of {first} or later"));
-        }
-        Ok(spec)
+        let outcome = runtime.block_on(self.serve(&chain, &data));
+        // Nothing is mined any more that the dump would miss.
+        chain.set_mining(Mining::MANUAL)?;
+        outcome.and(self.state_file.dump(&chain))
     }
 
     /// The keys of development accounts are public, and the node signs with them for whoever asks.
     fn check_exposure(&self) -> Result<(), CliError> {
-        if self.host.is_loopback() || self.accounts == 0 || self.allow_dev_keys_on_network {
+        if self.host.is_loopback() || self.accounts.accounts == 0 || self.allow_dev_keys_on_network {
             return Ok(());
         }
         Err(CliError::Usage(format!(
@@ -152,14 +143,13 @@ impl NodeCommand {
     }
 
     fn start_log(&self) {
-        let default = if self.quiet { "warn" } else { "info" };
-        let filter = EnvFilter::try_from_env("LATHE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
-        // A second start in one process, as in tests, keeps the first log.
-        let _ = if self.json { log.json().try_init() } else { log.with_target(false).try_init() };
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "warn",
+            (false, 0) => "info",
+            (false, 1) => "info,lathe=debug,lathe_node=debug",
+            (false, _) => "trace",
+        };
+        log::start(level, if self.json { LogFormat::Json } else { self.log_format });
     }
 
     async fn serve(&self, chain: &Arc<Chain>, data: &DataDir) -> Result<(), CliError> {
@@ -176,13 +166,20 @@ impl NodeCommand {
                 options.listen
             ))
         })?;
+        let ipc = self.ipc_path();
+        let server = match &ipc {
+            Some(path) => server
+                .with_ipc(path)
+                .map_err(|error| CliError::Node(format!("--ipc {}: {error}", path.display())))?,
+            None => server,
+        };
         let address = server.address().map_err(|error| CliError::Node(error.to_string()))?;
         // Whoever has read the start-up message may send a signal.
         let mut signals = Signals::watch().map_err(|error| CliError::Node(format!("signals: {error}")))?;
         if self.json {
-            print_json(&self.banner_json(chain, data, address));
+            print_json(&self.banner_json(chain, data, address, ipc.as_deref()));
         } else if !self.quiet {
-            print(&self.banner(chain, data, address));
+            print(&self.banner(chain, data, address, ipc.as_deref()));
         }
         let mut failure = chain.failure();
         tokio::spawn(async move {
@@ -195,6 +192,9 @@ impl NodeCommand {
             signals.next().await;
             std::process::exit(130);
         });
+        if let Some(dumps) = self.state_file.dump_repeatedly(chain) {
+            tokio::spawn(dumps);
+        }
         server.run().await;
         let failure = chain.failure().borrow().clone();
         failure.map_or(Ok(()), |reason| {
@@ -205,7 +205,17 @@ impl NodeCommand {
         })
     }
 
-    fn banner(&self, chain: &Chain, data: &DataDir, address: SocketAddr) -> String {
+    /// Returns where the Unix socket is, if there is one.
+    fn ipc_path(&self) -> Option<PathBuf> {
+        let given = self.ipc.clone()?;
+        Some(
+            given.unwrap_or_else(|| {
+                self.data_dir.clone().unwrap_or_else(std::env::temp_dir).join("lathe.ipc")
+            }),
+        )
+    }
+
+    fn banner(&self, chain: &Chain, data: &DataDir, address: SocketAddr, ipc: Option<&Path>) -> String {
         let url = url(address);
         let mut accounts = String::new();
         for (index, signer) in chain.dev_signers().iter().enumerate() {
@@ -216,10 +226,10 @@ impl NodeCommand {
             false => format!(
                 "Accounts and their keys, {} ether each. The keys are public: never use them for anything of value.\n\
                  {accounts}Mnemonic: {}\n\n",
-                alloy_primitives::utils::format_ether(self.balance)
+                alloy_primitives::utils::format_ether(self.accounts.balance)
                     .trim_end_matches('0')
                     .trim_end_matches('.'),
-                self.mnemonic,
+                self.accounts.mnemonic(),
             ),
         };
         let rpc = if address.port() == 8545 { String::new() } else { format!(" --rpc-url {url}") };
@@ -229,18 +239,26 @@ impl NodeCommand {
              Chain id   {chain_id}\n\
              Block      {block}\n\
              Data       {data}\n\
-             RPC        {url} (HTTP and WebSocket)\n\n\
+             RPC        {url} (HTTP and WebSocket)\n\
+             {ipc}\n\
              Deploy a contract:\n  \
              lathe deploy contract.wasm{rpc}\n  \
              cast send --unlocked --from {from} --rpc-url {url} --create $(lathe envelope contract.wasm)\n\n",
             version = env!("CARGO_PKG_VERSION"),
             chain_id = chain.spec().chain_id,
             block = chain.head().header.number,
+            ipc = ipc.map(|path| format!("IPC        {}\n", path.display())).unwrap_or_default(),
             from = chain.accounts().first().map_or_else(|| "ADDRESS".into(), ToString::to_string),
         )
     }
 
-    fn banner_json(&self, chain: &Chain, data: &DataDir, address: SocketAddr) -> serde_json::Value {
+    fn banner_json(
+        &self,
+        chain: &Chain,
+        data: &DataDir,
+        address: SocketAddr,
+        ipc: Option<&Path>,
+    ) -> serde_json::Value {
         let accounts: Vec<_> = chain
             .dev_signers()
             .iter()
@@ -252,6 +270,7 @@ impl NodeCommand {
             "chainId": chain.spec().chain_id,
             "blockNumber": chain.head().header.number,
             "dataDir": data.path(),
+            "ipc": ipc,
             "accounts": accounts,
         })
     }

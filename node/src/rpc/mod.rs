@@ -1,4 +1,4 @@
-//! Ethereum JSON-RPC over HTTP and WebSocket.
+//! Ethereum JSON-RPC over HTTP, WebSocket and Unix sockets.
 //!
 //! A *method* is one row of a table in [`methods`]: its names, its doc line, its parameters and its handler, declared
 //! once. The [`Registry`] finds it by name, [`envelope`] turns request bytes into answer bytes by calling it, and
@@ -9,8 +9,10 @@
 //! answers; everything that a client can make grow has a limit.
 
 mod access;
+mod dev_params;
 pub mod envelope;
 pub mod error;
+mod ipc;
 mod method;
 pub mod methods;
 pub mod openrpc;

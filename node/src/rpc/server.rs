@@ -1,11 +1,12 @@
-//! HTTP/1 and WebSocket on one port.
+//! HTTP/1 and WebSocket on one port, and the same methods on a Unix socket.
 //!
 //! One task a connection; its requests run one after the other. A POST of JSON is answered through
 //! `envelope`, a WebSocket upgrade hands the connection to `websocket`, GET
-//! `/health` says that the node is up.
+//! `/health` says how the node is.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use alloy_primitives::B256;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -14,8 +15,9 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
@@ -23,11 +25,13 @@ use tokio::{
 use super::{
     access::{Access, is_json},
     envelope,
+    ipc::{self, IpcListener},
     method::Registry,
     socket::WriteTimeout,
     websocket,
     workers::Workers,
 };
+use crate::chain::Chain;
 
 /// Bytes of a request body or a WebSocket message: larger than any creation transaction in hex, in a batch of many.
 pub const BODY_MAX: usize = 16 << 20;
@@ -65,6 +69,7 @@ pub struct ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    ipc: Option<IpcListener>,
     shared: Arc<Shared>,
 }
 
@@ -86,7 +91,12 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
-        Ok(Self { listener, shared: Arc::new(Shared { registry, access, stopping }) })
+        Ok(Self { listener, ipc: None, shared: Arc::new(Shared { registry, access, stopping }) })
+    }
+
+    /// Answers on a Unix socket, too. Fails when its path is in use.
+    pub fn with_ipc(self, path: &Path) -> io::Result<Self> {
+        Ok(Self { ipc: Some(IpcListener::bind(path)?), ..self })
     }
 
     /// Returns the address that the server listens on.
@@ -102,18 +112,23 @@ impl Server {
             let accept = async {
                 let permit =
                     connections.clone().acquire_owned().await.expect("the semaphore is never closed");
-                (self.listener.accept().await, permit)
+                // Whichever comes first; both take their place from the same connections.
+                let accepted = tokio::select! {
+                    tcp = self.listener.accept() => tcp.map(|(stream, _)| Accepted::Tcp(stream)),
+                    unix = accept_ipc(self.ipc.as_ref()) => unix.map(Accepted::Unix),
+                };
+                (accepted, permit)
             };
             let (accepted, permit) = tokio::select! {
                 accepted = accept => accepted,
                 () = stopped(&mut stopping) => break,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let shared = self.shared.clone();
-                    tokio::spawn(async move {
-                        serve_connection(stream, shared, Permit(Arc::new(permit))).await;
-                    });
+                Ok(Accepted::Tcp(stream)) => {
+                    tokio::spawn(serve_connection(stream, self.shared.clone(), Permit(Arc::new(permit))));
+                }
+                Ok(Accepted::Unix(stream)) => {
+                    tokio::spawn(ipc::serve(stream, self.shared.clone(), Permit(Arc::new(permit))));
                 }
                 Err(error) => {
                     tracing::warn!(target: "lathe::rpc", "accept: {error}");
@@ -121,10 +136,23 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
+        drop((self.listener, self.ipc));
         if timeout(SHUTDOWN_TIMEOUT, connections.acquire_many(CONNECTIONS_MAX)).await.is_err() {
             tracing::warn!(target: "lathe::rpc", "some requests did not end in time");
         }
+    }
+}
+
+enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Returns the next connection to the Unix socket, if there is one to come to.
+async fn accept_ipc(ipc: Option<&IpcListener>) -> io::Result<UnixStream> {
+    match ipc {
+        Some(ipc) => ipc.accept().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -179,7 +207,8 @@ async fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>, permit: P
         Method::GET if websocket::is_upgrade(request.headers()) => {
             websocket::upgrade(&mut request, shared.clone(), permit)
         }
-        Method::GET if request.uri().path() == "/health" => text(StatusCode::OK, "ok\n"),
+        Method::GET if request.uri().path() == "/health" => health(&shared.registry.api().chain),
+        Method::GET if request.uri().path() == "/" => text(StatusCode::OK, WELCOME),
         _ => {
             let mut answer = text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -190,6 +219,38 @@ async fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>, permit: P
         }
     };
     answer.headers_mut().extend(cors);
+    answer
+}
+
+/// What a person sees who opens the address in a browser.
+const WELCOME: &str = concat!(
+    "Lathe ",
+    env!("CARGO_PKG_VERSION"),
+    ", a devnet for Wasm contracts.\n\n\
+     This is its Ethereum JSON-RPC endpoint: POST requests to it, or open a WebSocket.\n\
+     GET /health tells the latest block.\n",
+);
+
+/// How the node is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    status: &'static str,
+    block_number: u64,
+    block_hash: B256,
+}
+
+/// Answers whoever watches over the node: 503 once it mines no more.
+fn health(chain: &Chain) -> Answer {
+    let head = chain.head();
+    let (code, status) = match &*chain.failure().borrow() {
+        None => (StatusCode::OK, "ok"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database failed"),
+    };
+    let health = Health { status, block_number: head.header.number, block_hash: head.hash };
+    let json = serde_json::to_vec(&health).expect("numbers and strings");
+    let mut answer = text(code, json);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 

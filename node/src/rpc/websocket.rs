@@ -143,7 +143,7 @@ fn answer(shared: &Shared, api: &Api, message: Message) -> Option<Message> {
 }
 
 /// Returns when there may be something new to send: at once, if the last look did not reach the end.
-async fn news(activity: &mut watch::Receiver<u64>, is_more: bool) {
+pub(super) async fn news(activity: &mut watch::Receiver<u64>, is_more: bool) {
     // The chain outlives its connections, so the counter's sender is there.
     if !is_more && activity.changed().await.is_err() {
         std::future::pending::<()>().await;

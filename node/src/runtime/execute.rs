@@ -29,6 +29,7 @@ use super::{
     protocol::Protocol,
     time_limit::{TIMED_OUT, TimeLimit},
     trace::{Capture, Recording, RecordingTooLong},
+    unsigned::is_unsigned,
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
@@ -271,6 +272,7 @@ pub struct BlockExecutor {
 impl BlockExecutor {
     /// Runs a transaction. An error leaves the block as it was.
     pub fn execute(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Executed, ExecuteError> {
+        self.judge_sender(tx);
         self.transact(tx_env(tx))
     }
 
@@ -278,6 +280,11 @@ impl BlockExecutor {
     pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
         let chain_id = self.evm.ctx().cfg().chain_id;
         self.transact(request_env(request, chain_id))
+    }
+
+    /// Lets senders have code (EIP-3607) whose transactions nobody signed.
+    fn judge_sender(&mut self, tx: &Recovered<TxEnvelope>) {
+        self.evm.ctx().cfg.disable_eip3607 = is_unsigned(tx);
     }
 
     /// Sets by how much gas the blocks before had too many blobs, which decides what a blob costs.
@@ -300,6 +307,7 @@ impl BlockExecutor {
         tx: &Recovered<TxEnvelope>,
         capture: &Capture,
     ) -> Result<Result<Recording, RecordingTooLong>, ExecuteError> {
+        self.judge_sender(tx);
         let recording = self.evm.trace(tx_env(tx), capture);
         let changes = self.evm.ctx().journal_mut().finalize();
         let recording = recording.map_err(|error| execute_error(error.map_db_err(world_error)))?;

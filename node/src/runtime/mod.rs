@@ -24,6 +24,7 @@ mod session;
 mod simulate;
 mod time_limit;
 pub mod trace;
+pub mod unsigned;
 mod vm_hooks;
 mod world;
 

@@ -5,9 +5,9 @@
 use alloy_primitives::{Address, Bytes, U256};
 
 use crate::{
-    chain::Cheat,
+    chain::{ChainError, Cheat},
     methods,
-    rpc::{RpcError, method::Api, params::Slot},
+    rpc::{RpcError, dev_params::ResetOptions, method::Api, params::Slot},
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -33,12 +33,24 @@ methods! {
     "evm_setBlockGasLimit" | "anvil_setBlockGasLimit", set_gas_limit(gas: u64);
     /// Sets the account that fees of the blocks to come go to.
     "anvil_setCoinbase" | "hardhat_setCoinbase", set_coinbase(address: Address);
-    /// Sets whether sending a transaction mines it; what waits is mined when this is switched on. Returns true.
-    "evm_setAutomine" | "anvil_setAutomine", set_automine(enabled: bool);
-    /// Returns whether sending a transaction mines it.
-    "anvil_getAutomine" | "hardhat_getAutomine", automine();
     /// Takes back every block, drops what waits and forgets snapshots and everything that was set.
-    "anvil_reset" | "hardhat_reset", reset();
+    "anvil_reset" | "hardhat_reset", reset(options: Option<ResetOptions>);
+    /// Adds to the balance of an account, in wei; mines a block.
+    "anvil_addBalance" | "hardhat_addBalance", add_balance(address: Address, wei: U256);
+    /// Sets how many seconds each block is after the one before it.
+    "anvil_setBlockTimestampInterval", set_timestamp_interval(seconds: u64);
+    /// Lets the clock tell timestamps again; false if it did already.
+    "anvil_removeBlockTimestampInterval", remove_timestamp_interval();
+    /// Sets what PREVRANDAO is in the next block.
+    "hardhat_setPrevRandao" | "anvil_setPrevRandao", set_prevrandao(value: U256);
+    /// Sets what a transaction must offer for a gas at least, in wei.
+    "anvil_setMinGasPrice" | "hardhat_setMinGasPrice", set_min_gas_price(wei: U256);
+    /// Checks a chain id: it is part of the chain's rules, so only the one that it has can be set.
+    "anvil_setChainId", set_chain_id(chain_id: u64);
+    /// Sets whether the node's log tells of what happens; errors are always told.
+    "anvil_setLoggingEnabled" | "hardhat_setLoggingEnabled", set_logging(enabled: bool);
+    /// Does nothing: what a transaction did is recorded whenever it is asked for.
+    "anvil_enableTraces", enable_traces();
 }
 
 fn set_balance(api: &Api, address: Address, wei: U256) -> Result<()> {
@@ -85,15 +97,50 @@ fn set_coinbase(api: &Api, address: Address) -> Result<()> {
     Ok(())
 }
 
-fn set_automine(api: &Api, enabled: bool) -> Result<bool> {
-    api.chain.set_automine(enabled)?;
+fn reset(api: &Api, _: Option<ResetOptions>) -> Result<()> {
+    Ok(api.chain.reset()?)
+}
+
+fn add_balance(api: &Api, address: Address, wei: U256) -> Result<()> {
+    Ok(api.chain.cheat(address, Cheat::AddBalance(wei))?)
+}
+
+fn set_timestamp_interval(api: &Api, seconds: u64) -> Result<()> {
+    api.chain.set_timestamp_interval(Some(seconds));
+    Ok(())
+}
+
+fn remove_timestamp_interval(api: &Api) -> Result<bool> {
+    Ok(api.chain.set_timestamp_interval(None))
+}
+
+fn set_prevrandao(api: &Api, value: U256) -> Result<()> {
+    api.chain.set_next_prevrandao(value.into());
+    Ok(())
+}
+
+fn set_min_gas_price(api: &Api, wei: U256) -> Result<()> {
+    let wei = u128::try_from(wei).map_err(|_| {
+        RpcError::invalid_params(format!(
+            "anvil_setMinGasPrice: parameter 1 (wei): {wei} is larger than 16 bytes"
+        ))
+    })?;
+    api.chain.set_min_gas_price(wei);
+    Ok(())
+}
+
+fn set_chain_id(api: &Api, want: u64) -> Result<()> {
+    match api.chain.spec().chain_id {
+        have if have == want => Ok(()),
+        have => Err(ChainError::ChainIdStays { have, want }.into()),
+    }
+}
+
+fn set_logging(_: &Api, enabled: bool) -> Result<bool> {
+    crate::log::set_enabled(enabled);
     Ok(true)
 }
 
-fn automine(api: &Api) -> Result<bool> {
-    Ok(api.chain.is_automine())
-}
-
-fn reset(api: &Api) -> Result<()> {
-    Ok(api.chain.reset()?)
+fn enable_traces(_: &Api) -> Result<()> {
+    Ok(())
 }

@@ -1,61 +1,47 @@
-//! Methods that only a devnet has: mining by hand, going back, and what tools ask to know that it is one.
+//! Methods that only a devnet has: going back to snapshots, and what tools ask to know that it is one.
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::LazyLock,
 };
 
-use alloy_primitives::{B256, U64, U256, keccak256};
+use alloy_primitives::{B256, Bytes, U64, U256, keccak256};
 use serde::Serialize;
 
 use crate::{
     methods,
-    rpc::{RpcError, method::Api, params::MineOptions},
+    rpc::{RpcError, method::Api},
     schemas,
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
-    /// Mines one block of what waits, empty if nothing does; or as many as the options say, the first at their timestamp.
-    "evm_mine", mine_with(options: Option<MineOptions>);
-    /// Mines some blocks, one if the count is left out, with an interval in seconds between them.
-    "anvil_mine" | "hardhat_mine", mine(blocks: Option<u64>, interval: Option<u64>);
     /// Marks the latest block and returns the mark, for `evm_revert`.
     "evm_snapshot" | "anvil_snapshot", snapshot();
-    /// Goes back to a marked block; false if there is no such mark. The mark and all later ones are used up.
+    /// Goes back to a marked block and to the time, fees and limits that were set then; false if there is no such mark. The
+    /// mark and all later ones are used up.
     "evm_revert" | "anvil_revert", restore(snapshot: U256);
-    /// Takes back the last blocks, one if the count is left out.
-    "anvil_rollback", rollback(blocks: Option<u64>);
+    /// Returns the whole chain with its history, compressed, for `anvil_loadState`.
+    "anvil_dumpState" | "hardhat_dumpState", dump_state(preserve_historical_states: Option<bool>);
+    /// Makes the chain the one that was dumped, with the same blocks; of anvil's dumps, sets the accounts, in a block of their
+    /// own. Returns true.
+    "anvil_loadState" | "hardhat_loadState", load_state(dump: Bytes);
     /// Returns the node's latest block, rules and fees.
     "anvil_nodeInfo", node_info();
     /// Returns the node's name and version, chain and latest block.
     "anvil_metadata" | "hardhat_metadata", metadata();
 }
 
-/// Blocks that one request mines: about as many as take a minute.
-const MINE_MAX: u64 = 100_000;
-
-fn mine_with(api: &Api, options: Option<MineOptions>) -> Result<&'static str> {
-    let MineOptions { timestamp, blocks } = options.unwrap_or_default();
-    if let Some(timestamp) = timestamp {
-        api.chain.set_next_timestamp(timestamp)?;
-    }
-    mine_blocks(api, "evm_mine", blocks.unwrap_or(1), None)?;
-    Ok("0x0")
+fn dump_state(api: &Api, _: Option<bool>) -> Result<Bytes> {
+    let mut dump = Vec::new();
+    api.chain.dump_state(&mut dump)?;
+    Ok(dump.into())
 }
 
-fn mine(api: &Api, blocks: Option<u64>, interval: Option<u64>) -> Result<()> {
-    mine_blocks(api, "anvil_mine", blocks.unwrap_or(1), interval)
-}
-
-fn mine_blocks(api: &Api, method: &str, blocks: u64, interval: Option<u64>) -> Result<()> {
-    if blocks > MINE_MAX {
-        return Err(RpcError::invalid_params(format!(
-            "{method}: parameter 1 (blocks): {blocks} blocks are more than the limit of {MINE_MAX}"
-        )));
-    }
-    Ok(api.chain.mine_blocks(blocks, interval)?)
+fn load_state(api: &Api, dump: Bytes) -> Result<bool> {
+    api.chain.load_state(&dump[..])?;
+    Ok(true)
 }
 
 fn snapshot(api: &Api) -> Result<U64> {
@@ -65,10 +51,6 @@ fn snapshot(api: &Api) -> Result<U64> {
 fn restore(api: &Api, snapshot: U256) -> Result<bool> {
     // A mark that is no 64-bit number was never made.
     Ok(u64::try_from(snapshot).map(|id| api.chain.restore(id)).unwrap_or(Ok(false))?)
-}
-
-fn rollback(api: &Api, blocks: Option<u64>) -> Result<()> {
-    Ok(api.chain.rollback(blocks.unwrap_or(1))?)
 }
 
 /// The answer to `anvil_nodeInfo`, in anvil's shape.
@@ -114,7 +96,7 @@ fn node_info(api: &Api) -> Result<NodeInfo> {
         current_block_timestamp: head.header.timestamp,
         current_block_hash: head.hash,
         hard_fork: "Osaka",
-        transaction_order: "fees",
+        transaction_order: api.chain.order().name(),
         environment: Environment {
             base_fee: U64::from(api.chain.next_base_fee()),
             chain_id: api.chain.spec().chain_id,

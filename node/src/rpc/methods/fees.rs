@@ -35,7 +35,8 @@ const HISTORY_BLOCKS_MAX: u64 = 1024;
 const PERCENTILES_MAX: usize = 100;
 
 pub(super) fn gas_price(api: &Api) -> Result<U256> {
-    Ok(U256::from(api.chain.next_base_fee()) + U256::from(PRIORITY_FEE))
+    let price = U256::from(api.chain.next_base_fee()) + U256::from(PRIORITY_FEE);
+    Ok(price.max(U256::from(api.chain.min_gas_price())))
 }
 
 fn base_fee(api: &Api) -> Result<U64> {

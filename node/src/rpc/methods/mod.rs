@@ -10,6 +10,8 @@ pub mod discover;
 pub mod fees;
 pub mod filters;
 pub mod gas;
+pub mod impersonate;
+pub mod mining;
 pub mod node;
 pub mod raw;
 pub mod sign;
@@ -41,6 +43,8 @@ pub const ALL: &[&[Method]] = &[
     raw::METHODS,
     txpool::METHODS,
     cheats::METHODS,
+    impersonate::METHODS,
+    mining::METHODS,
     devnet::METHODS,
     discover::METHODS,
 ];

@@ -24,7 +24,7 @@ methods! {
     "web3_sha3", sha3(data: Bytes);
     /// Returns false: a devnet has nothing to sync with.
     "eth_syncing", is_syncing();
-    /// Returns the accounts whose keys the node holds.
+    /// Returns the accounts that the node sends for: those whose keys it holds, and those that are impersonated.
     "eth_accounts" | "eth_requestAccounts" | "personal_listAccounts", accounts();
     /// Returns the account that fees of the latest block went to.
     "eth_coinbase", coinbase();
@@ -62,7 +62,11 @@ fn is_syncing(_: &Api) -> Result<bool> {
 }
 
 fn accounts(api: &Api) -> Result<Vec<Address>> {
-    Ok(api.chain.accounts())
+    // Clients look here whether the node sends for an account.
+    let mut accounts = api.chain.accounts();
+    let impersonated = api.chain.impersonated();
+    accounts.extend(impersonated.into_iter().filter(|address| !api.chain.accounts().contains(address)));
+    Ok(accounts)
 }
 
 fn coinbase(api: &Api) -> Result<Address> {

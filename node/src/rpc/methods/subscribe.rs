@@ -18,7 +18,7 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Begins to send new blocks' headers (newHeads), logs that match a filter (logs) or transactions that arrive, by
-    /// hash or in full (newPendingTransactions); returns the subscription's id. Only over WebSocket.
+    /// hash or in full (newPendingTransactions); returns the subscription's id. Only over WebSocket and IPC.
     "eth_subscribe", subscribe(kind: SubscriptionKind, options: Option<SubscriptionOptions>);
     /// Ends a subscription of this connection; false if there is none.
     "eth_unsubscribe", unsubscribe(subscription: WatchId);
@@ -29,7 +29,7 @@ fn connection(api: &Api) -> Result<&Subscriptions> {
     api.subscriptions.as_deref().ok_or_else(|| {
         RpcError::new(
             METHOD_NOT_FOUND,
-            "notifications not supported: subscriptions need a WebSocket connection; over HTTP use eth_newFilter",
+            "notifications not supported: subscriptions need a WebSocket or IPC connection; over HTTP use eth_newFilter",
         )
     })
 }

@@ -1,0 +1,33 @@
+//! Methods that let the node send transactions from accounts whose keys it does not hold, contracts among them.
+
+use alloy_primitives::Address;
+
+use crate::{
+    methods,
+    rpc::{RpcError, method::Api},
+};
+
+type Result<T> = std::result::Result<T, RpcError>;
+
+methods! {
+    /// Lets `eth_sendTransaction` send from an account without its key.
+    "anvil_impersonateAccount" | "hardhat_impersonateAccount", impersonate(address: Address);
+    /// Ends that for one account.
+    "anvil_stopImpersonatingAccount" | "hardhat_stopImpersonatingAccount", stop(address: Address);
+    /// Sets whether `eth_sendTransaction` sends from every account without its key.
+    "anvil_autoImpersonateAccount" | "hardhat_autoImpersonateAccount", everyone(enabled: bool);
+}
+
+fn impersonate(api: &Api, address: Address) -> Result<()> {
+    Ok(api.chain.impersonate(address)?)
+}
+
+fn stop(api: &Api, address: Address) -> Result<()> {
+    api.chain.stop_impersonating(address);
+    Ok(())
+}
+
+fn everyone(api: &Api, enabled: bool) -> Result<()> {
+    api.chain.impersonate_everyone(enabled);
+    Ok(())
+}
