@@ -1,10 +1,6 @@
 //! Calls without a transaction, and transactions that the node signs itself.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{Header, SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
 use alloy_eips::{BlockId, eip2718::Encodable2718, eip2930::AccessList};
@@ -14,14 +10,10 @@ use alloy_signer::SignerSync;
 use lathe_state::View;
 
 use crate::runtime::{
-    AccountOverride, BlockContext, BlockExecutor, Executed, Failure, Request, Statistics, Status, TimeLimit,
-    revert_reason, trace::Recording,
+    AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
 };
 
-use super::{
-    CallError, Chain, ChainError, MinedTransaction, Result, SubmitError, mine::log_console,
-    record::read_header,
-};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console, record::read_header};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -40,15 +32,6 @@ pub struct CallOutcome {
 /// A transaction that lacks nothing but its signature, whose fields are zero.
 #[derive(Debug, Clone)]
 pub struct FilledTransaction(pub Recovered<TxEnvelope>);
-
-/// What a mined transaction does when it runs again.
-#[derive(Debug, Clone)]
-pub struct MeasuredTransaction {
-    /// What its programs did.
-    pub statistics: Statistics,
-    /// How long it takes on the engine that blocks are made with, its programs in the cache.
-    pub time: Duration,
-}
 
 impl Chain {
     /// Runs a call without a transaction.
@@ -212,58 +195,10 @@ impl Chain {
         }
         Ok((view, context))
     }
-
-    /// Records a call without a transaction.
-    pub fn trace_call(
-        &self,
-        request: TransactionRequest,
-        at: BlockId,
-        state: Option<StateOverride>,
-        block: Option<Box<BlockOverrides>>,
-    ) -> Result<Recording, CallError> {
-        let overrides = account_overrides(state)?;
-        let (view, context) = self.call_context(at, block.as_deref())?;
-        Ok(self.runtime.trace_call(view, &context, &self.request(&request)?, &overrides)?)
-    }
-
-    /// Runs a mined transaction again, on the state before it, and records it.
-    pub fn trace_transaction(&self, hash: B256) -> Result<Recording, CallError> {
-        self.replay(hash, |executor, tx| Ok(executor.trace(tx)?))
-    }
-
-    /// Runs a mined transaction again, on the state before it, and counts what its programs do.
-    pub fn measure_transaction(&self, hash: B256) -> Result<MeasuredTransaction, CallError> {
-        self.replay(hash, |executor, tx| {
-            // Whatever must be loaded is loaded for the run whose time counts.
-            let (_, statistics) = executor.count(tx)?;
-            let begin = Instant::now();
-            executor.try_out(tx)?;
-            Ok(MeasuredTransaction { statistics, time: begin.elapsed() })
-        })
-    }
-
-    /// Does something with a mined transaction where it stood in its block.
-    fn replay<T>(
-        &self,
-        hash: B256,
-        work: impl FnOnce(&mut BlockExecutor, &Recovered<TxEnvelope>) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
-        let mined = self.transaction(hash)?;
-        let MinedTransaction { block, index } =
-            mined.ok_or_else(|| CallError::Rejected("transaction not found".into()))?;
-        // The first block has no transactions.
-        let view = self.state_at(block.header.parent_hash.into())?;
-        let context = context_of(&self.latest().view, block.header.number)?;
-        let mut executor = self.runtime.block(view, &context);
-        for tx in &block.transactions[..index] {
-            executor.execute(tx)?;
-        }
-        work(&mut executor, &block.transactions[index])
-    }
 }
 
 /// Returns what transactions of a block see of it.
-fn context_of(view: &View, number: u64) -> Result<BlockContext> {
+pub(super) fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
     Ok(context_of_header(&read_header(header)))
 }

@@ -30,6 +30,7 @@ mod simulate;
 mod spec;
 pub mod spec_file;
 mod state_dump;
+mod trace;
 mod watch;
 
 use std::{
@@ -50,7 +51,7 @@ use tokio::sync;
 use crate::runtime::Runtime;
 
 pub use block::{Block, MinedTransaction};
-pub use call::{CallOutcome, FilledTransaction, MeasuredTransaction};
+pub use call::{CallOutcome, FilledTransaction};
 pub use cheat::Cheat;
 pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
@@ -69,6 +70,7 @@ pub use spec::{
 };
 pub use state_dump::DUMP_BYTES_MAX;
 
+pub use trace::MeasuredTransaction;
 pub use watch::{
     FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX, Keeper, News, REMOVED_LOGS_MAX, Reach, Watched,
 };

@@ -9,6 +9,7 @@ pub mod devnet;
 pub mod discover;
 pub mod fees;
 pub mod filters;
+pub mod gas;
 pub mod impersonate;
 pub mod mining;
 pub mod node;
@@ -18,6 +19,7 @@ pub mod simulate;
 pub mod state;
 pub mod statistics;
 pub mod subscribe;
+pub mod trace;
 pub mod transactions;
 pub mod txpool;
 
@@ -33,6 +35,8 @@ pub const ALL: &[&[Method]] = &[
     simulate::METHODS,
     chain_config::METHODS,
     debug::METHODS,
+    trace::METHODS,
+    gas::METHODS,
     statistics::METHODS,
     fees::METHODS,
     filters::METHODS,
