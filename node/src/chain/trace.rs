@@ -7,10 +7,13 @@ use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 
-use crate::runtime::trace::{Capture, Recording, RecordingTooLong};
+use crate::runtime::{
+    BlockExecutor, ExecuteError,
+    trace::{Capture, Recording, RecordingTooLong},
+};
 
 use super::{
-    Block, CallError, Chain, ChainError, MinedTransaction,
+    Block, CallError, Chain, MinedTransaction,
     call::{account_overrides, context_of},
 };
 
@@ -39,7 +42,7 @@ impl Chain {
             executor.execute(tx)?;
         }
         let recording = executor.trace(&block.transactions[index], capture)?;
-        Ok(recording.map_err(crate::runtime::ExecuteError::from)?)
+        Ok(recording.map_err(ExecuteError::from)?)
     }
 
     /// Runs the transactions of a block again and hands the recording of each to `show`, until that fails. Returns the
@@ -63,8 +66,8 @@ impl Chain {
     }
 
     /// Returns what runs the transactions of a mined block from the first on. The first block of a chain has none.
-    fn before(&self, block: &Block) -> Result<crate::runtime::BlockExecutor, CallError> {
-        let view = self.state_at(block.header.parent_hash.into()).map_err(ChainError::from)?;
+    fn before(&self, block: &Block) -> Result<BlockExecutor, CallError> {
+        let view = self.state_at(block.header.parent_hash.into())?;
         let context = context_of(&self.latest().view, block.header.number)?;
         Ok(self.runtime.block(view, &context))
     }
