@@ -16,7 +16,7 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, CallError, Chain, ChainError, MinedTransaction,
+    Block, CallError, Chain, MinedTransaction,
     call::{account_overrides, context_of},
 };
 
@@ -99,7 +99,7 @@ impl Chain {
 
     /// Returns what runs the transactions of a mined block from the first on. The first block of a chain has none.
     fn before(&self, block: &Block) -> Result<BlockExecutor, CallError> {
-        let view = self.state_at(block.header.parent_hash.into()).map_err(ChainError::from)?;
+        let view = self.state_at(block.header.parent_hash.into())?;
         let context = context_of(&self.latest().view, block.header.number)?;
         Ok(self.runtime.block(view, &context))
     }
