@@ -388,19 +388,19 @@ macro_rules! for_each_instruction {
             I64TruncSatF64U "i64.trunc_sat_f64_u" 0xfc 0x07 [F64 => I64] FloatConvert;
             // Bulk memory
             /// Copies part of a data segment into memory.
-            MemoryInit "memory.init" 0xfc 0x08 [I32 I32 I32 => ] Bulk;
+            MemoryInit "memory.init" 0xfc 0x08 [I32 I32 I32 => ] BulkMemory;
             /// Discards a data segment.
             DataDrop "data.drop" 0xfc 0x09 [ => ] Drop;
             /// Copies a range of memory to another, also where they overlap.
-            MemoryCopy "memory.copy" 0xfc 0x0a [I32 I32 I32 => ] Bulk;
+            MemoryCopy "memory.copy" 0xfc 0x0a [I32 I32 I32 => ] BulkMemory;
             /// Sets a range of memory to one byte.
-            MemoryFill "memory.fill" 0xfc 0x0b [I32 I32 I32 => ] Bulk;
+            MemoryFill "memory.fill" 0xfc 0x0b [I32 I32 I32 => ] BulkMemory;
             /// Copies part of an element segment into a table.
-            TableInit "table.init" 0xfc 0x0c [I32 I32 I32 => ] Bulk;
+            TableInit "table.init" 0xfc 0x0c [I32 I32 I32 => ] BulkTable;
             /// Discards an element segment.
             ElemDrop "elem.drop" 0xfc 0x0d [ => ] Drop;
             /// Copies a range of a table to a range of another or of the same.
-            TableCopy "table.copy" 0xfc 0x0e [I32 I32 I32 => ] Bulk;
+            TableCopy "table.copy" 0xfc 0x0e [I32 I32 I32 => ] BulkTable;
             // Reference types
             /// Chooses one of two values of a stated type by a condition.
             TypedSelect "select" 0x00 0x1c context Select;
@@ -411,7 +411,7 @@ macro_rules! for_each_instruction {
             /// Returns a reference to a function.
             RefFunc "ref.func" 0x00 0xd2 [ => FuncRef] Table;
             /// Sets a range of a table to one reference.
-            TableFill "table.fill" 0xfc 0x11 context Bulk;
+            TableFill "table.fill" 0xfc 0x11 context BulkTable;
             /// Reads an element of a table.
             TableGet "table.get" 0x00 0x25 context Table;
             /// Writes an element of a table.

@@ -22,7 +22,7 @@ mod schedule;
 pub use host_function::HostFunction;
 pub use instruction::{Instruction, Opcode, Signature};
 pub use meter::{Exhausted, Meter, OutOfGas, Pace};
-pub use schedule::{CostClass, STEPS_MAX, Schedule};
+pub use schedule::{CostClass, Price, STEPS_MAX, Schedule};
 
 /// How much ink one gas is.
 pub const INK_PER_GAS: u64 = 10_000;

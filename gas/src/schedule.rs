@@ -8,6 +8,10 @@
 //! A class is priced by its worst instruction, so that no program gets much more time for its gas than another. Most
 //! prices are a few times what the instruction takes where everything goes well: the rest is for misses of caches and
 //! predictions, which nobody can charge when they happen.
+//!
+//! What reads and writes memory has two prices. A **large** memory, one of more than [`Schedule::small_memory_pages`]
+//! pages, does not fit the caches: a program can make each access wait for the memory of the machine. In a small one,
+//! where nearly all contracts stay, it cannot.
 
 use crate::{Instruction, Meter};
 use alloc::vec::Vec;
@@ -17,9 +21,39 @@ const WORD_BYTES: u64 = 32;
 /// Instructions that a transaction may execute where they cost no gas: it ends within seconds on a fast engine.
 pub const STEPS_MAX: u64 = 1 << 32;
 
+/// Pages of a small memory at most: 2 MiB, of which any part is answered by caches within 20 ns, other programs running
+/// beside. It holds the stack of 1 MiB that compilers give a program, and as much again.
+const SMALL_MEMORY_PAGES: u32 = 32;
+
+/// What something costs, in ink, by the memory that it runs on. In a large one it never costs less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Where memory is small, or there is none.
+    pub small: u32,
+    /// Where memory is large.
+    pub large: u32,
+}
+
+impl Price {
+    /// Returns the price of what costs the same on any memory.
+    const fn flat(ink: u32) -> Self {
+        Self { small: ink, large: ink }
+    }
+
+    const fn in_large(self, large: u32) -> Self {
+        assert!(large >= self.small, "code that pays for a large memory has paid for a small one");
+        Self { large, ..self }
+    }
+
+    /// Returns what it costs more where memory is large.
+    pub const fn surcharge(self) -> u32 {
+        self.large - self.small
+    }
+}
+
 macro_rules! define_schedule {
     (
-        classes { $( #[doc = $class_doc:literal] $class:ident = $class_ink:literal; )* }
+        classes { $( #[doc = $class_doc:literal] $class:ident = $class_ink:literal $(, large $large_ink:literal)?; )* }
         units { $( #[doc = $unit_doc:literal] $unit:ident = $unit_ink:literal; )* }
     ) => {
         /// Instructions that cost the same.
@@ -51,20 +85,28 @@ macro_rules! define_schedule {
             /// Instructions that a transaction may execute, if they are counted and cost no gas: each class is 1 step
             /// then, and units are nothing.
             pub steps_max: Option<u64>,
-            classes: [u32; CostClass::ALL.len()],
+            /// The most pages of a small memory. In a larger one, accesses cost [`Price::large`].
+            pub small_memory_pages: u32,
+            classes: [Price; CostClass::ALL.len()],
             $( #[doc = $unit_doc] pub $unit: u32, )*
         }
 
         impl Schedule {
             /// The schedule of the devnet.
-            pub const V2: Self =
-                Self { version: 2, steps_max: None, classes: [$($class_ink),*], $( $unit: $unit_ink, )* };
+            pub const V3: Self = Self {
+                version: 3,
+                steps_max: None,
+                small_memory_pages: SMALL_MEMORY_PAGES,
+                classes: [$( Price::flat($class_ink)$( .in_large($large_ink) )? ),*],
+                $( $unit: $unit_ink, )*
+            };
 
             /// Only host functions cost gas; instructions are counted, and a transaction has [`STEPS_MAX`] of them.
             pub const ZERO_INSTRUCTION: Self = Self {
                 version: 0,
                 steps_max: Some(STEPS_MAX),
-                classes: [1; CostClass::ALL.len()],
+                small_memory_pages: SMALL_MEMORY_PAGES,
+                classes: [Price::flat(1); CostClass::ALL.len()],
                 $( $unit: 0, )*
             };
 
@@ -96,10 +138,10 @@ define_schedule! {
         Select = 400;
         /// Globals, one indirection away; those of vectors take a slow path.
         Global = 1_000;
-        /// Reads of memory, with their bounds check. Ten times an addition: a chain of pointers misses every cache.
-        Load = 3_000;
+        /// Reads of memory, with their bounds check. Ten times an addition: a chain of pointers misses near caches, if not all.
+        Load = 3_000, large 20_000;
         /// Writes of memory, with their bounds check; nothing waits for them.
-        Store = 1_000;
+        Store = 1_000, large 3_000;
         /// Sizes of memories and tables.
         Size = 1_000;
         /// Branches, taken or not; values carried are charged on top, taken or not.
@@ -130,16 +172,18 @@ define_schedule! {
         Table = 1_500;
         /// `memory.grow` and `table.grow`, besides pages and elements.
         Grow = 10_000;
-        /// Bulk operations, besides bytes and elements.
-        Bulk = 2_500;
+        /// Bulk operations on memory, besides bytes.
+        BulkMemory = 2_500, large 20_000;
+        /// Bulk operations on tables, besides elements.
+        BulkTable = 2_500;
         /// `data.drop` and `elem.drop`.
         Drop = 1_500;
         /// Vector constants and single lanes; most of what a vector takes is its own path through the engine.
         VectorMove = 5_000;
         /// Vector loads.
-        VectorLoad = 8_000;
+        VectorLoad = 8_000, large 25_000;
         /// Vector stores.
-        VectorStore = 6_000;
+        VectorStore = 6_000, large 8_000;
         /// Integer vector work without products.
         VectorArithmetic = 8_000;
         /// Integer vector products and pairwise sums.
@@ -198,14 +242,19 @@ impl Schedule {
         }
     }
 
-    /// Returns the ink that executing `instruction` costs, besides units; 1 where instructions are counted.
-    pub const fn instruction(&self, instruction: Instruction) -> u32 {
+    /// Returns what executing `instruction` costs, besides units; 1 where instructions are counted.
+    pub const fn instruction(&self, instruction: Instruction) -> Price {
         self.class(instruction.class())
     }
 
-    /// Returns the ink that an instruction of `class` costs, besides units; 1 where instructions are counted.
-    pub const fn class(&self, class: CostClass) -> u32 {
+    /// Returns what an instruction of `class` costs, besides units; 1 where instructions are counted.
+    pub const fn class(&self, class: CostClass) -> Price {
         self.classes[class as usize]
+    }
+
+    /// Returns whether a memory of so many pages is large.
+    pub const fn is_large(&self, pages: u32) -> bool {
+        pages > self.small_memory_pages
     }
 
     /// Returns the ink of reading a program's code, stored in so many bytes, for the first time in a transaction.
@@ -232,8 +281,8 @@ impl Schedule {
     /// Returns the canonical bytes of the schedule, for hashing.
     ///
     /// They are `u32` little-endian: the version, the number of instructions, for each in the order of
-    /// [`Instruction::ALL`] its prefix times 256 plus its number and its ink, the number of units, the ink of each.
-    /// Where instructions are counted, the most of them follows, `u64` little-endian.
+    /// [`Instruction::ALL`] its prefix times 256 plus its number, its ink where memory is small and where it is large, the
+    /// most pages of a small memory, the number of units, the ink of each. Where instructions are counted, the most of them follows, `u64` little-endian.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut put = |word: u32| bytes.extend_from_slice(&word.to_le_bytes());
@@ -242,8 +291,11 @@ impl Schedule {
         for &instruction in Instruction::ALL {
             let opcode = instruction.opcode();
             put(u32::from(opcode.prefix) << 8 | u32::from(opcode.number));
-            put(self.instruction(instruction));
+            let price = self.instruction(instruction);
+            put(price.small);
+            put(price.large);
         }
+        put(self.small_memory_pages);
         let units = self.units();
         put(u32::try_from(units.len()).unwrap_or(u32::MAX));
         for (_, ink, _) in units {
@@ -260,10 +312,10 @@ mod tests {
 
     #[test]
     fn encodings_of_different_schedules_differ() {
-        let mut dearer = Schedule::V2;
+        let mut dearer = Schedule::V3;
         dearer.segment_applied += 1;
-        assert_ne!(Schedule::V2.encode(), dearer.encode());
-        assert_ne!(Schedule::V2.encode(), Schedule::ZERO_INSTRUCTION.encode());
+        assert_ne!(Schedule::V3.encode(), dearer.encode());
+        assert_ne!(Schedule::V3.encode(), Schedule::ZERO_INSTRUCTION.encode());
         let fewer = Schedule { steps_max: Some(STEPS_MAX - 1), ..Schedule::ZERO_INSTRUCTION };
         assert_ne!(fewer.encode(), Schedule::ZERO_INSTRUCTION.encode());
     }
@@ -271,16 +323,38 @@ mod tests {
     #[test]
     fn counted_instructions_are_one_step_each_and_units_none() {
         let schedule = Schedule::ZERO_INSTRUCTION;
-        assert!(Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == 1));
+        assert!(
+            Instruction::ALL.iter().all(|&instruction| schedule.instruction(instruction) == Price::flat(1))
+        );
         assert!(schedule.units().iter().all(|&(_, ink, _)| ink == 0));
         assert_eq!(schedule.meter(7).steps_left(), Some(STEPS_MAX));
-        assert_eq!(Schedule::V2.meter(7).steps_left(), None);
+        assert_eq!(Schedule::V3.meter(7).steps_left(), None);
     }
 
     #[test]
-    fn no_instruction_of_v2_is_free() {
+    fn no_instruction_of_v3_is_free() {
         for &instruction in Instruction::ALL {
-            assert!(Schedule::V2.instruction(instruction) >= 100, "{instruction}");
+            assert!(Schedule::V3.instruction(instruction).small >= 100, "{instruction}");
         }
+    }
+
+    #[test]
+    fn what_reads_or_writes_memory_costs_more_in_a_large_one_and_nothing_else_does() {
+        for &instruction in Instruction::ALL {
+            let Price { small, large } = Schedule::V3.instruction(instruction);
+            let name = instruction.name();
+            let accesses = ["load", "store", "memory.fill", "memory.copy", "memory.init"];
+            assert_eq!(large > small, accesses.iter().any(|part| name.contains(part)), "{instruction}");
+        }
+    }
+
+    #[test]
+    fn encodings_tell_the_two_prices_and_their_border() {
+        let mut other = Schedule::V3;
+        other.small_memory_pages += 1;
+        assert_ne!(Schedule::V3.encode(), other.encode());
+        let mut other = Schedule::V3;
+        other.classes[CostClass::Load as usize].large += 1;
+        assert_ne!(Schedule::V3.encode(), other.encode());
     }
 }

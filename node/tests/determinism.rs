@@ -121,6 +121,23 @@ fn logs_change_nothing() {
     assert_eq!(silent, logged);
 }
 
+#[test]
+fn tracing_changes_nothing() {
+    let unwatched = blocks(open(Home::Memory), |devnet, _, _| devnet);
+    let watch = |devnet: &Devnet| {
+        for tx in &devnet.0.head().transactions {
+            let recording = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
+            let again = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
+            assert_eq!(recording.to_stylus_json(), again.to_stylus_json());
+        }
+    };
+    let watched = blocks(open(Home::Memory), |devnet, _, _| {
+        watch(&devnet);
+        devnet
+    });
+    assert_eq!(unwatched, watched);
+}
+
 #[cfg(feature = "rocksdb")]
 #[test]
 fn restarts_change_nothing() {

@@ -250,8 +250,8 @@ fn pointers_reach_the_last_byte_of_memory_and_no_further() {
         let (_, without) = run(65_536 - touched + 1, "unreachable");
         // The length of an account's code is known only when its account is paid for.
         let work = if *name == "account_code" && arguments.ends_with('P') { 2_600 } else { 0 };
-        let call = Schedule::V2.class(CostClass::Call);
-        let moved = Schedule::V2.value_moved * u32::try_from(function.params().len()).unwrap();
+        let call = Schedule::V3.class(CostClass::Call).small;
+        let moved = Schedule::V3.value_moved * u32::try_from(function.params().len()).unwrap();
         let crossing = u64::from(function.base_ink() + call + moved);
         let most = without + work + crossing.div_ceil(10_000);
         assert!(spent <= most, "{name} {arguments}: {spent} of {most}");

@@ -11,6 +11,7 @@ use lathe_vm::{
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// How many modules a test run looks at.
 const MODULES: u64 = 200;
@@ -29,6 +30,18 @@ const STEP_LIMITS_MAX: u64 = 60;
 const WATCHED_BYTES: usize = 512;
 /// The most pages of a memory.
 const PAGES_MAX: u32 = 3;
+/// The most ink of a function that is run with every limit, whether something is charged there or not.
+const EVERY_LIMIT_INK_MAX: u64 = 8_000;
+
+/// Prices under which a memory of two pages is large, and one page more costs little: memory becomes large while code runs
+/// on it.
+static NARROW: LazyLock<Schedule> = LazyLock::new(|| {
+    let mut schedule = Schedule::V3;
+    schedule.small_memory_pages = 1;
+    schedule.memory_page = 3_000;
+    schedule.memory_page_rise = 10;
+    schedule
+});
 
 /// The last line of the harness.
 #[derive(Debug, Serialize)]
@@ -54,6 +67,7 @@ struct Record {
 
 /// The ink that a run has used at each charge: limits in between end it as the one below does.
 struct Charges {
+    schedule: &'static Schedule,
     ink: u64,
     used: BTreeSet<u64>,
 }
@@ -63,7 +77,8 @@ impl Observer for Charges {
         let used = self.ink - step.ink_left;
         self.used.insert(used);
         // What its operands decide, and the function that it enters, are charged behind its own price.
-        self.used.insert(used + u64::from(Rules::DEVNET.schedule.instruction(step.instruction)));
+        let price = self.schedule.instruction(step.instruction);
+        self.used.extend([price.small, price.large].map(|ink| used + u64::from(ink)));
     }
 }
 
@@ -289,6 +304,9 @@ fn compare(wasm: &[u8], seed: u64, report: &mut Report) -> Result<(), Box<Mismat
     let mut rules = Rules::DEVNET;
     rules.limits.call_depth = *random.pick(&[4_096, 4_096, 50, 7]);
     rules.limits.value_slots = *random.pick(&[65_536, 65_536, 1_500, 400]);
+    if random.one_in(2) {
+        rules.schedule = &NARROW;
+    }
     compare_priced(&Subjects::new(wasm, rules, seed), seed, &mut random, report)?;
     rules.schedule = &Schedule::ZERO_INSTRUCTION;
     compare_counted(&Subjects::new(wasm, rules, seed), &mut random, report)
@@ -315,11 +333,19 @@ fn compare_priced(
         let function = std::slice::from_ref(function);
         let most = GAS * INK_PER_GAS;
         let used = most - subjects.check(function, Budget::Ink(most), report)?.calls[0].1.0;
-        let mut charges = Charges { ink: most, used: BTreeSet::from([0, 1, used, used + 1]) };
+        let schedule = subjects.plain.rules.schedule;
+        let mut charges = Charges { schedule, ink: most, used: BTreeSet::from([0, 1, used, used + 1]) };
         subjects.plain.run_watched(function, Budget::Ink(most), Some(&mut charges));
         let limits: BTreeSet<u64> =
             charges.used.iter().flat_map(|&ink| [ink.saturating_sub(1), ink]).chain([used + 1]).collect();
         let part = limits.len().div_ceil(LIMITS_MAX);
+        if used <= EVERY_LIMIT_INK_MAX && seed.is_multiple_of(8) {
+            for ink in 0..=used + 1 {
+                report.gas_limits += 1;
+                subjects.check(function, Budget::Ink(ink), report)?;
+            }
+            continue;
+        }
         for ink in limits {
             // All of a short function's limits, some of a long one's.
             if !random.one_in(part) {

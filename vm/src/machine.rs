@@ -143,6 +143,12 @@ impl Store {
         self.memories.iter().fold(0, |pages, memory| pages.saturating_add(memory.pages()))
     }
 
+    /// Returns whether the memory of an instance is large, so that what works on it costs more.
+    pub(crate) fn is_large(&self, instance: u32) -> bool {
+        let memory = self.instances[instance as usize].memories.first();
+        memory.is_some_and(|&memory| self.schedule.is_large(self.memories[memory as usize].pages()))
+    }
+
     pub(crate) fn function_type(&self, function: FunctionId) -> &FuncType {
         self.definition(function.instance).function_type(function.function)
     }

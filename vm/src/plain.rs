@@ -25,7 +25,7 @@ pub(crate) struct Op {
     pub(crate) instruction: Instruction,
     /// Slots that a branch carries or a move moves, or the index of a lane.
     pub(crate) arity: u16,
-    /// What the instruction costs, besides what its operands decide.
+    /// What the instruction costs in a small memory, besides what its operands decide.
     pub(crate) ink: u32,
     /// A constant, an index, an offset, or two of those: the first in the low half.
     pub(crate) immediate: u64,

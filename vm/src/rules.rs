@@ -25,7 +25,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::DEVNET,
         start_function: false,
-        schedule: &Schedule::V2,
+        schedule: &Schedule::V3,
     };
 
     /// The features of the devnet with hardly any limit, for running modules without a chain.
@@ -33,7 +33,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::UNBOUNDED,
         start_function: true,
-        schedule: &Schedule::V2,
+        schedule: &Schedule::V3,
     };
 }
 

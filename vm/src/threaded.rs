@@ -11,12 +11,15 @@
 //! until it runs out of ink or traps ([`Block`] says where it begins). For that, every operand lies in its own slot
 //! where a block begins.
 //!
+//! What a block costs depends on whether memory is large, so it is priced for both ([`Ink`]).
+//!
 //! **Architecture invariant:** machine code of handlers is reached by the addresses in the words only, and words are
 //! written by the translator only. All `unsafe` of the engine rests on that, and on validated modules.
 
 mod context;
 mod control;
 mod handler;
+mod ink;
 mod memory;
 mod numeric;
 mod operand;
@@ -33,6 +36,7 @@ use crate::module::Definition;
 use crate::once::Once;
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use ink::Ink;
 
 /// A function of a module, as calls reach it.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ struct Site {
     /// Where it begins in the module, in bytes.
     offset: u32,
     /// What its block has paid for the instructions behind it.
-    unused_ink: u32,
+    unused_ink: Ink,
 }
 
 /// A place in the code where a block begins.
@@ -69,7 +73,7 @@ struct Block {
     /// The slot behind the topmost operand.
     top: u32,
     /// What its instructions cost together; for the first of a function, entry included.
-    ink: u32,
+    ink: Ink,
 }
 
 /// The code of a function.

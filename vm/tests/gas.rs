@@ -275,6 +275,112 @@ fn exactly_the_price_is_enough_and_one_less_is_not() {
     }
 }
 
+/// Reads and writes of a large memory.
+const LARGE_LOAD: u64 = 20_000;
+const LARGE_STORE: u64 = 3_000;
+const LARGE_BULK: u64 = 20_000;
+
+/// Functions on a memory of 32 pages, the most that is small, which may grow by two.
+const LARGE_ROWS: &[Row] = &[
+    row(
+        "32 pages are small",
+        "(result i32) i32.const 0 i32.load",
+        "0",
+        ENTRY + MOVE + 3_000 + RETURN + MOVED,
+    ),
+    row(
+        "33 pages are large from the next instruction on",
+        "(local i32) i32.const 0 i32.load i32.const 1 memory.grow drop
+            local.set 0 i32.const 0 i32.load local.set 0 i32.const 0 local.get 0 i32.store",
+        "",
+        ENTRY
+            + 200
+            + (MOVE + 3_000)
+            + (MOVE + GROW + PAGE + 32 * RISE)
+            + 2 * MOVE
+            + (MOVE + LARGE_LOAD)
+            + 3 * MOVE
+            + LARGE_STORE
+            + RETURN,
+    ),
+    row(
+        "growth that fails leaves memory small",
+        "i32.const 3 memory.grow drop i32.const 0 i32.load drop",
+        "",
+        ENTRY + (MOVE + GROW + 3 * PAGE + (32 + 33 + 34) * RISE) + MOVE + (MOVE + 3_000 + MOVE) + RETURN,
+    ),
+    row(
+        "a callee's growth is the caller's",
+        "call $grow i32.const 0 i32.load drop",
+        "",
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + (MOVE + LARGE_LOAD + MOVE)
+            + RETURN,
+    ),
+    row(
+        "a read out of bounds of a large memory pays as every other",
+        "call $grow i32.const -1 i32.load drop",
+        "out of bounds memory access",
+        ENTRY + CALL + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN) + MOVE + LARGE_LOAD,
+    ),
+    row(
+        "what follows a trap in a large memory is given back",
+        "(result i32) call $grow i32.const 1 i32.const 0 i32.div_u i32.load i32.load",
+        "integer divide by zero",
+        ENTRY + CALL + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN) + 2 * MOVE + 2_500,
+    ),
+    row(
+        "bulk operations on a large memory pay more, on tables they do not",
+        "call $grow i32.const 0 i32.const 1 i32.const 10 memory.fill
+            i32.const 0 i32.const 0 i32.const 1 table.copy",
+        "",
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + (3 * MOVE + LARGE_BULK + 10 * BYTE)
+            + (3 * MOVE + BULK + 1_000)
+            + RETURN,
+    ),
+    row(
+        "vectors pay more, too",
+        "call $grow i32.const 0 i32.const 0 v128.load v128.store",
+        "",
+        ENTRY
+            + CALL
+            + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
+            + 2 * MOVE
+            + 25_000
+            + 8_000
+            + RETURN,
+    ),
+];
+
+#[test]
+fn accesses_cost_more_in_a_large_memory() {
+    for row in LARGE_ROWS {
+        let program = format!(
+            "(module (memory 32 34) (table 2 funcref)
+                (func $grow (drop (memory.grow (i32.const 1)))) (func (export \"f\") {}))",
+            row.function
+        );
+        let wasm = wat::parse_str(&program).unwrap_or_else(|error| panic!("{error}"));
+        for &engine in Engine::ALL {
+            let module = Module::with_engine(&wasm, &Rules::DEVNET, engine);
+            let module = module.unwrap_or_else(|error| panic!("{error}"));
+            let invoke = |ink| {
+                let mut meter = ink_meter(ink);
+                let outcome = Run::of(&module, &Rules::DEVNET).invoke("f", &[], &mut meter);
+                (brief(&outcome), meter.ink_left())
+            };
+            assert_eq!(invoke(row.ink), (row.outcome.to_owned(), 0), "{} on {engine}", row.name);
+            assert_eq!(invoke(row.ink + 77), (row.outcome.to_owned(), 77), "{} on {engine}", row.name);
+            assert_eq!(invoke(row.ink - 1).0, "out of gas", "{} on {engine}", row.name);
+        }
+    }
+}
+
 /// Counts instructions.
 #[derive(Default)]
 struct Counter(u64);

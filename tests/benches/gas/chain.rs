@@ -23,7 +23,7 @@ pub(crate) fn rows() -> Vec<Row> {
     for &instruction in Instruction::ALL {
         let Some(signature) = instruction.signature() else { continue };
         // These have rows by size.
-        if matches!(instruction.class(), CostClass::Bulk | CostClass::Grow) {
+        if matches!(instruction.class(), CostClass::BulkMemory | CostClass::BulkTable | CostClass::Grow) {
             continue;
         }
         for (kind, wat) in [

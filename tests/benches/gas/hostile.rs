@@ -1,78 +1,25 @@
-//! Programs that make cheap instructions slow: they miss caches and predictions, stall the processor, or make the engine
-//! do what its fast path avoids.
+//! Programs that make cheap instructions slow: they miss predictions, stall the processor, or make the engine do what its
+//! fast path avoids. Those that miss caches are in `caches`.
 
-use crate::program::{Program, repeat, turning};
-use crate::{Group, Row, Run};
+use crate::program::{repeat, turning};
+use crate::{Group, Row};
 use std::fmt::Write as _;
 
-/// Bytes of the largest memory.
-const MEMORY: u32 = 256 * 65_536;
-/// Bytes of a line of the cache.
-const LINE: u32 = 64;
-/// Steps of a random walk, so that `a * STEP + ODD` visits every line: a is 1 modulo 4, ODD is odd.
-const FACTOR: u32 = 1_664_525;
-const ODD: u32 = 1_013_904_223;
+/// Steps of a random walk.
+const RANDOM: &str =
+    "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 1664525)) (i32.const 1013904223)))";
 
 pub(crate) fn rows() -> Vec<Row> {
-    let chases = [("pointer chase beyond the caches", MEMORY), ("pointer chase in a page", 65_536)];
-    let chases = chases.map(|(name, bytes)| Row::new(Group::Hostile, name, chase(bytes)));
-    let texts = texts().into_iter().map(|(name, wat)| Row::new(Group::Hostile, name, turning(&wat)));
-    chases.into_iter().chain(texts).collect()
+    texts().into_iter().map(|(name, wat)| Row::new(Group::Hostile, name, turning(&wat))).collect()
 }
 
-/// A chain of pointers through every line of so many bytes, in an order that no processor foresees.
-fn chase(bytes: u32) -> Result<Run, String> {
-    let unit = "i32.load";
-    let wat = format!(
-        "(module (memory {}) {})",
-        bytes / 65_536,
-        repeat("(local $x i32)", "", "local.get $x", unit, "local.set $x")
-    );
-    let mut program = Program::text(&wat)?;
-    let lines = bytes / LINE;
-    let memory = program.memory();
-    let mut line = 0u32;
-    for _ in 0..lines {
-        let next = line.wrapping_mul(FACTOR).wrapping_add(ODD) % lines;
-        let (from, to) = ((line * LINE) as usize, next * LINE);
-        memory[from..from + 4].copy_from_slice(&to.to_le_bytes());
-        line = next;
-    }
-    program.turning()
-}
-
-/// The other programs: name and module.
+/// The programs: name and module.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     let mut push = |name: &str, around: &str, locals: &str, begin: &str, unit: &str| {
-        let wat = format!("(module (memory 256) {around} {})", repeat(locals, begin, "", unit, ""));
+        let wat = format!("(module (memory 1) {around} {})", repeat(locals, begin, "", unit, ""));
         texts.push((name.to_owned(), wat));
     };
-    let random =
-        "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 1664525)) (i32.const 1013904223)))";
-    push(
-        "random reads beyond the caches",
-        "",
-        "(local $x i32) (local $y i32)",
-        "",
-        &format!(
-            "{random} (local.set $y (i32.load (i32.and (i32.add (local.get $x) (local.get $y)) (i32.const 0xfffff0))))"
-        ),
-    );
-    push(
-        "random writes beyond the caches",
-        "",
-        "(local $x i32)",
-        "",
-        &format!("{random} (i32.store (i32.and (local.get $x) (i32.const 0xfffff0)) (local.get $x))"),
-    );
-    push(
-        "a write to every page of the processor",
-        "",
-        "(local $x i32)",
-        "",
-        "(i32.store (i32.and (local.tee $x (i32.add (local.get $x) (i32.const 0x11040))) (i32.const 0xfffff0)) (local.get $x))",
-    );
     push(
         "unaligned reads across lines",
         "",
@@ -107,7 +54,7 @@ fn texts() -> Vec<(String, String)> {
         "(local $x i32) (local $y i32)",
         "",
         &format!(
-            "{random} (if (i32.and (local.get $x) (i32.const 0x10000)) (then nop) (else (local.set $y (local.get $x))))"
+            "{RANDOM} (if (i32.and (local.get $x) (i32.const 0x10000)) (then nop) (else (local.set $y (local.get $x))))"
         ),
     );
     push(
@@ -132,7 +79,7 @@ fn texts() -> Vec<(String, String)> {
         &table,
         "(local $x i32) (local $y i32)",
         "",
-        &format!("{random} (local.set $y (call $table (i32.shr_u (local.get $x) (i32.const 16))))"),
+        &format!("{RANDOM} (local.set $y (call $table (i32.shr_u (local.get $x) (i32.const 16))))"),
     );
     let functions: String = (0..256)
         .map(|place| format!("(func $f{place} (type $u) (i32.add (local.get 0) (i32.const {place})))"))
@@ -152,7 +99,7 @@ fn texts() -> Vec<(String, String)> {
         "(table $t 10000 funcref)",
         "(local $x i32) (local $r funcref)",
         "",
-        &format!("{random} (local.set $r (table.get $t (i32.shr_u (local.get $x) (i32.const 19))))"),
+        &format!("{RANDOM} (local.set $r (table.get $t (i32.shr_u (local.get $x) (i32.const 19))))"),
     );
     push("many empty blocks", "", "", "", &"(block) ".repeat(64));
     push("many loops", "", "", "", &"(loop) ".repeat(64));

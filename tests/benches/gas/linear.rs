@@ -4,24 +4,48 @@
 use crate::program::{Program, repeat, turning};
 use crate::{Group, Row, Run};
 
-/// Pages of the memory: enough for ranges far beyond the caches.
-const PAGES: u32 = 256;
+/// Pages of the memory: the most of a small one, and enough for ranges far beyond the caches.
+const SMALL_PAGES: u32 = 32;
+const LARGE_PAGES: u32 = 256;
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for bytes in [0usize, 1, 7, 64, 4_096, 65_536, 1 << 20, 8 << 20] {
-        for (name, unit) in [
-            ("memory.fill", format!("(memory.fill (i32.const 1) (i32.const 7) (i32.const {bytes}))")),
-            ("memory.copy", format!("(memory.copy (i32.const 1) (i32.const 0x800000) (i32.const {bytes}))")),
-        ] {
-            push(&mut rows, format!("{name}, {bytes} bytes"), &module("", "", &unit));
+    for (bytes, pages) in [0usize, 1, 7, 64, 4_096, 65_536, 1 << 20, 8 << 20]
+        .into_iter()
+        .flat_map(|bytes| [(bytes, SMALL_PAGES), (bytes, LARGE_PAGES)])
+    {
+        let half = pages * 32_768;
+        if bytes > half as usize {
+            continue;
         }
+        let mut push = |name: &str, around: &str, unit: &str| {
+            let wat = module_with(pages, around, "", unit);
+            rows.push(Row::new(
+                Group::Linear,
+                format!("{name}, {bytes} bytes in {pages} pages"),
+                turning(&wat),
+            ));
+        };
+        push("memory.fill", "", &format!("(memory.fill (i32.const 1) (i32.const 7) (i32.const {bytes}))"));
+        // The last byte of the largest ones is left out.
+        let copied = bytes.min(half as usize - 1);
+        push(
+            "memory.copy",
+            "",
+            &format!("(memory.copy (i32.const 1) (i32.const {half}) (i32.const {copied}))"),
+        );
         if bytes <= 65_536 {
-            let unit = format!("(memory.copy (i32.const 1) (i32.const 0) (i32.const {bytes}))");
-            push(&mut rows, format!("memory.copy, {bytes} bytes overlapping"), &module("", "", &unit));
+            push(
+                "memory.copy overlapping",
+                "",
+                &format!("(memory.copy (i32.const 1) (i32.const 0) (i32.const {bytes}))"),
+            );
             let data = format!("(data $d \"{}\")", "x".repeat(bytes));
-            let unit = format!("(memory.init $d (i32.const 1) (i32.const 0) (i32.const {bytes}))");
-            push(&mut rows, format!("memory.init, {bytes} bytes"), &module(&data, "", &unit));
+            push(
+                "memory.init",
+                &data,
+                &format!("(memory.init $d (i32.const 1) (i32.const 0) (i32.const {bytes}))"),
+            );
         }
     }
     for elements in [0, 1, 64, 4_096] {
@@ -63,7 +87,11 @@ fn push(rows: &mut Vec<Row>, name: String, wat: &str) {
 }
 
 fn module(around: &str, locals: &str, unit: &str) -> String {
-    format!("(module (memory {PAGES}) {around} {})", repeat(locals, "", "", unit, ""))
+    module_with(SMALL_PAGES, around, locals, unit)
+}
+
+fn module_with(pages: u32, around: &str, locals: &str, unit: &str) -> String {
+    format!("(module (memory {pages}) {around} {})", repeat(locals, "", "", unit, ""))
 }
 
 /// Calls that declare locals, carry arguments and results, and branches that carry values.

@@ -8,6 +8,7 @@
 //!
 //! Without the feature `node` the host functions are left out.
 
+mod caches;
 mod chain;
 mod context;
 mod frames;
@@ -83,6 +84,7 @@ fn rows() -> Vec<Row> {
     rows.extend(chain::rows());
     rows.extend(context::rows());
     rows.extend(linear::rows());
+    rows.extend(caches::rows());
     rows.extend(hostile::rows());
     rows.extend(frames::rows());
     #[cfg(feature = "node")]

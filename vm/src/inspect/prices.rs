@@ -147,8 +147,8 @@ impl Pricer {
             _ => 0,
         };
         let schedule = self.0;
-        let ink =
-            u64::from(schedule.instruction(instruction)) + u64::from(schedule.value_moved) * u64::from(moved);
+        let ink = u64::from(schedule.instruction(instruction).small)
+            + u64::from(schedule.value_moved) * u64::from(moved);
         let per = match instruction {
             Instruction::MemoryFill | Instruction::MemoryCopy | Instruction::MemoryInit => {
                 Some((schedule.memory_byte, "byte"))

@@ -269,6 +269,7 @@ impl Computation {
         let module = store.instances[instance as usize].module.clone();
         let definition = module.definition();
         let memory = store.instances[instance as usize].memories.first().map_or(usize::MAX, |&m| m as usize);
+        let mut large = store.is_large(instance);
         let mut code = definition.plain(index);
         let (mut pc, mut base, mut sp) = (pc as usize, base as usize, self.sp);
 
@@ -412,7 +413,8 @@ impl Computation {
                     ink_left: meter.ink_left(),
                 });
             }
-            check!(meter.charge_execution(u64::from(op.ink)));
+            let surcharge = if large { store.schedule.instruction(op.instruction).surcharge() } else { 0 };
+            check!(meter.charge_execution(u64::from(op.ink) + u64::from(surcharge)));
             use Instruction::*;
             match op.instruction {
                 // Control
@@ -529,6 +531,7 @@ impl Computation {
                     let pages = pop!(u32);
                     check!(meter.charge(store.pages_ink(pages)));
                     push!(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
+                    large = store.is_large(instance);
                 }
                 MemoryFill => {
                     let (len, byte, start) = (pop!(u32), pop!(u32) as u8, pop!(u32));

@@ -306,10 +306,13 @@ impl<'a> Translator<'a> {
         let Some(label) = self.labels.pop() else { return };
         let last = self.labels.is_empty();
         if last {
-            let ink =
-                self.schedule.instruction(Instruction::Return).saturating_add(self.moved(label.results));
+            let ink = self
+                .schedule
+                .instruction(Instruction::Return)
+                .small
+                .saturating_add(self.moved(label.results));
             // The end of a function costs what `return` does.
-            let step = self.schedule.instruction(Instruction::End);
+            let step = self.schedule.instruction(Instruction::End).small;
             self.emit_dearer(Instruction::End, position, 0, 0, ink.saturating_sub(step));
             self.turn_last_into_return();
         } else {
@@ -450,7 +453,7 @@ impl<'a> Translator<'a> {
         if !self.reachable {
             return None;
         }
-        let ink = self.schedule.instruction(instruction).saturating_add(more);
+        let ink = self.schedule.instruction(instruction).small.saturating_add(more);
         self.ops.push(Op { instruction, arity, ink, immediate });
         self.offsets.push(position);
         Some(self.ops.len() - 1)

@@ -3,6 +3,7 @@
 use super::Function;
 use super::control::Foreign;
 use super::handler::Registers;
+use super::ink;
 use crate::machine::{ImportedFunction, Store};
 use crate::plain::Exit;
 use crate::{FuncType, Host, TrapKind, Value};
@@ -46,6 +47,8 @@ pub(super) struct Crossing {
 pub(super) struct Context {
     /// Bytes of memory in use.
     pub(super) memory_len: u64,
+    /// Which half of an [`Ink`](super::ink::Ink) blocks cost, by the size of memory.
+    pub(super) ink_half: usize,
     /// Where the value stack ends.
     pub(super) stack_end: *mut u64,
     /// How many more frames there can be.
@@ -130,14 +133,15 @@ impl Context {
 
     /// Takes up where memory is and how long.
     pub(super) fn view_memory(&mut self, store: &mut Store) {
-        let instance = self.instance() as usize;
-        (self.memory, self.memory_len) = match store.instances[instance].memories.first() {
+        let instance = self.instance();
+        (self.memory, self.memory_len) = match store.instances[instance as usize].memories.first() {
             Some(&memory) => {
                 let bytes = store.memories[memory as usize].bytes_mut();
                 (bytes.as_mut_ptr(), bytes.len() as u64)
             }
             None => (core::ptr::dangling_mut(), 0),
         };
+        self.ink_half = ink::half(store.is_large(instance));
     }
 
     /// Takes up where tables are and how long.

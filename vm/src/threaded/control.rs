@@ -1,7 +1,7 @@
 //! Branches, calls and returns.
 //!
 //! A block is paid for by the instruction that enters it, so every instruction here carries the ink of the block that
-//! comes next. A **frame** lies on the value stack as parameters, header, locals, operands; `sp` is behind the header.
+//! comes next, in a word of its own. A **frame** lies on the value stack as parameters, header, locals, operands; `sp` is behind the header.
 //! The **header** is the return address and the function. The return address points to a [`CallSite`] in the caller's
 //! code, right before the next instruction.
 
@@ -20,7 +20,7 @@ use core::marker::PhantomData;
 /// Slots of a frame's header.
 pub(crate) const HEADER_SLOTS: usize = 2;
 
-/// The word behind a call.
+/// The first of two words behind a call. The second is the ink of the block behind the call.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct CallSite {
@@ -28,9 +28,11 @@ pub(super) struct CallSite {
     pub(super) arguments: u16,
     /// Where the frame of the callee has its `sp`.
     pub(super) frame: u16,
-    /// Ink for the block behind the call.
-    pub(super) ink: u32,
+    pub(super) unused: u32,
 }
+
+/// The words of a [`CallSite`] and the ink behind it.
+pub(super) const SITE_WORDS: usize = 2;
 
 /// Word 1 of [`Enter`].
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +101,9 @@ impl<const LOCALS: usize> Handler for Enter<LOCALS> {
                     *r.sp.add(local) = 0;
                 }
             }
-            let ink = r.fields::<Way>(2).ink;
+            let price = r.ip.add(2);
             r.ip = r.ip.add(ENTER_WORDS);
-            r.charge(ink)
+            r.charge(price)
         }
     }
 }
@@ -139,10 +141,10 @@ impl Registers {
     unsafe fn leave(&mut self, site: *const u64, base: *mut u64) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let CallSite { arguments, ink, .. } = *site.cast::<CallSite>();
+            let CallSite { arguments, .. } = *site.cast::<CallSite>();
             self.sp = base.sub(arguments.into());
-            self.ip = site.add(1);
-            self.charge(ink)
+            self.ip = site.add(SITE_WORDS);
+            self.charge(site.add(1))
         }
     }
 }
@@ -359,7 +361,7 @@ impl Handler for ReturnMany {
     }
 }
 
-/// Branches. Word 1 is the [`Way`].
+/// Branches. Word 1 is the [`Way`], word 2 the ink there.
 struct Jump;
 
 impl Handler for Jump {
@@ -368,15 +370,21 @@ impl Handler for Jump {
         // SAFETY: the caller's.
         unsafe {
             let way = *r.fields::<Way>(1);
+            let price = r.ip.add(2);
             r.ip = r.ip.offset(way.words as isize);
-            r.charge(way.ink)
+            r.charge(price)
         }
     }
 }
 
-/// Branches by an index. Word 2 is the number of targets besides the default; the [`Way`] of each follows, the
-/// default's last.
+/// Branches by an index. Word 2 is the number of targets besides the default; the [`Way`] of each follows with the ink
+/// there, the default's last.
 struct JumpTable<X>(PhantomData<X>);
+
+/// The words of a jump table before its ways.
+pub(super) const JUMP_TABLE_WORDS: usize = 3;
+/// The words of a [`Way`] and the ink there.
+pub(super) const WAY_WORDS: usize = 2;
 
 impl<X: Operand> Handler for JumpTable<X> {
     #[inline(always)]
@@ -384,9 +392,11 @@ impl<X: Operand> Handler for JumpTable<X> {
         // SAFETY: the caller's.
         unsafe {
             let chosen = u64::from(X::get::<u32>(r)).min(r.word(2));
-            let way = *r.fields::<Way>(3 + chosen as usize);
+            let word = JUMP_TABLE_WORDS + chosen as usize * WAY_WORDS;
+            let way = *r.fields::<Way>(word);
+            let price = r.ip.add(word + 1);
             r.ip = r.ip.offset(way.words as isize);
-            r.charge(way.ink)
+            r.charge(price)
         }
     }
 }

@@ -15,6 +15,7 @@
 )]
 
 use super::context::{Context, Stop};
+use super::ink::Ink;
 use crate::{Engine, TrapKind};
 
 /// What handlers work on.
@@ -112,15 +113,18 @@ impl Registers {
         unsafe { self.stop(Stop::Trap(kind)) }
     }
 
-    /// Pays for the block at `ip`. If that cannot be paid, the run ends with `ink` below zero.
+    /// Pays for the block at `ip`, whose [`Ink`] is in the word `price`. If that cannot be paid, the run ends with `ink`
+    /// below zero.
     ///
     /// # Safety
     /// `context` must be valid.
     #[inline(always)]
-    pub(super) unsafe fn charge(&mut self, ink: u32) -> Next {
+    pub(super) unsafe fn charge(&mut self, price: *const u64) -> Next {
         if cfg!(vm_unmetered) {
             return Next::Go;
         }
+        // SAFETY: the caller's.
+        let ink = unsafe { Ink::read(price, (*self.context).ink_half) };
         self.ink -= i64::from(ink);
         if self.ink < 0 {
             // SAFETY: the caller's.

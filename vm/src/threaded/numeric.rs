@@ -12,7 +12,7 @@
 #![expect(clippy::cast_precision_loss, reason = "conversions round, as the instructions say")]
 
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, B, C, Number, Operand, Short, Small, Target, ToAcc, ToSlot, Way, Wide, words};
+use super::operand::{A, Acc, B, C, Number, Operand, Short, Slots, Small, Target, ToAcc, ToSlot, Way, Wide};
 use crate::plain::float::{self, f32s, f64s};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -95,7 +95,7 @@ impl<O: Unary, X: Operand, T: Target> Handler for UnaryHandler<O, X, T> {
     }
 }
 
-/// Branches if a condition holds. Word 2 is the [`Way`] if it does, the low half of word 3 the ink if not.
+/// Branches if a condition holds. Word 2 is the [`Way`] if it does, word 3 the ink there, word 4 the ink if not.
 struct BranchHandler<O, X, Y>(PhantomData<(O, X, Y)>);
 
 impl<O: Condition, X: Operand, Y: Operand> Handler for BranchHandler<O, X, Y> {
@@ -103,35 +103,26 @@ impl<O: Condition, X: Operand, Y: Operand> Handler for BranchHandler<O, X, Y> {
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
+            let instruction = r.ip;
             if O::holds(X::get(r), Y::get(r)) {
                 let way = *r.fields::<Way>(2);
-                r.ip = r.ip.offset(way.words as isize);
-                r.charge(way.ink)
+                r.ip = instruction.offset(way.words as isize);
+                r.charge(instruction.add(3))
             } else {
-                let way = *r.fields::<Way>(3);
-                r.ip = r.ip.add(BRANCH_WORDS);
-                r.charge(way.ink)
+                r.ip = instruction.add(BRANCH_WORDS);
+                r.charge(instruction.add(4))
             }
         }
     }
 }
 
 /// The words of a branch on a condition.
-pub(super) const BRANCH_WORDS: usize = 4;
+pub(super) const BRANCH_WORDS: usize = 5;
 
 /// Adds a constant to a slot, then branches if a condition holds between the sum and something else: the end of most
-/// loops. Word 1 is the slot and the constant, word 2 the [`Way`], word 3 the ink if it does not hold and the operand.
+/// loops. Word 1 is the slot and the constant, word 2 the [`Way`] with what the sum is compared with, word 3 the ink there,
+/// word 4 the ink if the condition does not hold.
 struct StepBranchHandler<O, Y>(PhantomData<(O, Y)>);
-
-/// Word 3 of a step and branch.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct StepEnd {
-    pub(super) operand: u32,
-    pub(super) ink: u32,
-}
-
-words!(StepEnd);
 
 /// The second operand of a step and branch.
 trait StepOperand {
@@ -181,14 +172,14 @@ impl<O: Condition<Operand: Counter>, Y: StepOperand> Handler for StepBranchHandl
         unsafe {
             let sum = A::get::<O::Operand>(r).add(Short::get(r));
             ToSlot::put(r, sum);
-            let end = *r.fields::<StepEnd>(3);
-            if O::holds(sum, Y::get(r, end.operand)) {
-                let way = *r.fields::<Way>(2);
-                r.ip = r.ip.offset(way.words as isize);
-                r.charge(way.ink)
+            let way = *r.fields::<Way>(2);
+            let instruction = r.ip;
+            if O::holds(sum, Y::get(r, way.operand)) {
+                r.ip = instruction.offset(way.words as isize);
+                r.charge(instruction.add(3))
             } else {
-                r.ip = r.ip.add(BRANCH_WORDS);
-                r.charge(end.ink)
+                r.ip = instruction.add(BRANCH_WORDS);
+                r.charge(instruction.add(4))
             }
         }
     }
@@ -752,13 +743,34 @@ impl<T: Number> Unary for Copy<T> {
     }
 }
 
+/// Copies two slots that lie side by side, a vector's.
+struct MoveTwo;
+
+impl Handler for MoveTwo {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let slots = *r.fields::<Slots>(1);
+            // Both are read before either is written: they may overlap.
+            let vector = *r.sp.offset(slots.a.into()).cast::<[u64; 2]>();
+            *r.sp.offset(slots.r.into()).cast() = vector;
+            r.advance(2)
+        }
+    }
+}
+
+/// Returns the handler that copies two slots.
+pub(super) fn move_two(engine: Engine) -> u64 {
+    address::<MoveTwo>(engine)
+}
+
 /// Copies a slot to another, and no accumulator changes.
 struct Move;
 
 impl Handler for Move {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
-        use super::operand::Slots;
         // SAFETY: the caller's.
         unsafe {
             let slots = *r.fields::<Slots>(1);

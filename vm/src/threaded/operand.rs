@@ -35,14 +35,14 @@ pub(super) struct Immediate {
     pub(super) value: u32,
 }
 
-/// The way of a branch and what the block there costs.
-#[derive(Clone, Copy, Debug)]
+/// The way of a branch. What the block there costs is in the next word.
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(super) struct Way {
     /// How many words from the beginning of the instruction to the block.
     pub(super) words: i32,
-    /// Ink for the block.
-    pub(super) ink: u32,
+    /// What a step and branch compares with.
+    pub(super) operand: u32,
 }
 
 /// Makes words of structs of fields.

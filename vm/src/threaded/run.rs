@@ -7,7 +7,7 @@
 )]
 
 use super::context::{Context, Crossing, Detour, Stop};
-use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, STACK_SLACK};
+use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, SITE_WORDS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
@@ -30,9 +30,9 @@ pub(crate) struct Computation {
     stack: Vec<u64>,
     value_slots: u32,
     call_depth: u32,
-    /// Two call sites, each with the handler behind it: where the function that was invoked returns to, and where a
-    /// function returns to that another instance called.
-    landing: Box<[u64; 4]>,
+    /// Two call sites, each with its ink and the handler behind it: where the function that was invoked returns to, and
+    /// where a function returns to that another instance called.
+    landing: Box<[u64; 2 * LANDING_WORDS]>,
     depth_left: i64,
     crossings: Vec<Crossing>,
     /// Where the computation stands, unless there is no frame.
@@ -44,6 +44,9 @@ pub(crate) struct Computation {
     /// Room for the arguments of host calls.
     arguments: Vec<Value>,
 }
+
+/// A call site and the handler behind it.
+const LANDING_WORDS: usize = SITE_WORDS + 1;
 
 /// Where a computation stands still.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +62,7 @@ struct Position {
 
 impl Computation {
     pub(crate) fn new(engine: Engine, limits: &Limits) -> Self {
-        let landing = [0, control::halt(engine), 0, control::cross_back(engine)];
+        let landing = [0, 0, control::halt(engine), 0, 0, control::cross_back(engine)];
         Self {
             engine,
             stack: Vec::new(),
@@ -79,7 +82,11 @@ impl Computation {
     pub(crate) fn slots(&self) -> u32 {
         let Some(at) = self.position else { return 0 };
         // A host function that was called through a table of another instance has no frame.
-        let above = if at.ip == &raw const self.landing[2] as usize { 0 } else { self.code(at).frame_slots };
+        let above = if at.ip == &raw const self.landing[LANDING_WORDS] as usize {
+            0
+        } else {
+            self.code(at).frame_slots
+        };
         at.sp as u32 + above
     }
 
@@ -141,7 +148,7 @@ impl Computation {
         self.depth_left = self.call_depth.into();
         let entry = store.definition(id.instance).threaded[id.function as usize].entry();
         let landing = self.landing.as_ptr();
-        self.run(store, meter, host, id.instance, 0, |context, stack| Registers {
+        self.run(store, meter, host, id.instance, &0, |context, stack| Registers {
             ip: entry,
             // SAFETY: it was compared with the length of the stack.
             sp: unsafe { stack.add(sp) },
@@ -171,13 +178,15 @@ impl Computation {
         let site = ip as *const u64;
         // SAFETY: a computation that is suspended stands at the call site of the host call, in code that the instance
         // keeps alive.
-        let CallSite { arguments, ink, .. } = unsafe { *site.cast::<CallSite>() };
+        let CallSite { arguments, .. } = unsafe { *site.cast::<CallSite>() };
+        // SAFETY: the ink follows the call site.
+        let price = unsafe { site.add(1) };
         let slot = sp + usize::from(arguments);
         self.put(slot, &ty, result);
         let acc = self.stack[slot];
-        self.run(store, meter, host, instance, ink, |context, stack| Registers {
+        self.run(store, meter, host, instance, price, |context, stack| Registers {
             // SAFETY: an instruction follows every call site.
-            ip: unsafe { site.add(1) },
+            ip: unsafe { site.add(SITE_WORDS) },
             // SAFETY: the frame was there when the computation was suspended.
             sp: unsafe { stack.add(sp) },
             memory: context.memory,
@@ -211,14 +220,14 @@ impl Computation {
         slot + ty.slots() as usize
     }
 
-    /// Runs from registers that `begin` makes, after paying `ink` for the block there.
+    /// Runs from registers that `begin` makes, after paying for the block there, whose ink is in the word `price`.
     fn run(
         &mut self,
         store: &mut Store,
         meter: &mut Meter,
         host: &mut dyn Host,
         instance: u32,
-        ink: u32,
+        price: *const u64,
         begin: impl FnOnce(&mut Context, *mut u64) -> Registers,
     ) -> Exit {
         let stack = self.stack.as_mut_ptr();
@@ -226,6 +235,7 @@ impl Computation {
         let host = unsafe { mem::transmute::<&mut dyn Host, &mut (dyn Host + 'static)>(host) };
         let mut context = Context {
             memory_len: 0,
+            ink_half: 0,
             // SAFETY: one past the end.
             stack_end: unsafe { stack.add(self.value_slots as usize) },
             depth_left: self.depth_left,
@@ -247,7 +257,7 @@ impl Computation {
             pending: None,
             crossings: &mut self.crossings,
             views: Vec::new(),
-            crossing_ip: &raw const self.landing[2],
+            crossing_ip: &raw const self.landing[LANDING_WORDS],
             foreign: Foreign::default(),
         };
         // SAFETY: the pointers come from the arguments, which nothing else uses while the context lives.
@@ -258,7 +268,7 @@ impl Computation {
             let context = &raw mut context;
             registers.context = context;
             registers.ink = (*(*context).meter).counter();
-            if registers.charge(ink) == Next::Go {
+            if registers.charge(price) == Next::Go {
                 handler::run(self.engine, registers);
             } else {
                 (*context).saved = Some(registers);
@@ -300,7 +310,7 @@ impl Computation {
                         return called;
                     }
                     Stop::Trap(kind) => {
-                        let unused = self.code(here).site(ip).unused_ink;
+                        let unused = self.code(here).site(ip).unused_ink.of_half((*context).ink_half);
                         meter.set_counter(registers.ink + i64::from(unused));
                         self.position = Some(here);
                         kind
@@ -323,7 +333,7 @@ impl Computation {
                             handler::run(self.engine, Registers { ink, ..registers });
                             continue;
                         }
-                        let (block, enters) = self.code(here).block(ip, charged);
+                        let (block, enters) = self.code(here).block(ip, charged, (*context).ink_half);
                         let entry_ink = self.code(here).entry_ink;
                         if enters && meter.charge(entry_ink.cast_unsigned()).is_err() {
                             self.position = self.leave(here);
@@ -380,7 +390,7 @@ impl Computation {
         mut instance: u32,
         crossings: &mut impl Iterator<Item = &'a Crossing>,
     ) -> Option<Position> {
-        if site == &raw const self.landing[2] as usize {
+        if site == &raw const self.landing[LANDING_WORDS] as usize {
             let crossing = crossings.next()?;
             (site, instance) = (crossing.ip, crossing.instance);
         }
@@ -398,7 +408,7 @@ impl Computation {
         let mut crossings = self.crossings.iter().rev();
         let mut next = self.position;
         if let Some(at) = next
-            && at.ip == &raw const self.landing[2] as usize
+            && at.ip == &raw const self.landing[LANDING_WORDS] as usize
         {
             // A host function that another instance imports was called through a table.
             next = self.before(at.ip, at.sp, at.instance, &mut crossings);
@@ -436,14 +446,15 @@ impl Code {
         self.sites[behind.checked_sub(1).expect("every instruction that can stop has a site")]
     }
 
-    /// Returns the block that begins at an address and costs this much, and whether it is the function's first.
-    fn block(&self, ip: usize, ink: u32) -> (Block, bool) {
+    /// Returns the block that begins at an address and costs this much, by a half of its price, and whether it is the
+    /// function's first.
+    fn block(&self, ip: usize, ink: u32, half: usize) -> (Block, bool) {
         let word = self.word(ip);
         let first = self.blocks.partition_point(|block| block.word < word);
         let same = self.blocks[first..].iter().take_while(|block| block.word == word);
         let (index, block) = same
             .enumerate()
-            .find(|(_, block)| block.ink == ink)
+            .find(|(_, block)| block.ink.of_half(half) == ink)
             .expect("every block that is paid for has an entry");
         (*block, first + index == 0)
     }

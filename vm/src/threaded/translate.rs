@@ -15,6 +15,7 @@ mod operator;
 mod reader;
 
 use super::control::{self, HEADER_SLOTS};
+use super::ink::Ink;
 use super::numeric::Accumulator;
 use super::operand::{Slots, Way};
 use super::{Block, Code, Function, Site};
@@ -50,7 +51,7 @@ const BLOCK_INK_MAX: u64 = 1 << 31;
 struct Open {
     word: u32,
     /// The ink of the block's instructions before the place.
-    before: u32,
+    before: Ink,
 }
 
 /// The function under translation. What it has room for is kept for the next one.
@@ -72,7 +73,7 @@ struct Translator<'a> {
     behind: u32,
 
     /// The ink of the block so far.
-    ink: u64,
+    ink: Ink,
     /// Words whose ink waits for the end of the block.
     open_words: Vec<Open>,
     /// The first sites and blocks that wait, too. Meanwhile, their ink is what comes before them.
@@ -126,7 +127,7 @@ impl<'a> Translator<'a> {
             last: 0,
             offset: 0,
             behind: 0,
-            ink: 0,
+            ink: Ink::ZERO,
             open_words: Vec::new(),
             open_sites: 0,
             open_blocks: 0,
@@ -160,7 +161,7 @@ impl<'a> Translator<'a> {
         self.forget();
         self.results = ty.results();
         self.last = 0;
-        self.ink = 0;
+        self.ink = Ink::ZERO;
         self.reachable = true;
         self.params(ty.params());
         let entry_ink = self.locals(&body);
@@ -187,7 +188,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Takes up the declared locals. Returns what making a frame costs.
-    fn locals(&mut self, body: &FunctionBody<'_>) -> u64 {
+    fn locals(&mut self, body: &FunctionBody<'_>) -> u32 {
         const VALID: &str = "the locals were validated";
         for group in body.get_locals_reader().expect(VALID) {
             let (count, ty) = group.expect(VALID);
@@ -198,24 +199,24 @@ impl<'a> Translator<'a> {
             }
         }
         self.top_max = self.top;
-        let zeroed = u64::from(self.top.unsigned_abs());
-        u64::from(self.schedule.function_entry) + u64::from(self.schedule.local_zeroed) * zeroed
+        let zeroed = self.schedule.local_zeroed.saturating_mul(self.top.unsigned_abs());
+        self.schedule.function_entry.saturating_add(zeroed)
     }
 
     /// Emits the entry and opens the outermost label.
-    fn begin(&mut self, function: &Function, entry_ink: u64) {
+    fn begin(&mut self, function: &Function, entry_ink: u32) {
         let frame = control::Frame { slots: 0, locals: self.top.unsigned_abs() };
         let function = core::ptr::from_ref(function) as usize as u64;
         let enter = control::enter(self.engine, frame.locals);
         self.emit(&[enter, frame.into(), 0, function]);
-        self.open_words.push(Open { word: 2, before: 0 });
+        self.open_words.push(Open { word: 2, before: Ink::ZERO });
         self.begin_block();
-        self.ink = entry_ink;
+        self.ink = Ink::flat(entry_ink);
         self.open_label(blocks::Kind::Block, &[], self.results);
     }
 
     /// Returns the code and makes room for the next function.
-    fn finish(&mut self, entry_ink: u64) -> Code {
+    fn finish(&mut self, entry_ink: u32) -> Code {
         let frame_slots = self.top_max.unsigned_abs();
         // SAFETY: `begin` wrote word 1 as a `Frame`.
         let mut frame: control::Frame = unsafe { core::mem::transmute(self.words[1]) };
@@ -227,7 +228,7 @@ impl<'a> Translator<'a> {
             blocks: self.blocks.as_slice().into(),
             frame_slots,
             params: self.params,
-            entry_ink: i64::try_from(entry_ink).unwrap_or(i64::MAX),
+            entry_ink: entry_ink.into(),
         };
         self.words.clear();
         self.sites.clear();
@@ -244,10 +245,10 @@ impl<'a> Translator<'a> {
     /// Adds the price of an instruction.
     #[inline(always)]
     fn pay(&mut self, instruction: Instruction) {
-        if self.ink > BLOCK_INK_MAX {
+        if self.ink.large() > BLOCK_INK_MAX {
             self.split();
         }
-        self.ink += u64::from(self.schedule.instruction(instruction));
+        self.ink += Ink::of(self.schedule.instruction(instruction));
     }
 
     /// Emits an instruction. Returns where.
@@ -259,7 +260,7 @@ impl<'a> Translator<'a> {
 
     /// Marks the instruction that comes next as one that can stop.
     fn site(&mut self) {
-        self.sites.push(Site { word: self.here(), offset: self.offset, unused_ink: narrow(self.ink) });
+        self.sites.push(Site { word: self.here(), offset: self.offset, unused_ink: self.ink });
     }
 
     fn here(&self) -> u32 {
@@ -274,17 +275,13 @@ impl<'a> Translator<'a> {
         self.words[word + 1] = slots.into();
     }
 
-    fn set_ink(&mut self, word: u32, ink: u32) {
-        let word = &mut self.words[word as usize];
-        // SAFETY: every word that holds the ink of a block agrees with `Way` on its place.
-        let mut way: Way = unsafe { core::mem::transmute(*word) };
-        way.ink = ink;
-        *word = way.into();
+    fn set_ink(&mut self, word: u32, ink: Ink) {
+        self.words[word as usize] = ink.word();
     }
 
     fn set_way(&mut self, word: u32, from: u32, to: u32) {
         let words = i32::try_from(i64::from(to) - i64::from(from)).expect("code has fewer than 2^31 words");
-        // SAFETY: as in `set_ink`.
+        // SAFETY: the words of ways are written as such, or zero.
         let mut way: Way = unsafe { core::mem::transmute(self.words[word as usize]) };
         way.words = words;
         self.words[word as usize] = way.into();

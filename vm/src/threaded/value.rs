@@ -1,7 +1,6 @@
 //! `select`, globals, the size of memory, and instructions that are too rare for handlers of their own.
 
 use super::context::Context;
-use super::control::CallSite;
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::{Accumulator, Addresses};
 use super::operand::{A, Acc, B, C, Immediate, Number, Operand, Target, ToAcc, ToSlot, Wide, words};
@@ -242,9 +241,9 @@ impl Handler for Ending {
             if let Some(kind) = trap {
                 return r.trap(kind);
             }
-            let ink = r.fields::<CallSite>(3).ink;
+            let price = r.ip.add(3);
             r.ip = r.ip.add(RARE_WORDS);
-            r.charge(ink)
+            r.charge(price)
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Allocations {
     /// Requests.
     pub(crate) count: u64,
     /// Bytes held now, less than zero if others' were freed.
-    live: i64,
+    pub(crate) live: i64,
     /// The most bytes held at once.
     pub(crate) peak: i64,
 }

@@ -2,6 +2,7 @@
 
 use super::super::Block;
 use super::super::control::{self, CallSite, HEADER_SLOTS, Returned, TailSite};
+use super::super::ink::Ink;
 use super::super::numeric::{self, Accumulator};
 use super::super::operand::{Slots, Way};
 use super::operands::{From, Place};
@@ -38,7 +39,7 @@ pub(super) struct Label<'a> {
     /// For a loop, where its block begins.
     block: u32,
     /// For a loop whose block has not ended, the ink of the block before it.
-    before: u32,
+    before: Ink,
 }
 
 impl<'a> Translator<'a> {
@@ -50,13 +51,13 @@ impl<'a> Translator<'a> {
     fn begin_block_at(&mut self, offset: u32) -> u32 {
         let index = narrow(self.blocks.len() as u64);
         let top = self.top.unsigned_abs();
-        self.blocks.push(Block { word: self.here(), offset, top, ink: narrow(self.ink) });
+        self.blocks.push(Block { word: self.here(), offset, top, ink: self.ink });
         index
     }
 
     /// Ends the block: what waits for its ink gets it.
     pub(super) fn end_block(&mut self) {
-        let ink = narrow(core::mem::take(&mut self.ink));
+        let ink = core::mem::take(&mut self.ink);
         while let Some(open) = self.open_words.pop() {
             self.set_ink(open.word, ink - open.before);
         }
@@ -77,16 +78,16 @@ impl<'a> Translator<'a> {
 
     fn fall_through_at(&mut self, word: u32, offset: u32) {
         self.begin_block_at(offset);
-        self.open_words.push(Open { word, before: 0 });
+        self.open_words.push(Open { word, before: Ink::ZERO });
     }
 
     /// Ends a block that has grown too dear to be paid for at once.
     pub(super) fn split(&mut self) {
         self.flush();
-        let way = Way { words: 2, ink: 0 };
-        let word = self.emit(&[control::jump(self.engine), way.into()]);
+        let way = Way { words: 3, ..Way::default() };
+        let word = self.emit(&[control::jump(self.engine), way.into(), 0]);
         self.end_block();
-        self.fall_through_at(narrow(word as u64) + 1, self.offset);
+        self.fall_through_at(narrow(word as u64) + 2, self.offset);
     }
 
     /// Opens a label. Its parameters are the topmost operands.
@@ -103,7 +104,7 @@ impl<'a> Translator<'a> {
             fixups: 0,
             skip: None,
             block: 0,
-            before: narrow(self.ink),
+            before: self.ink,
         };
         if kind == Kind::Loop {
             label.block = self.begin_block();
@@ -123,7 +124,7 @@ impl<'a> Translator<'a> {
             fixups: 0,
             skip: None,
             block: 0,
-            before: 0,
+            before: Ink::ZERO,
         });
     }
 
@@ -147,7 +148,7 @@ impl<'a> Translator<'a> {
         let word = narrow(self.emit_branch(branch, false) as u64);
         let skip = Fixup { instruction: word, way: word + 2, next: 0 };
         self.end_block();
-        self.fall_through(word + 3);
+        self.fall_through(word + 4);
         self.open_label(Kind::If, params, results);
         if let Some(label) = self.labels.last_mut() {
             label.skip = Some(skip);
@@ -158,7 +159,7 @@ impl<'a> Translator<'a> {
     pub(super) fn otherwise(&mut self) {
         if self.reachable {
             self.flush();
-            let word = narrow(self.emit(&[control::jump(self.engine), 0]) as u64);
+            let word = narrow(self.emit(&[control::jump(self.engine), 0, 0]) as u64);
             let depth = 0;
             self.wait_for(depth, word, word + 1);
             self.end_block();
@@ -207,10 +208,9 @@ impl<'a> Translator<'a> {
         if self.reachable {
             let slots: u32 = self.results.iter().map(|ty| ty.slots()).sum();
             let schedule = self.schedule;
-            let ink = u64::from(schedule.instruction(lathe_gas::Instruction::Return))
-                + u64::from(schedule.value_moved) * u64::from(slots);
-            let end = u64::from(schedule.instruction(lathe_gas::Instruction::End));
-            self.ink += ink.saturating_sub(end);
+            let leave = Ink::of(schedule.instruction(lathe_gas::Instruction::Return));
+            let end = Ink::of(schedule.instruction(lathe_gas::Instruction::End));
+            self.ink = self.ink + leave + Ink::flat(schedule.value_moved * slots) - end;
             self.leave();
         }
         let Some(label) = self.labels.pop() else { return };
@@ -238,7 +238,7 @@ impl<'a> Translator<'a> {
 
     fn arrive(&mut self, fixup: Fixup) {
         self.set_way(fixup.way, fixup.instruction, self.here());
-        self.open_words.push(Open { word: fixup.way, before: narrow(self.ink) });
+        self.open_words.push(Open { word: fixup.way + 1, before: self.ink });
     }
 
     /// Sets the operands to those at a label: all in their slots.
@@ -256,7 +256,7 @@ impl<'a> Translator<'a> {
         self.labels.len() - 1 - depth as usize
     }
 
-    /// Fills in the way of a branch to a label, now or when it comes.
+    /// Fills in the way of a branch to a label, and the ink behind it, now or when it comes.
     fn wait_for(&mut self, depth: u32, instruction: u32, way: u32) {
         let index = self.label(depth);
         let label = &mut self.labels[index];
@@ -265,9 +265,9 @@ impl<'a> Translator<'a> {
             let block = self.blocks[first];
             self.set_way(way, instruction, block.word);
             if first >= self.open_blocks {
-                self.open_words.push(Open { word: way, before });
+                self.open_words.push(Open { word: way + 1, before });
             } else {
-                self.set_ink(way, block.ink);
+                self.set_ink(way + 1, block.ink);
             }
         } else {
             self.fixups.push(Fixup { instruction, way, next: label.fixups });
@@ -307,7 +307,7 @@ impl<'a> Translator<'a> {
             return self.leave();
         }
         self.move_carried(depth);
-        let word = narrow(self.emit(&[control::jump(self.engine), 0]) as u64);
+        let word = narrow(self.emit(&[control::jump(self.engine), 0, 0]) as u64);
         self.wait_for(depth, word, word + 1);
         self.end_block();
         self.reachable = false;
@@ -320,17 +320,17 @@ impl<'a> Translator<'a> {
         if self.must_move(depth) {
             let word = narrow(self.emit_branch(branch, false) as u64);
             self.move_carried(depth);
-            let jump = narrow(self.emit(&[control::jump(self.engine), 0]) as u64);
+            let jump = narrow(self.emit(&[control::jump(self.engine), 0, 0]) as u64);
             self.wait_for(depth, jump, jump + 1);
             self.end_block();
             self.forget();
-            self.fall_through(word + 2);
+            self.fall_through(word + 3);
             self.set_way(word + 2, word, self.here());
         } else {
             let word = narrow(self.emit_branch(branch, true) as u64);
             self.wait_for(depth, word, word + 2);
             self.end_block();
-            self.fall_through(word + 3);
+            self.fall_through(word + 4);
         }
     }
 
@@ -350,11 +350,12 @@ impl<'a> Translator<'a> {
         let word =
             self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), targets.len() as u64 - 1]);
         let word = narrow(word as u64);
-        self.words.resize(self.words.len() + targets.len(), 0);
-        let first = word + 3;
+        self.words.resize(self.words.len() + targets.len() * control::WAY_WORDS, 0);
+        let first = word as usize + control::JUMP_TABLE_WORDS;
         // Where the values of a target must be moved, code of its own does that.
         let mut stubs = Vec::new();
-        for (way, &depth) in (first..).zip(&targets) {
+        for (way, &depth) in (first..).step_by(control::WAY_WORDS).zip(&targets) {
+            let way = narrow(way as u64);
             if stubs.is_empty() && self.must_move(depth) {
                 stubs = vec![0; self.labels.len()];
             }
@@ -366,7 +367,7 @@ impl<'a> Translator<'a> {
                 stubs[depth as usize] = self.here();
                 self.forget();
                 self.move_carried(depth);
-                let jump = narrow(self.emit(&[control::jump(self.engine), 0]) as u64);
+                let jump = narrow(self.emit(&[control::jump(self.engine), 0, 0]) as u64);
                 self.wait_for(depth, jump, jump + 1);
             }
             self.set_way(way, word, stubs[depth as usize]);
@@ -424,12 +425,12 @@ impl<'a> Translator<'a> {
         let frame = self.top + i32::try_from(HEADER_SLOTS).unwrap_or(i32::MAX);
         self.top_max = self.top_max.max(frame);
         let unsigned = |slot: i32| u16::try_from(slot).expect("the limits keep frames below 2^15 slots");
-        CallSite { arguments: unsigned(self.top - count), frame: unsigned(frame), ink: 0 }
+        CallSite { arguments: unsigned(self.top - count), frame: unsigned(frame), unused: 0 }
     }
 
-    /// Ends the block of a call whose arguments are the topmost operands; its call site is the last word.
+    /// Ends the block of a call whose arguments are the topmost operands; the ink behind its call site is the last word.
     fn called(&mut self, params: &[ValueType], results: &[ValueType]) {
-        let site = self.here() - 1;
+        let price = self.here() - 1;
         self.unwind(self.stack.len() - params.len());
         self.forget();
         self.end_block();
@@ -443,7 +444,7 @@ impl<'a> Translator<'a> {
         {
             self.held[Accumulator::Int as usize].same = Some(entry.slot);
         }
-        self.fall_through(site);
+        self.fall_through(price);
     }
 
     fn function_address(&self, index: u32) -> u64 {
@@ -456,7 +457,7 @@ impl<'a> Translator<'a> {
         self.flush();
         let site = self.call_site(ty.params());
         self.site();
-        self.emit(&[control::call(self.engine), self.function_address(index), site.into()]);
+        self.emit(&[control::call(self.engine), self.function_address(index), site.into(), 0]);
         self.called(ty.params(), ty.results());
     }
 
@@ -467,7 +468,7 @@ impl<'a> Translator<'a> {
         self.flush();
         let site = self.call_site(ty.params());
         self.site();
-        self.emit(&[control::call_indirect(self.engine, in_acc), indirect.into(), site.into()]);
+        self.emit(&[control::call_indirect(self.engine, in_acc), indirect.into(), site.into(), 0]);
         self.called(ty.params(), ty.results());
     }
 
@@ -509,15 +510,15 @@ impl<'a> Translator<'a> {
             unused: 0,
         };
         self.site();
-        self.emit(&[words[0], words[1], tail.into(), site.into()]);
+        self.emit(&[words[0], words[1], tail.into(), site.into(), 0]);
         self.called(params, self.results);
         self.leave();
     }
 
     /// Charges for the slots that a call moves.
     pub(super) fn charge_moved(&mut self, types: &[ValueType]) {
-        let slots: u64 = types.iter().map(|ty| u64::from(ty.slots())).sum();
-        self.ink += u64::from(self.schedule.value_moved) * slots;
+        let slots: u32 = types.iter().map(|ty| ty.slots()).sum();
+        self.ink += Ink::flat(self.schedule.value_moved * slots);
     }
 
     /// Charges for the slots that a branch carries.
@@ -527,7 +528,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Emits a branch that is taken if a condition holds, or if it does not. Its way is word 2, the ink if it is not
-    /// taken in word 3.
+    /// taken in word 4.
     fn emit_branch(&mut self, branch: super::instruction::Branch, holds: bool) -> usize {
         if let Some(word) = self.emit_step_branch(&branch, holds) {
             return word;
@@ -537,6 +538,6 @@ impl<'a> Translator<'a> {
             lathe_gas::Instruction::I32And => numeric::select_branch_common(self.engine, holds, branch.shape),
             instruction => numeric::select_branch(self.engine, instruction, holds, branch.shape),
         };
-        self.emit(&[handler, branch.operands, 0, 0])
+        self.emit(&[handler, branch.operands, 0, 0, 0])
     }
 }

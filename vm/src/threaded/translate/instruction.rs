@@ -1,8 +1,8 @@
 //! Operators that can be reached: what is emitted for them.
 
 use super::super::memory::{self, Base, Source};
-use super::super::numeric::{self, Accumulator, Rest, Shape, StepEnd};
-use super::super::operand::{Immediate, Slots};
+use super::super::numeric::{self, Accumulator, Rest, Shape};
+use super::super::operand::{Immediate, Slots, Way};
 use super::super::value::{self, Choice, GlobalSource, Rare};
 use super::facts::Facts;
 use super::operands::{Entry, From, Held, Place};
@@ -338,7 +338,7 @@ impl Translator<'_> {
         self.first = None;
         let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
         self.held[Accumulator::Int as usize] = Held::like(Some(step.slot));
-        Some(self.emit(&[handler, immediate.into(), 0, StepEnd { operand, ink: 0 }.into()]))
+        Some(self.emit(&[handler, immediate.into(), Way { words: 0, operand }.into(), 0, 0]))
     }
 
     /// Translates an instruction on two numbers.

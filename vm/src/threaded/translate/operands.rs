@@ -360,19 +360,22 @@ impl Translator<'_> {
                 self.emit(&[numeric::move_sum(self.engine), immediate.into()]);
                 self.written(slot);
             }
+            From::Slot(from) if entry.ty == ValueType::V128 => {
+                let slots = Slots { a: from, r: slot, ..Slots::default() };
+                self.emit(&[numeric::move_two(self.engine), slots.into()]);
+                self.written(slot);
+                self.written(slot + 1);
+            }
             From::Slot(from) => {
-                for half in 0..slots_of(entry.ty) {
-                    let half = short(half);
-                    if entry.ty != ValueType::V128 && self.is_held(entry.ty, from) {
-                        let accumulator = accumulator_of(entry.ty).unwrap_or(Accumulator::Int);
-                        let slots = Slots { r: slot, ..Slots::default() };
-                        self.emit(&[numeric::spill(self.engine, accumulator), slots.into()]);
-                    } else {
-                        let slots = Slots { a: from + half, r: slot + half, ..Slots::default() };
-                        self.emit(&[numeric::move_slot(self.engine), slots.into()]);
-                    }
-                    self.written(slot + half);
+                let mut slots = Slots { r: slot, ..Slots::default() };
+                if self.is_held(entry.ty, from) {
+                    let accumulator = accumulator_of(entry.ty).unwrap_or(Accumulator::Int);
+                    self.emit(&[numeric::spill(self.engine, accumulator), slots.into()]);
+                } else {
+                    slots.a = from;
+                    self.emit(&[numeric::move_slot(self.engine), slots.into()]);
                 }
+                self.written(slot);
             }
             From::Const(value) => self.write_const(value, slot),
         }
