@@ -12,7 +12,7 @@ install_npm() (
     cmp -s package-lock.json node_modules/.installed && exit
     command -v npm >/dev/null && command -v node >/dev/null || "$apt" nodejs npm
     echo "Installing $2 from npm..." >&2
-    npm ci --no-audit --no-fund --loglevel=error >&2
+    npm "${3:-ci}" --no-audit --no-fund --loglevel=error >&2
     cp package-lock.json node_modules/.installed
 )
 
@@ -37,7 +37,8 @@ case "${1:-}" in
     all)
         install_npm web3js web3.js
         install_npm hardhat2 "hardhat 2"
-        install_npm hardhat3 "hardhat 3 and Node 22"
+        # `npm ci` under a Node older than 22 takes its lock file for incomplete; `install` keeps to it all the same.
+        install_npm hardhat3 "hardhat 3 and Node 22" install
         install_npm forge "forge and solc"
         install_pip ape eth-ape
         ;;

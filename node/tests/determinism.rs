@@ -6,7 +6,10 @@
 mod support;
 
 use alloy_primitives::{Address, B256, TxKind, U256};
-use lathe_node::chain::{Chain, ChainOptions, ChainSpec, Home};
+use lathe_node::{
+    chain::{Chain, ChainOptions, ChainSpec, Home},
+    runtime::trace::Capture,
+};
 use std::io::sink;
 use support::{
     Devnet, compressed, created, envelope, returns,
@@ -126,8 +129,9 @@ fn tracing_changes_nothing() {
     let unwatched = blocks(open(Home::Memory), |devnet, _, _| devnet);
     let watch = |devnet: &Devnet| {
         for tx in &devnet.0.head().transactions {
-            let recording = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
-            let again = devnet.0.trace_transaction(*tx.tx_hash()).unwrap();
+            let capture = Capture { host_calls: true, ..Capture::default() };
+            let recording = devnet.0.trace_transaction(*tx.tx_hash(), &capture).unwrap();
+            let again = devnet.0.trace_transaction(*tx.tx_hash(), &capture).unwrap();
             assert_eq!(recording.to_stylus_json(), again.to_stylus_json());
         }
     };

@@ -30,6 +30,7 @@ mod simulate;
 mod spec;
 pub mod spec_file;
 mod state_dump;
+mod trace;
 mod watch;
 
 use std::{

@@ -9,6 +9,7 @@ pub mod devnet;
 pub mod discover;
 pub mod fees;
 pub mod filters;
+pub mod gas;
 pub mod impersonate;
 pub mod mining;
 pub mod node;
@@ -17,6 +18,7 @@ pub mod sign;
 pub mod simulate;
 pub mod state;
 pub mod subscribe;
+pub mod trace;
 pub mod transactions;
 pub mod txpool;
 
@@ -32,6 +34,8 @@ pub const ALL: &[&[Method]] = &[
     simulate::METHODS,
     chain_config::METHODS,
     debug::METHODS,
+    trace::METHODS,
+    gas::METHODS,
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
