@@ -15,7 +15,7 @@ use alloy_rpc_types_eth::{
 use alloy_sol_types::{SolCall, SolError, SolEvent, sol};
 use lathe_node::{
     chain::{CallError, MULTICALL3, Receipt, STYLUS_DEPLOYER},
-    runtime::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION},
+    runtime::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION, trace::Capture},
 };
 use serde_json::Value;
 use support::{
@@ -402,11 +402,21 @@ fn multicall_batches_calls_of_contracts_of_both_kinds() {
     }
 }
 
+/// What `stylusTracer` has recorded.
+const HOST_CALLS: Capture = Capture {
+    data: false,
+    host_calls: true,
+    struct_logs: None,
+    wasm_steps: None,
+    state: false,
+    profile: false,
+};
+
 /// Returns the trace of the last transaction that [`Devnet::send`] makes of this.
 fn trace(devnet: &Devnet, to: Address, input: impl Into<Bytes>, value: u64) -> Value {
     devnet.send(TxKind::Call(to), input, value, GAS);
     let hash = *devnet.0.head().transactions[0].tx_hash();
-    serde_json::from_str(&devnet.0.trace_transaction(hash).unwrap().to_stylus_json()).unwrap()
+    serde_json::from_str(&devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json()).unwrap()
 }
 
 /// Returns names of steps, those inside them in parentheses.
@@ -572,14 +582,15 @@ fn a_traced_transaction_runs_after_those_before_it_in_its_block_and_changes_noth
     // On the state before it the slot was empty, and still is for the trace: a write of the same value is cheaper.
     let hash = *devnet.0.head().transactions[0].tx_hash();
     let again: Value =
-        serde_json::from_str(&devnet.0.trace_transaction(hash).unwrap().to_stylus_json()).unwrap();
+        serde_json::from_str(&devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json())
+            .unwrap();
     assert_eq!(trace, again);
     let request =
         TransactionRequest::default().to(script).input(Bytes::from(Script::new().store(1, 2).0).into());
-    let call = devnet.0.trace_call(request, BlockId::latest(), None, None).unwrap();
+    let call = devnet.0.trace_call(request, BlockId::latest(), None, None, &HOST_CALLS).unwrap();
     let call: Value = serde_json::from_str(&call.to_stylus_json()).unwrap();
     assert!(gas_used(&call) + 19_000 * 10_000 < gas_used(&trace));
-    let error = devnet.0.trace_transaction(B256::ZERO).unwrap_err();
+    let error = devnet.0.trace_transaction(B256::ZERO, &HOST_CALLS).unwrap_err();
     assert_eq!(error.to_string(), "transaction not found");
 }
 
@@ -597,7 +608,7 @@ fn a_trace_of_the_deepest_calls_is_written_without_recursion() {
     let contract = created(&devnet.try_deploy(envelope(0, &recurse, &[])));
     let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
         let request = TransactionRequest::default().to(contract);
-        devnet.0.trace_call(request, BlockId::latest(), None, None).unwrap().to_stylus_json()
+        devnet.0.trace_call(request, BlockId::latest(), None, None, &HOST_CALLS).unwrap().to_stylus_json()
     });
     let json = thread.unwrap().join().unwrap();
     let depth = json.matches("\"user_entrypoint\"").count();

@@ -11,10 +11,9 @@ use lathe_state::View;
 
 use crate::runtime::{
     AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
-    trace::Recording,
 };
 
-use super::{CallError, Chain, ChainError, MinedTransaction, Result, SubmitError, mine::log_console};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -226,7 +225,7 @@ impl Chain {
     }
 
     /// Returns the state that a call at a block runs on, and the block that it sees.
-    fn call_context(
+    pub(super) fn call_context(
         &self,
         at: BlockId,
         block_overrides: Option<&BlockOverrides>,
@@ -243,38 +242,10 @@ impl Chain {
         }
         Ok((view, context))
     }
-
-    /// Records a call without a transaction.
-    pub fn trace_call(
-        &self,
-        request: TransactionRequest,
-        at: BlockId,
-        state: Option<StateOverride>,
-        block: Option<Box<BlockOverrides>>,
-    ) -> Result<Recording, CallError> {
-        let overrides = account_overrides(state)?;
-        let (view, context) = self.call_context(at, block.as_deref())?;
-        Ok(self.runtime.trace_call(view, &context, &self.request(&request)?, &overrides)?)
-    }
-
-    /// Runs a mined transaction again, on the state before it, and records it.
-    pub fn trace_transaction(&self, hash: B256) -> Result<Recording, CallError> {
-        let mined = self.transaction(hash)?;
-        let MinedTransaction { block, index } =
-            mined.ok_or_else(|| CallError::Rejected("transaction not found".into()))?;
-        // The first block has no transactions.
-        let view = self.state_at(block.header.parent_hash.into())?;
-        let context = context_of(&self.latest().view, block.header.number)?;
-        let mut executor = self.runtime.block(view, &context);
-        for tx in &block.transactions[..index] {
-            executor.execute(tx)?;
-        }
-        Ok(executor.trace(&block.transactions[index])?)
-    }
 }
 
 /// Returns what transactions of a block see of it.
-fn context_of(view: &View, number: u64) -> Result<BlockContext> {
+pub(super) fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
     Ok(BlockContext {
         number,

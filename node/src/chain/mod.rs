@@ -24,6 +24,7 @@ mod sign;
 mod simulate;
 mod spec;
 pub mod spec_file;
+mod trace;
 mod watch;
 
 use std::{

@@ -171,7 +171,8 @@ fn solidity_type(text: &str) -> Result<DynSolType, String> {
         .map_err(|error| format!("type {text:?}: {error} (types of SCALE messages need --scale)"))
 }
 
-fn value_of(value: DynSolValue) -> Value {
+/// Returns a decoded value.
+pub(super) fn value_of(value: DynSolValue) -> Value {
     let all = |values: Vec<DynSolValue>| values.into_iter().map(value_of).collect();
     match value {
         DynSolValue::Bool(value) => Value::Bool(value),

@@ -12,6 +12,7 @@ mod db;
 mod deploy;
 mod envelope;
 mod error;
+mod gas;
 mod init_code;
 mod inspect;
 mod keys;
@@ -22,6 +23,7 @@ mod run;
 mod scale;
 mod send;
 mod statetest;
+mod trace;
 mod upload;
 mod value;
 
@@ -52,6 +54,8 @@ enum Command {
     Inspect(inspect::InspectCommand),
     /// Run a function of a Wasm module without a chain
     Run(run::RunCommand),
+    Trace(trace::TraceCommand),
+    Gas(gas::GasCommand),
     /// Show the rules of chains
     #[command(subcommand)]
     Chain(chain_file::ChainCommand),
@@ -76,6 +80,8 @@ impl Cli {
             Command::Envelope(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::Trace(command) => command.run(),
+            Command::Gas(command) => command.run(),
             Command::Chain(command) => command.run(),
             Command::StateTest(command) => command.run(),
             Command::Db(command) => command.run(),

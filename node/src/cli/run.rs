@@ -2,6 +2,7 @@
 
 mod literal;
 mod outcome;
+mod profile;
 mod trace;
 
 use std::{path::PathBuf, time::Instant};

@@ -16,7 +16,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{error::RpcError, method::Method, methods::debug::TraceOptions, openrpc::Schema};
+use super::{
+    error::RpcError,
+    method::Method,
+    openrpc::Schema,
+    tracer::{TraceFilter, TraceOptions},
+};
 use crate::schemas;
 
 /// A type that a parameter can have.
@@ -153,6 +158,7 @@ schemas! {
     MineOptions => "MineOptions";
     Slot => "Slot";
     AccountSlots => "AccountSlots";
+    TraceFilter => "TraceFilter";
     TraceOptions => "TraceOptions";
 }
 
@@ -177,7 +183,10 @@ from_param_by_serde! {
                       returnFullTransactions)";
     StateOverride: "state overrides, an object of accounts (balance, nonce, code, state, stateDiff)";
     SubscriptionKind: "\"newHeads\", \"logs\" or \"newPendingTransactions\"";
-    TraceOptions: "trace options, an object (tracer, stateOverrides, blockOverrides)";
+    TraceFilter: "a filter of calls (fromBlock, toBlock, fromAddress, toAddress, after, count)";
+    TraceOptions: "trace options, an object (tracer, tracerConfig, limit, enableMemory, disableStack, disableStorage, \
+                   enableReturnData; stateOverrides and blockOverrides of a call)";
+    Vec<String>: "an array of types of traces";
     Vec<f64>: "an array of percentiles from 0 to 100";
 }
 
@@ -250,6 +259,14 @@ impl FromParam for BlockId {
             return u64::from_param(raw).map(Self::number);
         }
         deserialize(raw)
+    }
+}
+
+impl FromParam for Vec<u64> {
+    const EXPECTED: &'static str = "an array of quantities in hex";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        let items: Vec<&RawValue> = deserialize(raw)?;
+        items.into_iter().map(u64::from_param).collect()
     }
 }
 

@@ -6,9 +6,11 @@
 //! loop runs the child, and the machine resumes with the result. Nothing recurses on the host stack.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashSet},
     marker::PhantomData,
     mem,
+    rc::Rc,
     sync::Arc,
 };
 
@@ -27,6 +29,7 @@ use revm::{
     },
     handler::{
         EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
+        PrecompileProvider,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -52,7 +55,11 @@ use super::{
     protocol::{Fork, Protocol},
     simulate::Transfer,
     time_limit::{SLICE_GAS, TimeLimit, run_evm},
-    trace::{Recorder, Recording, RecordingTooLong, host_call},
+    trace::{
+        Capture, FrameEnd, FrameEngine, Outline, Recorder, Recording, RecordingTooLong, Seen, host_call,
+        intrinsic_costs, run_steps, state_of,
+        watch::{Watch, WatchedCode, WatchedHost},
+    },
     vm_hooks::VmHooks,
 };
 
@@ -220,15 +227,53 @@ impl<DB: Database> WasmEvm<DB> {
         self.inner.precompiles.is_at(address)
     }
 
-    /// Runs one transaction as [`Self::transact`] does, and records it.
+    /// Runs one transaction as [`Self::transact`] does, and records of it what `capture` says.
     pub(super) fn trace(
         &mut self,
         tx: TxEnv,
+        capture: &Capture,
     ) -> Result<Result<Recording, RecordingTooLong>, TransactError<DB::Error>> {
-        self.recorder = Some(Box::default());
+        self.recorder = Some(Box::new(Recorder::new(capture)));
+        let gas_limit = tx.gas_limit;
+        let costs = capture.profile.then(|| intrinsic_costs(&tx));
         let result = self.transact(tx);
         let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
-        result.map(|_| recorder.finish())
+        let (result, _) = result?;
+        if let (Some(watch), Some(costs)) = (recorder.watch(), costs) {
+            watch.borrow_mut().settle(gas_limit, &costs, result.gas());
+        }
+        let state = match capture.state {
+            true => Some(state_of(&mut self.inner.ctx).map_err(EVMError::Database)?),
+            false => None,
+        };
+        let outline = Outline {
+            gas_limit,
+            gas_used: result.tx_gas_used(),
+            failed: !result.is_success(),
+            output: result.into_output().unwrap_or_default(),
+        };
+        Ok(recorder.finish(outline, state))
+    }
+
+    /// Returns who watches the instructions of Wasm frames, if the transaction is traced and they are.
+    fn watch(&self) -> Option<Rc<RefCell<Watch>>> {
+        self.recorder.as_ref()?.watch()
+    }
+
+    /// Tells whoever asks where gas goes what the top frame has just spent it on.
+    fn spent_on(&mut self, what: &'static str) {
+        if let Some(watch) = self.watch() {
+            let gas_left = self.frame().interpreter.gas.remaining();
+            watch.borrow_mut().spent_on(what, gas_left.saturating_mul(INK_PER_GAS));
+        }
+    }
+
+    /// Takes note of why the frame with this index fails.
+    fn note_failure(&mut self, index: usize, failure: Failure) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.fail(|| failure.to_string());
+        }
+        self.notes.fail(index, failure);
     }
 
     /// Runs one transaction; its changes stay in the journal. Returns revm's result and notes on its
@@ -285,7 +330,7 @@ impl<DB: Database> WasmEvm<DB> {
     /// Takes note of why the top frame fails.
     fn fail(&mut self, failure: Failure) {
         let index = self.inner.frame_stack.index().unwrap_or_default();
-        self.notes.fail(index, failure);
+        self.note_failure(index, failure);
     }
 
     /// Adds the top frame to the stack of a failure that came from the frame with the index `ended`, which it called.
@@ -329,6 +374,9 @@ impl<DB: Database> WasmEvm<DB> {
         };
         let outcome = self.step(&mut entered);
         self.steps_left = entered.meter.steps_left();
+        if let Some(watch) = self.watch().filter(|_| outcome != Outcome::Suspended) {
+            watch.borrow_mut().read(entered.meter.ink_left());
+        }
         if let Some(recorder) = &mut self.recorder {
             let status = match &outcome {
                 Outcome::Returned(values) => match values[..] {
@@ -393,16 +441,15 @@ impl<DB: Database> WasmEvm<DB> {
                 let account = self.contract_frame();
                 let printed = self.notes.console.last_words(account.contract);
                 let failure = Failure::trap(&trap, detail, printed, account);
-                self.notes.fail(index, failure);
-                self.notes.trapped = program.interface == Interface::Eei;
+                let is_eei = program.interface == Interface::Eei;
+                self.note_failure(index, failure);
+                self.notes.trapped = is_eei;
                 return match kind {
                     TrapKind::OutOfGas => InterpreterAction::new_halt(InstructionResult::OutOfGas, gas),
                     TrapKind::StackOverflow => {
                         InterpreterAction::new_halt(InstructionResult::StackOverflow, gas)
                     }
-                    _ if program.interface == Interface::Eei => {
-                        InterpreterAction::new_halt(InstructionResult::InvalidFEOpcode, gas)
-                    }
+                    _ if is_eei => InterpreterAction::new_halt(InstructionResult::InvalidFEOpcode, gas),
                     // As on Stylus: a trap reverts with empty output and keeps the gas left.
                     _ => InterpreterAction::new_return(InstructionResult::Revert, Bytes::new(), gas),
                 };
@@ -433,7 +480,12 @@ impl<DB: Database> WasmEvm<DB> {
             // What the child left is back in revm's counter, which stood at the meter's gas before.
             meter.return_gas(gas_left - meter.gas_left());
         }
-        if let (Some(recorder), Interface::VmHooks) = (&mut self.recorder, program.interface) {
+        let watch = self.recorder.as_ref().and_then(|recorder| recorder.watch());
+        if let (Some(watch), Next::Resume(..)) = (&watch, &*next) {
+            watch.borrow_mut().end_host_call(meter.ink_left());
+        }
+        let mut recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.takes_host_calls());
+        if let (Some(recorder), Interface::VmHooks) = (&mut recorder, program.interface) {
             let ink = meter.ink_left();
             match *next {
                 Next::Invoke(_) => {
@@ -457,7 +509,7 @@ impl<DB: Database> WasmEvm<DB> {
                     functions: &program.functions,
                     state,
                     console: &mut self.notes.console,
-                    recorder: self.recorder.as_deref_mut(),
+                    recorder,
                 };
                 (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
             }
@@ -484,11 +536,24 @@ impl<DB: Database> WasmEvm<DB> {
             // Other frames have taken steps since this one stood still.
             *meter = meter.clone().counting_steps(steps);
         }
+        let Some(watch) = &watch else {
+            return match *next {
+                Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
+                Next::Resume(reply, status) => {
+                    match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
+                        Ok(result) => machine.resume(result, meter, host),
+                        Err(trap) => machine.abort(trap),
+                    }
+                }
+            };
+        };
+        let host = &mut WatchedHost { inner: host, functions: &program.functions, watch };
+        let observer = &mut WatchedCode { watch, module: &program.module };
         match *next {
-            Next::Invoke(entrypoint) => machine.invoke(entrypoint, arguments, meter, host),
+            Next::Invoke(entrypoint) => machine.invoke_traced(entrypoint, arguments, meter, host, observer),
             Next::Resume(reply, status) => {
                 match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
-                    Ok(result) => machine.resume(result, meter, host),
+                    Ok(result) => machine.resume_traced(result, meter, host, observer),
                     Err(trap) => machine.abort(trap),
                 }
             }
@@ -538,7 +603,9 @@ impl<DB: Database> WasmEvm<DB> {
 
     /// Pays for loading a program and returns it, validated. `hash` is that of `code`.
     fn load(&mut self, hash: B256, code: &[u8]) -> Result<Arc<Program>, InterpreterAction> {
-        match self.pay_for_load(hash, code) {
+        let paid = self.pay_for_load(hash, code);
+        self.spent_on("load code");
+        match paid {
             Ok(true) => {}
             Ok(false) => {
                 let gas = self.frame().interpreter.gas;
@@ -585,9 +652,11 @@ impl<DB: Database> WasmEvm<DB> {
         let recorded = arb_wasm::record(&mut self.inner.ctx, &mut meter, hash);
         let gas = &mut self.frame().interpreter.gas;
         settle(gas, &meter);
-        let halt = |result| InterpreterAction::new_halt(result, *gas);
+        let gas = *gas;
+        self.spent_on("record program");
+        let halt = |result| InterpreterAction::new_halt(result, gas);
         match recorded {
-            Ok(()) => Ok(*gas),
+            Ok(()) => Ok(gas),
             Err(Stop::OutOfGas) => Err(halt(InstructionResult::OutOfGas)),
             Err(Stop::Fatal) => Err(halt(InstructionResult::FatalExternalError)),
         }
@@ -617,6 +686,9 @@ impl<DB: Database> WasmEvm<DB> {
         let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
         settle(gas, &meter);
         let gas = *gas;
+        if let Some(watch) = self.watch() {
+            watch.borrow_mut().spent_on("instantiate", meter.ink_left());
+        }
         match instance {
             Ok(instance) => {
                 let name = match program.interface {
@@ -741,8 +813,13 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        let seen = self.recorder.as_ref().map(|_| Seen::of(&self.inner.ctx));
         if let Some(recorder) = &mut self.recorder {
-            recorder.begin_frame(&init.frame_input);
+            let ctx = &self.inner.ctx;
+            recorder.begin_frame(&init.frame_input, || match &init.frame_input {
+                FrameInput::Call(call) => call.input.bytes(ctx),
+                _ => Bytes::new(),
+            });
         }
         let runs_in_caller = matches!(
             &init.frame_input,
@@ -756,16 +833,20 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
             if let Some(reason) = self.inner.precompiles.take_failure() {
                 let frame = ContractFrame { contract: called, ..Default::default() };
-                self.notes.fail(index, Failure::early(FailureKind::Refused, reason, frame));
+                self.note_failure(index, Failure::early(FailureKind::Refused, reason, frame));
             }
             if let Some(transfer) = transfer.filter(|_| result.interpreter_result().is_ok()) {
                 self.inner.ctx.journal_mut().log(transfer.log(called));
             }
-            // The result of an inner frame is returned to its caller, where its recording ends.
-            if let Some(recorder) = &mut self.recorder
-                && index == 0
-            {
-                recorder.end_frame();
+            if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
+                if PrecompileProvider::<Ctx<DB>>::contains(&self.inner.precompiles, &called) {
+                    recorder.runs_on(FrameEngine::Precompile);
+                }
+                seen.record_logs(recorder, &self.inner.ctx);
+                // The result of an inner frame is returned to its caller, where its recording ends.
+                if index == 0 {
+                    recorder.end_frame(frame_end(&result, false));
+                }
             }
             return Ok(ItemOrResult::Result(result));
         }
@@ -790,6 +871,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 CodeKind::Program { .. } | CodeKind::Eei | CodeKind::Refused => true,
             },
         };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.runs_on(if is_wasm { FrameEngine::Wasm } else { FrameEngine::Evm });
+        }
         if is_wasm {
             self.wasm.push(WasmFrame { index, run: Run::Fresh });
         }
@@ -801,16 +885,20 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             return Err(ContextError::Custom(limit.words()));
         }
         let index = self.inner.frame_stack.index();
+        let seen = self.recorder.as_ref().map(|_| Seen::of(&self.inner.ctx));
         let action = match self.wasm.pop_if(|top| Some(top.index) == index) {
             Some(top) => self.run_wasm(top),
             None => {
                 self.notes.trapped = false;
                 let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
+                let depth = index.map_or(0, |index| index + 1);
                 let interpreter = &mut frame_stack.get().interpreter;
-                let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
-                match &self.limit {
-                    None => interpreter.run_plain(instructions, gas, ctx),
-                    Some(limit) => run_evm(interpreter, instructions, gas, ctx, limit),
+                let (table, gas_table) = (instruction.instruction_table(), instruction.gas_table());
+                let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
+                match (recorder, &self.limit) {
+                    (Some(recorder), _) => run_steps(recorder, interpreter, table, gas_table, ctx, depth),
+                    (None, Some(limit)) => run_evm(interpreter, table, gas_table, ctx, limit),
+                    (None, None) => interpreter.run_plain(table, gas_table, ctx),
                 }
             }
         };
@@ -822,6 +910,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             }
         }
         let frame = self.inner.frame_stack.get();
+        if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
+            seen.record(recorder, &self.inner.ctx, frame.interpreter.input.target_address, &action);
+        }
         let next = frame.process_next_action::<_, ContextDbError<Ctx<DB>>>(&mut self.inner.ctx, action)?;
         if next.is_result() {
             frame.set_finished(true);
@@ -834,7 +925,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         mut result: FrameResult,
     ) -> Result<Option<FrameResult>, ContextDbError<Ctx<DB>>> {
         if let Some(recorder) = &mut self.recorder {
-            recorder.end_frame();
+            recorder.end_frame(frame_end(&result, self.notes.trapped));
         }
         // A frame that ended before it began, such as a precompile's, was never on the stack.
         let mut ended = self.inner.frame_stack.index().map_or(0, |top| top + 1);
@@ -864,6 +955,13 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         }
         Ok(None)
     }
+}
+
+/// Returns what a recording takes of a frame's result.
+fn frame_end(result: &FrameResult, trapped: bool) -> FrameEnd {
+    let ended = result.interpreter_result();
+    let result = ended.result;
+    FrameEnd { result, gas_left: ended.gas.remaining(), output: ended.output.clone(), trapped }
 }
 
 fn child_status(result: &FrameResult) -> ChildStatus {

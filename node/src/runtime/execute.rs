@@ -27,7 +27,7 @@ use super::{
     program::CodeCache,
     protocol::Protocol,
     time_limit::{TIMED_OUT, TimeLimit},
-    trace::{Recording, RecordingTooLong},
+    trace::{Capture, Recording, RecordingTooLong},
     world::{BlockHashes, World, WorldError, to_bytecode},
 };
 
@@ -188,9 +188,10 @@ impl Runtime {
         block: &BlockContext,
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
+        capture: &Capture,
     ) -> Result<Recording, ExecuteError> {
         let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
-        Ok(evm.trace(tx).map_err(execute_error)??)
+        Ok(evm.trace(tx, capture).map_err(execute_error)??)
     }
 
     pub(super) fn prepare_call(
@@ -286,11 +287,17 @@ impl BlockExecutor {
         Ok(executed(result, notes))
     }
 
-    /// Records a transaction, whose effects are not kept.
-    pub fn trace(&mut self, tx: &Recovered<TxEnvelope>) -> Result<Recording, ExecuteError> {
-        let recording = self.evm.trace(tx_env(tx));
-        self.evm.ctx().journal_mut().finalize();
-        Ok(recording.map_err(|error| execute_error(error.map_db_err(world_error)))??)
+    /// Runs a transaction and records it. An error leaves the block as it was, but for a recording that is too long.
+    pub fn trace(
+        &mut self,
+        tx: &Recovered<TxEnvelope>,
+        capture: &Capture,
+    ) -> Result<Result<Recording, RecordingTooLong>, ExecuteError> {
+        let recording = self.evm.trace(tx_env(tx), capture);
+        let changes = self.evm.ctx().journal_mut().finalize();
+        let recording = recording.map_err(|error| execute_error(error.map_db_err(world_error)))?;
+        self.evm.ctx().db_mut().commit(changes);
+        Ok(recording)
     }
 
     /// Ends the block: returns what it changed.
@@ -355,7 +362,7 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
 }
 
 /// Returns geth's words for an exceptional halt; `trapped` if it is an EEI contract's trap, which geth has none for.
-fn halt_words(reason: &HaltReason, trapped: bool) -> String {
+pub(super) fn halt_words(reason: &HaltReason, trapped: bool) -> String {
     match reason {
         HaltReason::InvalidFEOpcode if trapped => "execution trapped".into(),
         HaltReason::OutOfGas(OutOfGasError::MemoryLimit) => "out of gas: memory limit reached".into(),
@@ -374,6 +381,7 @@ fn halt_words(reason: &HaltReason, trapped: bool) -> String {
             "write protection".into()
         }
         HaltReason::CallTooDeep => "max call depth exceeded".into(),
+        HaltReason::OutOfFunds => "insufficient balance for transfer".into(),
         HaltReason::NonceOverflow => "nonce uint64 overflow".into(),
         other => format!("{other:?}"),
     }

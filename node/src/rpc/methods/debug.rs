@@ -1,14 +1,20 @@
-//! Methods that show what an execution did.
+//! Methods that show what an execution did, in the shape of a tracer.
 
+use alloy_eips::BlockId;
 use alloy_primitives::B256;
-use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
-use serde::Deserialize;
+use alloy_rpc_types_eth::TransactionRequest;
 use serde_json::value::RawValue;
 
 use crate::{
+    chain::MinedTransaction,
     methods,
-    rpc::{RpcError, method::Api, params::BlockAt},
-    runtime::trace::Recording,
+    rpc::{
+        RpcError,
+        envelope::ANSWER_MAX,
+        method::Api,
+        params::BlockAt,
+        tracer::{Place, TraceOptions, Tracer, TxTrace},
+    },
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -22,65 +28,16 @@ methods! {
         block: BlockAt,
         options: Option<TraceOptions>,
     );
+    /// Runs the transactions of a block again and shows what each did, in the shape of a tracer.
+    "debug_traceBlockByNumber", trace_block(block: BlockId, options: Option<TraceOptions>);
+    /// Runs the transactions of a block again and shows what each did, in the shape of a tracer.
+    "debug_traceBlockByHash", trace_block_by_hash(hash: B256, options: Option<TraceOptions>);
 }
-
-/// How to trace, in geth's shape. What is not named here means nothing to this node's tracers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TraceOptions {
-    /// The tracer's name, or the text of one in JavaScript.
-    tracer: Option<String>,
-    /// Accounts as a traced call shall see them.
-    state_overrides: Option<StateOverride>,
-    /// The block as a traced call shall see it.
-    block_overrides: Option<Box<BlockOverrides>>,
-}
-
-/// A tracer of this node.
-enum Tracer {
-    /// Host calls of programs, as cargo-stylus reads them.
-    Stylus,
-}
-
-impl Tracer {
-    fn find(options: &TraceOptions) -> Result<Self> {
-        match options.tracer.as_deref() {
-            Some("stylusTracer") => Ok(Self::Stylus),
-            // cargo-stylus sends a tracer in JavaScript that does what `stylusTracer` does. Nothing here runs
-            // JavaScript; the callback that only Stylus nodes know tells it from others.
-            Some(script) if script.trim_start().starts_with('{') && script.contains("\"hostio\"") => {
-                Ok(Self::Stylus)
-            }
-            Some(script) if script.trim_start().starts_with('{') => Err(RpcError::invalid_params(
-                "tracers in JavaScript are not supported: this node has stylusTracer",
-            )),
-            Some(name) => {
-                let name: String = name.chars().take(NAME_ECHO_MAX).collect();
-                Err(RpcError::invalid_params(format!(
-                    "tracer {name:?} is not supported: this node has stylusTracer"
-                )))
-            }
-            None => Err(RpcError::invalid_params(
-                "traces of opcodes are not supported: name a tracer; this node has stylusTracer",
-            )),
-        }
-    }
-
-    fn show(self, recording: &Recording) -> Result<Box<RawValue>> {
-        let json = match self {
-            Self::Stylus => recording.to_stylus_json(),
-        };
-        RawValue::from_string(json)
-            .map_err(|error| RpcError::internal(format!("the trace is no JSON: {error}")))
-    }
-}
-
-/// Characters of an unknown tracer's name that its error repeats.
-const NAME_ECHO_MAX: usize = 64;
 
 fn trace_transaction(api: &Api, hash: B256, options: Option<TraceOptions>) -> Result<Box<RawValue>> {
     let tracer = Tracer::find(&options.unwrap_or_default())?;
-    tracer.show(&api.chain.trace_transaction(hash)?)
+    let recording = api.chain.trace_transaction(hash, &tracer.capture())?;
+    tracer.show(&recording, api.chain.transaction(hash)?.map(|mined| place_of(&mined)))
 }
 
 fn trace_call(
@@ -92,33 +49,52 @@ fn trace_call(
     let options = options.unwrap_or_default();
     let tracer = Tracer::find(&options)?;
     let TraceOptions { state_overrides, block_overrides, .. } = options;
-    tracer.show(&api.chain.trace_call(request, at, state_overrides, block_overrides)?)
+    let capture = tracer.capture();
+    tracer.show(&api.chain.trace_call(request, at, state_overrides, block_overrides, &capture)?, None)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(options: &str) -> Result<Tracer> {
-        Tracer::find(&serde_json::from_str(options).expect("options"))
-    }
-
-    #[test]
-    fn tracers_are_known_by_name_and_the_stylus_script_by_its_callback() {
-        for options in [
-            r#"{"tracer": "stylusTracer"}"#,
-            r#"{"tracer": "{\n    \"hostio\": function(info) {} }", "tracerConfig": null, "timeout": "5s"}"#,
-        ] {
-            assert!(find(options).is_ok(), "{options}");
+fn trace_block(api: &Api, block: BlockId, options: Option<TraceOptions>) -> Result<Vec<TxTrace>> {
+    let tracer = Tracer::find(&options.unwrap_or_default())?;
+    let Some(found) = api.chain.block(block)? else {
+        return Err(RpcError::refused("block not found"));
+    };
+    let mut traces = Vec::new();
+    let mut bytes = 0;
+    let id = BlockId::hash(found.hash);
+    api.chain.trace_block(id, &tracer.capture(), |tx, recording| {
+        let tx_hash = *tx.tx_hash();
+        let place = Place {
+            block_hash: found.hash,
+            block_number: found.header.number,
+            transaction_hash: tx_hash,
+            transaction_position: traces.len(),
+        };
+        let (result, error) = match recording {
+            Ok(recording) => (Some(tracer.show(&recording, Some(place))?), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        bytes += result.as_ref().map_or(0, |result| result.get().len());
+        traces.push(TxTrace { tx_hash, result, error });
+        if bytes > ANSWER_MAX {
+            return Err(RpcError::refused(format!(
+                "the traces of the block are longer than the limit of {ANSWER_MAX} bytes: trace its transactions one by one"
+            )));
         }
-        for (options, why) in [
-            ("{}", "opcodes"),
-            (r#"{"tracer": "nopeTracer"}"#, "\"nopeTracer\""),
-            (r#"{"tracer": "{step: function() {}}"}"#, "JavaScript"),
-            (r#"{"tracer": "\"hostio\""}"#, "not supported"),
-        ] {
-            let error = find(options).err().expect(options);
-            assert!(error.message.contains(why), "{}", error.message);
-        }
+        Ok(())
+    })?;
+    Ok(traces)
+}
+
+fn trace_block_by_hash(api: &Api, hash: B256, options: Option<TraceOptions>) -> Result<Vec<TxTrace>> {
+    trace_block(api, hash.into(), options)
+}
+
+/// Returns what lists of calls repeat of a transaction.
+pub(super) fn place_of(mined: &MinedTransaction) -> Place {
+    Place {
+        block_hash: mined.block.hash,
+        block_number: mined.block.header.number,
+        transaction_hash: *mined.block.transactions[mined.index].tx_hash(),
+        transaction_position: mined.index,
     }
 }

@@ -9,12 +9,15 @@ pub mod devnet;
 pub mod discover;
 pub mod fees;
 pub mod filters;
+pub mod gas;
 pub mod node;
+pub mod otterscan;
 pub mod raw;
 pub mod sign;
 pub mod simulate;
 pub mod state;
 pub mod subscribe;
+pub mod trace;
 pub mod transactions;
 pub mod txpool;
 
@@ -30,11 +33,14 @@ pub const ALL: &[&[Method]] = &[
     simulate::METHODS,
     chain_config::METHODS,
     debug::METHODS,
+    trace::METHODS,
+    gas::METHODS,
     fees::METHODS,
     filters::METHODS,
     subscribe::METHODS,
     sign::METHODS,
     raw::METHODS,
+    otterscan::METHODS,
     txpool::METHODS,
     cheats::METHODS,
     devnet::METHODS,

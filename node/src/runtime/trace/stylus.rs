@@ -37,12 +37,14 @@ impl Recording {
         for (index, Entry { step, .. }) in self.entries.iter().enumerate() {
             self.close(index, &mut open, &mut json);
             let then = match step {
+                Step::Log(_) => Then::Nothing,
+                Step::Frame(frame) if frame.kind == FrameKind::SelfDestruct => Then::Nothing,
                 Step::Frame(frame) => {
                     let is_shown_by_parent = match open.last().map(|parent| &self.entries[parent.index].step)
                     {
                         None => true,
                         Some(Step::HostCall(call)) => call.is_one_of(&NESTING),
-                        Some(Step::Frame(_)) => false,
+                        Some(Step::Frame(_) | Step::Log(_)) => false,
                     };
                     if is_shown_by_parent {
                         Then::Nothing
@@ -124,7 +126,7 @@ impl Json {
     /// Writes a frame that no host call asked for, up to its steps.
     fn begin_frame(&mut self, frame: &Frame) {
         let name = match frame.kind {
-            FrameKind::Call => "evm_call_contract",
+            FrameKind::Call | FrameKind::CallCode | FrameKind::SelfDestruct => "evm_call_contract",
             FrameKind::DelegateCall => "evm_delegate_call_contract",
             FrameKind::StaticCall => "evm_static_call_contract",
             FrameKind::Create => "evm_create1",
@@ -153,18 +155,25 @@ mod tests {
     use alloy_primitives::{Bytes, U256};
     use revm::{
         context_interface::CreateScheme,
-        interpreter::interpreter_action::{CreateInputs, FrameInput},
+        interpreter::{CreateInputs, InstructionResult, interpreter_action::FrameInput},
     };
 
-    use super::{super::Recorder, *};
+    use super::{
+        super::{Capture, FrameEnd, Outline, Recorder},
+        *,
+    };
 
     fn create() -> FrameInput {
         let (code, scheme) = (Bytes::new(), CreateScheme::Create);
         FrameInput::Create(Box::new(CreateInputs::new(Address::ZERO, scheme, U256::ZERO, code, 0, 0)))
     }
 
+    fn ended() -> FrameEnd {
+        FrameEnd { result: InstructionResult::Stop, gas_left: 0, output: Bytes::new(), trapped: false }
+    }
+
     fn json(recorder: Recorder) -> serde_json::Value {
-        let json = recorder.finish().expect("a short recording").to_stylus_json();
+        let json = recorder.finish(Outline::default(), None).expect("a short recording").to_stylus_json();
         serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"))
     }
 
@@ -179,29 +188,29 @@ mod tests {
 
     #[test]
     fn frames_stand_where_cargo_stylus_looks_for_them() {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(&Capture { host_calls: true, ..Capture::default() });
         let call =
             |recorder: &mut Recorder, name| recorder.begin_host_call(name, Some(Bytes::from([1; 20])), 9);
         let end = |recorder: &mut Recorder| recorder.end_host_call(Some(Bytes::from([2])), 5);
-        recorder.begin_frame(&create());
+        recorder.begin_frame(&create(), Bytes::new);
         recorder.mark("user_entrypoint", Bytes::new(), Bytes::new(), 10);
         // A call of EVM code that creates, then one that finds no frame, then a creation.
         call(&mut recorder, "call_contract");
-        recorder.begin_frame(&create());
-        recorder.begin_frame(&create());
-        recorder.end_frame();
-        recorder.end_frame();
+        recorder.begin_frame(&create(), Bytes::new);
+        recorder.begin_frame(&create(), Bytes::new);
+        recorder.end_frame(ended());
+        recorder.end_frame(ended());
         end(&mut recorder);
         call(&mut recorder, "static_call_contract");
         end(&mut recorder);
         call(&mut recorder, "create1");
-        recorder.begin_frame(&create());
+        recorder.begin_frame(&create(), Bytes::new);
         recorder.mark("msg_value", Bytes::new(), Bytes::new(), 7);
-        recorder.end_frame();
+        recorder.end_frame(ended());
         end(&mut recorder);
         call(&mut recorder, "read_args");
         recorder.drop_host_call();
-        recorder.end_frame();
+        recorder.end_frame(ended());
         let json = json(recorder);
         assert_eq!(
             names(&json),

@@ -1,0 +1,280 @@
+//! ABIs of contracts, and what calldata, logs and errors mean by them.
+//!
+//! A function is looked for in the ABI of its contract if that is known, then in all, and is the first whose types the
+//! data fits. What fits nothing stays bytes.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use alloy_dyn_abi::{DynSolValue, EventExt, FunctionExt, JsonAbiExt};
+use alloy_json_abi::{Error, Event, Function, JsonAbi, Param};
+use alloy_primitives::{Address, B256};
+use serde_json::Value as Json;
+
+use super::{
+    super::{abi::value_of, error::CliError, value::Value},
+    known::{CONTRACTS, INTERFACES},
+};
+
+/// Files of a directory that are looked at. A project of thousands of contracts has fewer.
+const FILES_MAX: usize = 20_000;
+/// How deep directories nest.
+const DEPTH_MAX: usize = 16;
+/// Bytes of a file that is read. Artifacts with their sources take less.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+
+/// The ABIs that are known.
+#[derive(Debug, Default)]
+pub(in super::super) struct Artifacts {
+    /// By name.
+    abis: BTreeMap<String, JsonAbi>,
+    functions: HashMap<[u8; 4], Vec<(String, Function)>>,
+    events: HashMap<B256, Vec<Event>>,
+    errors: HashMap<[u8; 4], Vec<Error>>,
+    /// Names of contracts.
+    contracts: HashMap<Address, String>,
+}
+
+/// Something with a name and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Decoded {
+    /// The contract whose ABI says so.
+    pub(in super::super) contract: Option<String>,
+    /// The name of the function, event or error.
+    pub(in super::super) name: String,
+    /// The values, with their names if they have any.
+    pub(in super::super) values: Vec<(String, Value)>,
+    /// The function, if it is one.
+    function: Option<Function>,
+}
+
+impl Artifacts {
+    /// Returns the ABIs that everybody has.
+    pub(super) fn built_in() -> Self {
+        let mut artifacts = Self::default();
+        for (name, items) in INTERFACES {
+            let abi = JsonAbi::parse(items.iter().copied());
+            artifacts.add(name, abi.expect("what is built in parses, as a test checks"));
+        }
+        artifacts.contracts =
+            CONTRACTS.iter().map(|(address, name)| (*address, (*name).to_owned())).collect();
+        artifacts
+    }
+
+    /// Adds the ABIs in the JSON files of a directory and those inside it. Files that hold none are passed over.
+    pub(super) fn add_directory(&mut self, directory: &Path) -> Result<(), CliError> {
+        let mut directories = vec![(directory.to_owned(), 0)];
+        let mut files: Vec<PathBuf> = Vec::new();
+        while let Some((directory, depth)) = directories.pop() {
+            let failed = |error| CliError::file(&directory, error);
+            for entry in fs::read_dir(&directory).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let kind = entry.file_type().map_err(failed)?;
+                let path = entry.path();
+                if kind.is_dir() && depth < DEPTH_MAX {
+                    directories.push((path, depth + 1));
+                } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "json") {
+                    files.push(path);
+                }
+                if files.len() > FILES_MAX {
+                    return Err(CliError::Usage(format!(
+                        "--artifacts {}: there are more than {FILES_MAX} JSON files; name the directory of the artifacts",
+                        directory.display()
+                    )));
+                }
+            }
+        }
+        // The order of a directory is nobody's.
+        files.sort();
+        let known = self.abis.len();
+        for file in files {
+            let failed = |error| CliError::file(&file, error);
+            if fs::metadata(&file).map_err(failed)?.len() > FILE_BYTES_MAX {
+                continue;
+            }
+            let text = fs::read_to_string(&file).map_err(failed)?;
+            if let Some((name, abi)) = artifact(&file, &text) {
+                self.add(&name, abi);
+            }
+        }
+        if self.abis.len() == known {
+            return Err(CliError::Usage(format!(
+                "--artifacts {}: no JSON file there holds an ABI",
+                directory.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Says which ABI a contract has.
+    pub(super) fn name_contract(&mut self, address: Address, name: &str) -> Result<(), CliError> {
+        if !self.abis.contains_key(name) {
+            let known: Vec<_> = self.abis.keys().map(String::as_str).collect();
+            let why =
+                format!("--contract {address}={name}: there is no such ABI; there are {}", known.join(", "));
+            return Err(CliError::Usage(why));
+        }
+        self.contracts.insert(address, name.to_owned());
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, abi: JsonAbi) {
+        // Artifacts come before what is built in: they know names of arguments.
+        for function in abi.functions() {
+            let same = self.functions.entry(function.selector().0).or_default();
+            same.insert(0, (name.to_owned(), function.clone()));
+        }
+        for event in abi.events() {
+            self.events.entry(event.selector()).or_default().insert(0, event.clone());
+        }
+        for error in abi.errors() {
+            self.errors.entry(error.selector().0).or_default().insert(0, error.clone());
+        }
+        self.abis.insert(name.to_owned(), abi);
+    }
+
+    /// Returns the name of a contract.
+    pub(in super::super) fn contract(&self, address: Address) -> Option<&str> {
+        self.contracts.get(&address).map(String::as_str)
+    }
+
+    /// Returns the names of the functions with this selector: in the ABI of the contract if it is known, else in all.
+    pub(in super::super) fn function_name(&self, contract: Address, selector: [u8; 4]) -> Option<String> {
+        let functions = self.functions.get(&selector)?;
+        let own = self.contract(contract);
+        let (name, function) =
+            functions.iter().find(|(name, _)| Some(name.as_str()) == own).or_else(|| functions.first())?;
+        Some(format!("{name}::{}", function.name))
+    }
+
+    /// Returns the function that a call of a contract means, and its arguments.
+    pub(super) fn call(&self, contract: Address, calldata: &[u8]) -> Option<Decoded> {
+        let (selector, data) = calldata.split_first_chunk::<4>()?;
+        let own = self.contract(contract);
+        let functions = self.functions.get(selector)?;
+        let first = functions.iter().filter(|(name, _)| Some(name.as_str()) == own);
+        let others = functions.iter().filter(|(name, _)| Some(name.as_str()) != own);
+        first.chain(others).find_map(|(name, function)| {
+            let values = function.abi_decode_input(data).ok()?;
+            let values = with_names(&function.inputs, values);
+            let (contract, function) = (Some(name.clone()), Some(function.clone()));
+            let name = function.as_ref().map(|function| function.name.clone())?;
+            Some(Decoded { contract, name, values, function })
+        })
+    }
+
+    /// Returns the event that a log means.
+    pub(super) fn event(&self, topics: &[B256], data: &[u8]) -> Option<Decoded> {
+        self.events.get(topics.first()?)?.iter().find_map(|event| {
+            let decoded = event.decode_log_parts(topics.iter().copied(), data).ok()?;
+            let (mut indexed, mut body) = (decoded.indexed.into_iter(), decoded.body.into_iter());
+            let values = event.inputs.iter().map(|input| {
+                let value = if input.indexed { indexed.next() } else { body.next() };
+                Some((input.name.clone(), value_of(value?)))
+            });
+            let values = values.collect::<Option<_>>()?;
+            Some(Decoded { contract: None, name: event.name.clone(), values, function: None })
+        })
+    }
+
+    /// Returns the error that the output of a revert means.
+    pub(super) fn error(&self, output: &[u8]) -> Option<Decoded> {
+        let (selector, data) = output.split_first_chunk::<4>()?;
+        self.errors.get(selector)?.iter().find_map(|error| {
+            let values = error.abi_decode_input(data).ok()?;
+            let values = with_names(&error.inputs, values);
+            Some(Decoded { contract: None, name: error.name.clone(), values, function: None })
+        })
+    }
+}
+
+impl Decoded {
+    /// Returns what the function returned with this output.
+    pub(super) fn output(&self, output: &[u8]) -> Option<Vec<(String, Value)>> {
+        let function = self.function.as_ref()?;
+        let values = function.abi_decode_output(output).ok()?;
+        Some(with_names(&function.outputs, values))
+    }
+}
+
+fn with_names(params: &[Param], values: Vec<DynSolValue>) -> Vec<(String, Value)> {
+    let names = params.iter().map(|param| param.name.clone());
+    names.zip(values.into_iter().map(value_of)).collect()
+}
+
+/// Returns the ABI that a file holds, and the name of its contract.
+fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi)> {
+    let json: Json = serde_json::from_str(text).ok()?;
+    let (name, abi) = match &json {
+        Json::Array(_) => (None, &json),
+        Json::Object(members) => (members.get("contractName").and_then(Json::as_str), members.get("abi")?),
+        _ => return None,
+    };
+    let abi: JsonAbi = serde_json::from_value(abi.clone()).ok()?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    // A file that is called what it is has the name of its directory.
+    let directory = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    let file_name = if stem.eq_ignore_ascii_case("abi") { directory.unwrap_or(stem) } else { stem };
+    Some((name.unwrap_or(file_name).to_owned(), abi))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{U256, address, hex, keccak256};
+
+    use super::*;
+
+    const ABI: &str = r#"[{"type": "function", "name": "mint", "inputs": [{"name": "to", "type": "address"}, {"name": "lots",
+        "type": "tuple[]", "components": [{"name": "id", "type": "uint256"}, {"name": "name", "type": "string"}]}],
+        "outputs": [], "stateMutability": "nonpayable"}]"#;
+
+    #[test]
+    fn abis_are_found_in_the_artifacts_of_every_tool() {
+        let files = tempfile::tempdir().expect("a directory");
+        let write = |path: &str, text: &str| {
+            let path = files.path().join(path);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            fs::write(path, text).expect("a file");
+        };
+        write("out/Token.sol/Token.json", &format!(r#"{{"abi": {ABI}, "bytecode": {{"object": "0x"}}}}"#));
+        write("artifacts/Lots.sol/Lots.json", &format!(r#"{{"contractName": "LotsToken", "abi": {ABI}}}"#));
+        write("artifacts/Lots.sol/Lots.dbg.json", r#"{"buildInfo": "x"}"#);
+        write("plain/abi.json", ABI);
+        write("plain/notes.json", r#"["text"]"#);
+        let mut artifacts = Artifacts::built_in();
+        artifacts.add_directory(files.path()).expect("artifacts");
+        for name in ["Token", "LotsToken", "plain", "ERC20", "ArbWasm"] {
+            assert!(artifacts.abis.contains_key(name), "{name}: {:?}", artifacts.abis.keys());
+        }
+        assert!(!artifacts.abis.contains_key("notes"));
+        let empty = tempfile::tempdir().expect("a directory");
+        assert!(artifacts.add_directory(empty.path()).is_err());
+    }
+
+    #[test]
+    fn events_of_one_topic_are_told_apart_by_what_is_indexed() {
+        let artifacts = Artifacts::built_in();
+        let topic = keccak256("Transfer(address,address,uint256)");
+        let party = address!("00000000000000000000000000000000000000aa").into_word();
+        let amount = B256::from(U256::from(7));
+        let coins = artifacts.event(&[topic, party, party], amount.as_slice()).expect("an ERC-20 transfer");
+        let thing = artifacts.event(&[topic, party, party, amount], &[]).expect("an ERC-721 transfer");
+        assert_eq!((coins.values[2].0.as_str(), thing.values[2].0.as_str()), ("value", "tokenId"));
+        assert!(artifacts.event(&[topic], &[]).is_none());
+    }
+
+    #[test]
+    fn data_that_does_not_fit_stays_bytes() {
+        let artifacts = Artifacts::built_in();
+        let transfer = hex!("a9059cbb");
+        assert!(artifacts.call(Address::ZERO, &transfer).is_none());
+        assert!(artifacts.call(Address::ZERO, &[0xA9]).is_none());
+        let whole = [&transfer[..], &[0; 64]].concat();
+        let call = artifacts.call(Address::ZERO, &whole).expect("a transfer");
+        assert_eq!((call.name.as_str(), call.contract.as_deref()), ("transfer", Some("ERC20")));
+        assert!(call.output(&[]).is_none());
+    }
+}
