@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup asan valgrind fuzz devnet demo test test-clients test-stylus quick torture openrpc clients fmt clippy doc deny contracts bench gas kernels oracle spec self-host
+.PHONY: help setup asan valgrind fuzz devnet demo test test-clients test-stylus quick torture openrpc clients fmt clippy doc deny contracts bench bench-rpc estimate gas kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -44,11 +44,18 @@ clients: ## install the clients that `make test` drives
 bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
 	@CC=$$(command -v clang-19 clang | head -1) cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
 
+bench-rpc: $(LATHE) ## our node beside anvil: start, memory, transfers, calls, mining (npm installs anvil)
+	@anvil=$$(scripts/anvil.sh) && cargo bench --quiet --locked -p lathe-tests --no-default-features --bench rpc -- \
+		--lathe $(CURDIR)/$(LATHE) --anvil $$anvil
+
 gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md
 	@cargo bench --locked -p lathe-tests --bench gas -- --table $(CURDIR)/gas/CALIBRATION.md
 
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 	@scripts/json.sh cargo test --locked -p lathe-tests --no-default-features --test spec -- --nocapture --test-threads=2
+
+estimate: ## gas estimates of transactions with every example contract: each limit, and one gas less
+	@scripts/json.sh cargo test --locked -p lathe-contracts-tests --test contracts estimates_are_exact -- --nocapture --test-threads=2
 
 oracle: ## every engine against the plain one, over thousands of generated modules
 	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \

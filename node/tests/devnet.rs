@@ -264,3 +264,42 @@ fn a_reset_chain_is_as_it_began() {
     let metadata = node.result("hardhat_metadata", json!([]));
     assert_eq!((&metadata["chainId"], &metadata["latestBlockNumber"]), (&json!(31337), &json!(1)));
 }
+
+#[test]
+fn many_blocks_are_those_that_one_by_one_would_be() {
+    const BLOCKS: u64 = 1_100;
+    const START: u64 = 4_000_000_000;
+    let chains = [Node::new(), Node::new()];
+    for (together, node) in [true, false].into_iter().zip(&chains) {
+        // One transaction waits: the first block takes it, and the others are empty.
+        node.result("evm_setAutomine", json!([false]));
+        node.result("evm_setNextBlockTimestamp", json!([START]));
+        node.send(json!({"to": BOB, "value": "0x1"}));
+        if together {
+            node.result("anvil_mine", json!([BLOCKS, 7]));
+        } else {
+            for index in 0..BLOCKS {
+                node.result("evm_setNextBlockTimestamp", json!([START + 7 * index]));
+                node.result("evm_mine", json!([]));
+            }
+        }
+    }
+    let blocks = chains
+        .each_ref()
+        .map(|node| [1, 2, 513, 514, 1_025, BLOCKS].map(|number| node.block(&format!("{number:#x}"))));
+    assert_eq!(blocks[0], blocks[1]);
+    assert_eq!(blocks[0][0]["transactions"].as_array().map(Vec::len), Some(1));
+    assert_eq!(number(&blocks[0][5]["timestamp"]), START + 7 * (BLOCKS - 1));
+    let heads = chains.each_ref().map(|node| number(&node.result("eth_blockNumber", json!([]))));
+    assert_eq!(heads, [BLOCKS; 2]);
+}
+
+#[test]
+fn blocks_before_one_whose_time_cannot_be_are_mined() {
+    let node = Node::new();
+    let interval = 100_000_000_000_u64;
+    node.result("evm_setNextBlockTimestamp", json!([4_000_000_000_u64]));
+    let refused = node.error("anvil_mine", json!([10, interval]));
+    assert!(refused.contains("304000000000"), "{refused}");
+    assert_eq!(node.result("eth_blockNumber", json!([])), json!("0x3"));
+}

@@ -15,7 +15,7 @@ use crate::{
     prepare::{Means, Prepared, Records},
     reach,
     reader::Reader,
-    record::{BodyTx, Head, Header, Receipt, TxPosition},
+    record::{BlockChanges, BodyTx, Head, Header, Receipt, TxPosition},
     repair::Repair,
     revert::Revert,
     store::{Batch, Column, Snapshot, Store},
@@ -152,7 +152,7 @@ impl Database {
         prepared: Prepared,
         block: Block,
     ) -> Result<Records, StateError> {
-        block.check_state_root(&prepared)?;
+        block.check_state_root(prepared.state_root)?;
         block.check_counts()?;
         let Prepared { mut batch, records, .. } = prepared;
         batch.put(Column::Meta, META_SCHEMA_VERSION, SCHEMA_VERSION.to_bytes());
@@ -212,11 +212,42 @@ impl Database {
             return Err(StateError::Stale { prepared_on: parent.hash, head: hash, head_number });
         }
         block.check_follows(&head)?;
-        block.check_state_root(&prepared)?;
+        block.check_state_root(prepared.state_root)?;
         block.check_counts()?;
         let Prepared { mut batch, records, .. } = prepared;
         block.put_in(&mut batch);
-        let tail = self.tail_below(block.header.number, self.history);
+        self.advance(&mut head, block.head(), batch, records)
+    }
+
+    /// Writes blocks that leave the state as it is, each on top of the one before, and moves the head to the last: all of
+    /// them in one batch or, on any error, nothing.
+    ///
+    /// The first must follow the head. When this returns, they survive a killed process and new views show them.
+    pub fn extend(&self, blocks: &[Block]) -> Result<(), StateError> {
+        let mut head = self.head.lock();
+        let (mut last, mut batch) = (*head, Batch::new());
+        for block in blocks {
+            block.check_follows(&last)?;
+            block.check_state_root(head.state_root)?;
+            block.check_counts()?;
+            let nothing = BlockChanges::default().to_bytes();
+            batch.put(Column::Changes, block.header.number.to_be_bytes(), nothing);
+            block.put_records_in(&mut batch);
+            last = block.head();
+        }
+        batch.put(Column::Meta, META_HEAD, last.to_bytes());
+        self.advance(&mut head, last, batch, Records::new())
+    }
+
+    /// Writes what leads from one head to another, and forgets the history that falls out of the window.
+    fn advance(
+        &self,
+        head: &mut Head,
+        to: Head,
+        mut batch: Batch,
+        records: Records,
+    ) -> Result<(), StateError> {
+        let tail = self.tail_below(to.number, self.history);
         if let Some(tail) = tail {
             batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
         }
@@ -232,8 +263,8 @@ impl Database {
             cache.1.clear();
         }
         cache.1.apply(records);
-        cache.0 = block.hash;
-        *head = block.head();
+        cache.0 = to.hash;
+        *head = to;
         Ok(())
     }
 
@@ -333,14 +364,10 @@ impl Block {
         Ok(())
     }
 
-    fn check_state_root(&self, prepared: &Prepared) -> Result<(), BlockMismatch> {
-        let Header { number, state_root, .. } = self.header;
-        if state_root != prepared.state_root {
-            return Err(BlockMismatch::StateRoot {
-                number,
-                expected: prepared.state_root,
-                found: state_root,
-            });
+    fn check_state_root(&self, expected: B256) -> Result<(), BlockMismatch> {
+        let Header { number, state_root: found, .. } = self.header;
+        if found != expected {
+            return Err(BlockMismatch::StateRoot { number, expected, found });
         }
         Ok(())
     }
@@ -356,6 +383,12 @@ impl Block {
 
     /// Adds the block's records, and the head that it becomes.
     pub(crate) fn put_in(&self, batch: &mut Batch) {
+        self.put_records_in(batch);
+        batch.put(Column::Meta, META_HEAD, self.head().to_bytes());
+    }
+
+    /// Adds the block's records.
+    fn put_records_in(&self, batch: &mut Batch) {
         let number = self.header.number;
         let key = block_key(number, self.hash);
         batch.put(Column::Header, key.as_slice(), self.header.to_bytes());
@@ -366,6 +399,5 @@ impl Block {
         for (index, tx_hash) in (0..).zip(&self.tx_hashes) {
             batch.put(Column::TxLookup, tx_hash.as_slice(), TxPosition { number, index }.to_bytes());
         }
-        batch.put(Column::Meta, META_HEAD, self.head().to_bytes());
     }
 }

@@ -37,6 +37,7 @@ mod prepare;
 mod proof;
 mod reader;
 mod record;
+mod remembered;
 mod repair;
 mod revert;
 #[cfg(feature = "rocksdb")]

@@ -11,6 +11,7 @@ use crate::{
     leaf::decode,
     reader::Reader,
     record::{Account, BodyTx, Head, Header, Receipt, TxPosition},
+    remembered::Remembered,
     store::{Column, Snapshot},
 };
 
@@ -25,6 +26,7 @@ pub struct View {
     pub(crate) reader: Reader,
     head: Head,
     window: Arc<Window>,
+    remembered: Arc<Remembered>,
     /// Keeps the history that a view of the past reads.
     _pin: Option<Arc<Pin>>,
 }
@@ -39,7 +41,7 @@ impl View {
     /// Reads the head that the snapshot holds.
     pub(crate) fn new(snapshot: Arc<dyn Snapshot>, window: Arc<Window>) -> Result<Self, StateError> {
         let head = read(&*snapshot, Column::Meta, META_HEAD)?.ok_or(StateError::Uninitialised)?;
-        Ok(Self { reader: Reader::new(snapshot), head, window, _pin: None })
+        Ok(Self { reader: Reader::new(snapshot), head, window, remembered: Arc::default(), _pin: None })
     }
 
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
@@ -73,17 +75,18 @@ impl View {
         };
         let reader = Reader { past: Some(number), ..self.reader.clone() };
         let head = Head { number, hash, state_root: header.state_root };
-        Ok(Self { reader, head, window: Arc::clone(&self.window), _pin: Some(Arc::new(pin)) })
+        let window = Arc::clone(&self.window);
+        Ok(Self { reader, head, window, remembered: Arc::default(), _pin: Some(Arc::new(pin)) })
     }
 
     /// Returns an account, or none if it does not exist.
     pub fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
-        self.reader.account(keccak256(address))
+        self.remembered.account(address, || self.reader.account(keccak256(address)))
     }
 
     /// Returns a storage slot's value, which is zero unless it was set.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
-        self.reader.slot(keccak256(address), hashed_slot(slot))
+        self.remembered.slot(address, slot, || self.reader.slot(keccak256(address), hashed_slot(slot)))
     }
 
     /// Returns code by its hash. The hash of nothing has empty code.

@@ -1,8 +1,8 @@
-//! Calls without a transaction, gas estimates, and transactions that the node signs itself.
+//! Calls without a transaction, and transactions that the node signs itself.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_consensus::{SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
+use alloy_consensus::{Header, SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
 use alloy_eips::{BlockId, eip2718::Encodable2718, eip2930::AccessList};
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
@@ -13,7 +13,7 @@ use crate::runtime::{
     AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
 };
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console};
+use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console, record::read_header};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -48,57 +48,6 @@ impl Chain {
         log_console(&executed.console);
         let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
         Ok(CallOutcome { output, gas_used, logs })
-    }
-
-    /// Returns the least gas limit with which the request succeeds, and no call inside it runs out of gas that
-    /// would not with all gas.
-    pub fn estimate_gas(
-        &self,
-        request: TransactionRequest,
-        at: BlockId,
-        state: Option<StateOverride>,
-    ) -> Result<u64, CallError> {
-        let overrides = account_overrides(state)?;
-        let mut request = self.request(&request)?;
-        if request.gas_price > 0 {
-            // The sender must be able to buy the limit that is tried.
-            let balance = match overrides.get(&request.from).and_then(|account| account.balance) {
-                Some(balance) => balance,
-                None => self.balance(request.from, at)?,
-            };
-            let affordable = balance.saturating_sub(request.value) / U256::from(request.gas_price);
-            request.gas = request.gas.min(affordable.saturating_to());
-        }
-        let most = request.gas;
-        let limit = self.time_limit();
-        let executed = succeeded(self.run(&request, at, &overrides, None, &limit)?);
-        let executed = executed.map_err(|error| exceeds_allowance(error, most))?;
-        // Success needs at least what was used; refunds and 63/64 of calls may ask for more.
-        let mut succeeds = |gas: u64| {
-            request.gas = gas;
-            match self.run(&request, at, &overrides, None, &limit) {
-                Ok(tried) => Ok(matches!(tried.status, Status::Success { .. })
-                    && (executed.ran_out_of_gas || !tried.ran_out_of_gas)),
-                Err(CallError::Rejected(_)) => Ok(false),
-                Err(error) => Err(error),
-            }
-        };
-        // A limit that fails, and one that succeeds.
-        let (mut low, mut high) = (executed.gas_used.saturating_sub(1), most);
-        if low + 1 < high && succeeds(low + 1)? {
-            high = low + 1;
-        }
-        while low + 1 < high {
-            // Most requests need little more than they use: look there first.
-            let middle = low.saturating_mul(2).min(low + (high - low) / 2);
-            let middle = middle.clamp(low + 1, high - 1);
-            if succeeds(middle)? {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        Ok(high)
     }
 
     /// Fills what the request leaves out, signs it with a key of the node and submits it.
@@ -231,8 +180,11 @@ impl Chain {
         block_overrides: Option<&BlockOverrides>,
     ) -> Result<(Arc<View>, BlockContext)> {
         let view = self.state_at(at)?;
+        let latest = self.head();
         let mut context = if at == BlockId::pending() {
-            self.next_block(&self.head())
+            self.next_block(&latest)
+        } else if latest.hash == view.head().hash {
+            context_of_header(&latest.header)
         } else {
             // The block whose state it is, whatever has become the latest meanwhile.
             context_of(&view, view.head().number)?
@@ -247,14 +199,18 @@ impl Chain {
 /// Returns what transactions of a block see of it.
 pub(super) fn context_of(view: &View, number: u64) -> Result<BlockContext> {
     let header = view.header_by_number(number)?.ok_or_else(|| ChainError::missing_block(number))?.1;
-    Ok(BlockContext {
-        number,
+    Ok(context_of_header(&read_header(header)))
+}
+
+fn context_of_header(header: &Header) -> BlockContext {
+    BlockContext {
+        number: header.number,
         timestamp: header.timestamp,
         beneficiary: header.beneficiary,
         gas_limit: header.gas_limit,
-        base_fee: header.base_fee_per_gas,
+        base_fee: header.base_fee_per_gas.expect("every header of the chain has a base fee"),
         prevrandao: header.mix_hash,
-    })
+    }
 }
 
 pub(super) fn override_block(context: &mut BlockContext, block: &BlockOverrides) {
@@ -306,7 +262,7 @@ pub(super) fn account_overrides(
 }
 
 /// Says of an estimate that ran out of gas how much it could have, in the words that clients of geth match on.
-fn exceeds_allowance(error: CallError, most: u64) -> CallError {
+pub(super) fn exceeds_allowance(error: CallError, most: u64) -> CallError {
     match error {
         CallError::Halted { words, failure } if words.starts_with("out of gas") => {
             CallError::Halted { words: format!("gas required exceeds allowance ({most}): {words}"), failure }
@@ -316,7 +272,7 @@ fn exceeds_allowance(error: CallError, most: u64) -> CallError {
 }
 
 /// Returns the execution if it succeeded, else why it did not.
-fn succeeded(executed: Executed) -> Result<Executed, CallError> {
+pub(super) fn succeeded(executed: Executed) -> Result<Executed, CallError> {
     let failure = |failure: Option<Failure>| failure.map(Box::new);
     let error = match executed.status {
         Status::Success { .. } => return Ok(executed),

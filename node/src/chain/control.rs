@@ -107,6 +107,16 @@ impl Chain {
         Err(ChainError::Timestamp { timestamp, earliest })
     }
 
+    /// Gives the next block a timestamp so many seconds after its parent's.
+    pub(super) fn set_timestamp_after(&self, parent: u64, seconds: u64) -> Result<()> {
+        let timestamp = parent.saturating_add(seconds);
+        if timestamp > TIMESTAMP_MAX {
+            return Err(ChainError::Timestamp { timestamp, earliest: parent });
+        }
+        self.controls.lock().next_timestamp = Some(timestamp);
+        Ok(())
+    }
+
     /// Gives the next block a base fee, in wei.
     pub fn set_next_base_fee(&self, wei: u64) {
         self.controls.lock().next_base_fee = Some(wei);

@@ -31,7 +31,7 @@ pub(super) type Writer<'a> = MutexGuard<'a, ()>;
 
 /// Whether a block without transactions may be mined.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
+pub(super) enum Empty {
     Allowed,
     Refused,
 }
@@ -92,7 +92,7 @@ impl Chain {
     }
 
     /// Returns the pool's executable transactions in the order in which a block takes them.
-    fn executable(&self, view: &View) -> Result<Vec<Recovered<TxEnvelope>>> {
+    pub(super) fn executable(&self, view: &View) -> Result<Vec<Recovered<TxEnvelope>>> {
         let pool = self.pool.lock();
         let nonce = |sender| Ok((sender, view.account(sender)?.unwrap_or_default().nonce));
         let nonces: BTreeMap<Address, u64> = pool.senders().map(nonce).collect::<Result<_>>()?;
@@ -194,7 +194,7 @@ impl Chain {
 
     /// Mines one block of executable transactions as far as its gas limit goes, and publishes it. Returns none if
     /// it would be empty and may not be.
-    fn mine_one(
+    pub(super) fn mine_one(
         &self,
         writer: &Writer<'_>,
         rejected: &mut Vec<(B256, String)>,
@@ -252,17 +252,7 @@ impl Chain {
         receipts: Vec<Receipt>,
     ) -> Result<Arc<Block>> {
         let prepared = self.database.prepare(changes)?;
-        let header = Header {
-            parent_hash: parent.hash,
-            beneficiary: context.beneficiary,
-            state_root: prepared.state_root(),
-            number: context.number,
-            gas_limit: context.gas_limit,
-            timestamp: context.timestamp,
-            mix_hash: context.prevrandao,
-            base_fee_per_gas: Some(context.base_fee),
-            ..empty_header()
-        };
+        let header = header(parent, context, prepared.state_root());
         let block = Arc::new(Block::seal(header, transactions, receipts));
         self.database.commit(prepared, write_block(&block)).map_err(|error| self.fail(error))?;
         let view = Arc::new(self.database.view()?);
@@ -284,6 +274,21 @@ impl Chain {
             "block"
         );
         Ok(block)
+    }
+}
+
+/// Returns the header of a block that is yet to be sealed.
+pub(super) fn header(parent: &Block, context: &BlockContext, state_root: B256) -> Header {
+    Header {
+        parent_hash: parent.hash,
+        beneficiary: context.beneficiary,
+        state_root,
+        number: context.number,
+        gas_limit: context.gas_limit,
+        timestamp: context.timestamp,
+        mix_hash: context.prevrandao,
+        base_fee_per_gas: Some(context.base_fee),
+        ..empty_header()
     }
 }
 

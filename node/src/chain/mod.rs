@@ -14,7 +14,9 @@ mod cheat;
 mod control;
 mod data_dir;
 mod error;
+mod estimate;
 mod mine;
+mod mine_empty;
 mod pool;
 mod predeploys;
 mod read;
@@ -50,6 +52,7 @@ pub use cheat::Cheat;
 pub use control::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
+pub use estimate::Estimate;
 pub use lathe_state::Receipt;
 pub use pool::{POOL_TXS_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
@@ -158,8 +161,13 @@ impl std::fmt::Debug for Chain {
 impl Chain {
     /// Opens the chain in a directory, or makes one there; without a directory, in memory.
     pub fn open(options: ChainOptions) -> Result<Arc<Self>> {
-        let signers = signers(&options.mnemonic, options.account_count)?;
-        let store = open_store(options.home)?;
+        // Opening waits for the disk while deriving keeps a processor busy.
+        let (signers, store) = std::thread::scope(|scope| {
+            let signers = scope.spawn(|| signers(&options.mnemonic, options.account_count));
+            let store = open_store(options.home);
+            (signers.join().expect("deriving keys does not panic"), store)
+        });
+        let (signers, store) = (signers?, store?);
         let spec = options.spec;
         for account in &spec.accounts {
             data_dir::check_code(&account.code, &spec)

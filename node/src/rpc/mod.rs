@@ -15,6 +15,7 @@ mod method;
 pub mod methods;
 pub mod openrpc;
 mod params;
+mod request;
 pub mod server;
 mod shapes;
 mod socket;

@@ -20,6 +20,7 @@ use super::{
     error::RpcError,
     method::Method,
     openrpc::Schema,
+    request,
     tracer::{TraceFilter, TraceOptions},
 };
 use crate::schemas;
@@ -144,10 +145,11 @@ fn excerpt(text: &str) -> String {
 
 /// Reads a value with serde; the error leaves out the line and column, which mean nothing inside one parameter.
 fn deserialize<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(raw.get()).map_err(|error| {
-        let text = error.to_string();
-        text.split(" at line ").next().unwrap_or_default().to_owned()
-    })
+    serde_json::from_str(raw.get()).map_err(|error| words(&error))
+}
+
+fn words(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 schemas! {
@@ -193,7 +195,7 @@ from_param_by_serde! {
 impl FromParam for TransactionRequest {
     const EXPECTED: &'static str = "a transaction object (from, to, gas, value, data, …)";
     fn from_param(raw: &RawValue) -> Result<Self, String> {
-        let request: Self = deserialize(raw)?;
+        let request = request::read(raw.get()).map_err(|error| words(&error))?;
         match (&request.input.input, &request.input.data) {
             (Some(input), Some(data)) if input != data => {
                 Err(r#"both "data" and "input" are set and not equal. Please use "input" to pass transaction call data"#
@@ -250,6 +252,14 @@ impl FromParam for U256 {
     }
 }
 
+impl FromParam for Vec<u64> {
+    const EXPECTED: &'static str = "an array of quantities in hex";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        let items: Vec<&RawValue> = deserialize(raw)?;
+        items.into_iter().map(u64::from_param).collect()
+    }
+}
+
 impl FromParam for BlockId {
     const EXPECTED: &'static str = "a block number in hex, a tag (latest, earliest, pending, safe, finalized), a block \
                                     hash, or {\"blockHash\": …} or {\"blockNumber\": …}";
@@ -259,14 +269,6 @@ impl FromParam for BlockId {
             return u64::from_param(raw).map(Self::number);
         }
         deserialize(raw)
-    }
-}
-
-impl FromParam for Vec<u64> {
-    const EXPECTED: &'static str = "an array of quantities in hex";
-    fn from_param(raw: &RawValue) -> Result<Self, String> {
-        let items: Vec<&RawValue> = deserialize(raw)?;
-        items.into_iter().map(u64::from_param).collect()
     }
 }
 

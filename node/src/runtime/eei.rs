@@ -125,6 +125,7 @@ impl Eei<'_> {
             F::EeiUseGas => meter.charge_gas(unsigned(a.u64(0), "gas")?)?,
             F::EeiGetGasLeft => {
                 prices.opcode(meter, opcode::GAS)?;
+                self.state.gas_was_read = true;
                 return Ok(Some(i64_value(meter.gas_left())));
             }
             F::EeiGetCallDataSize => {

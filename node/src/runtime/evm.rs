@@ -29,7 +29,6 @@ use revm::{
     },
     handler::{
         EthFrame, EvmTr, FrameData, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-        PrecompileProvider,
         evm::{ContextDbError, FrameInitResult},
         instructions::{EthInstructions, InstructionProvider},
     },
@@ -49,6 +48,7 @@ use super::{
     eei::{Eei, Ending, link::MAIN, price::Prices},
     failure::{ContractFrame, Failure, FailureKind},
     gas::Stop,
+    gas_reading::{self, GasReading},
     precompiles::{MoveError, Precompiles},
     program::{CodeCache, ENTRYPOINT, Interface, Program, violations},
     program_state::{ChildStatus, ProgramState, Reply},
@@ -68,7 +68,7 @@ const NO_EVM: &str =
     "this chain runs no EVM bytecode: code must begin with 0061736d, the magic number of Wasm";
 
 /// revm's context over a database.
-pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, GasReading>;
 /// Why a transaction was not run.
 pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
 type Frame = EthFrame<EthInterpreter>;
@@ -107,6 +107,8 @@ pub(crate) struct Notes {
     refused: Option<Bytes>,
     /// Whether any frame ran out of gas, also one whose caller went on.
     pub(crate) out_of_gas: bool,
+    /// Whether code read how much gas it has left.
+    pub(crate) gas_was_read: bool,
     /// Whether the frame that ran last is an EEI contract's that trapped.
     pub(crate) trapped: bool,
     /// What contracts printed.
@@ -189,8 +191,10 @@ impl<DB: Database> WasmEvm<DB> {
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
         let precompiles = Precompiles::new(code.clone());
+        let mut inner = ctx.build_mainnet().with_precompiles(precompiles);
+        gas_reading::watch(&mut inner.instruction);
         Self {
-            inner: ctx.build_mainnet().with_precompiles(precompiles),
+            inner,
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
@@ -287,12 +291,14 @@ impl<DB: Database> WasmEvm<DB> {
         self.steps_left = self.code.rules().schedule.steps_max;
         self.notes = Notes::default();
         self.inner.ctx.tx = tx;
+        self.inner.ctx.chain = GasReading::default();
         let result = LatheHandler(PhantomData).run(self);
         if let Some(limit) = self.limit.as_ref().filter(|limit| limit.is_over()) {
             return Err(EVMError::Custom(limit.words()));
         }
         let result = result?;
-        let notes = mem::take(&mut self.notes);
+        let mut notes = mem::take(&mut self.notes);
+        notes.gas_was_read |= self.inner.ctx.chain.was_read;
         Ok((result, if notes.failure.is_some() { notes.complete(self.code.rules()) } else { notes }))
     }
 
@@ -399,6 +405,7 @@ impl<DB: Database> WasmEvm<DB> {
         settle(&mut frame.interpreter.gas, &entered.meter);
         let gas = frame.interpreter.gas;
         let Entered { state, install, program, .. } = &mut *entered;
+        self.notes.gas_was_read |= state.gas_was_read;
         if state.fatal {
             return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
         }
@@ -839,7 +846,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 self.inner.ctx.journal_mut().log(transfer.log(called));
             }
             if let (Some(recorder), Some(seen)) = (&mut self.recorder, seen) {
-                if PrecompileProvider::<Ctx<DB>>::contains(&self.inner.precompiles, &called) {
+                if self.inner.precompiles.is_at(&called) {
                     recorder.runs_on(FrameEngine::Precompile);
                 }
                 seen.record_logs(recorder, &self.inner.ctx);
@@ -893,12 +900,12 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let Evm { ctx, instruction, frame_stack, .. } = &mut self.inner;
                 let depth = index.map_or(0, |index| index + 1);
                 let interpreter = &mut frame_stack.get().interpreter;
-                let (table, gas_table) = (instruction.instruction_table(), instruction.gas_table());
+                let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
                 let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
                 match (recorder, &self.limit) {
-                    (Some(recorder), _) => run_steps(recorder, interpreter, table, gas_table, ctx, depth),
-                    (None, Some(limit)) => run_evm(interpreter, table, gas_table, ctx, limit),
-                    (None, None) => interpreter.run_plain(table, gas_table, ctx),
+                    (Some(recorder), _) => run_steps(recorder, interpreter, instructions, gas, ctx, depth),
+                    (None, None) => interpreter.run_plain(instructions, gas, ctx),
+                    (None, Some(limit)) => run_evm(interpreter, instructions, gas, ctx, limit),
                 }
             }
         };

@@ -23,6 +23,7 @@ use super::{
     env::{BlockContext, Mode, Request, blob_price, block_env, config, request_env, tx_env},
     evm::{Notes, TransactError, WasmEvm},
     failure::Failure,
+    gas_reading::GasReading,
     precompiles::Precompiles,
     program::CodeCache,
     protocol::Protocol,
@@ -58,6 +59,10 @@ pub struct Executed {
     pub status: Status,
     /// Gas used, refunds subtracted.
     pub gas_used: u64,
+    /// The least gas limit that pays for what it did: gas used before refunds, or the floor of EIP-7623.
+    pub gas_needed: u64,
+    /// Whether code read how much gas it has left, so that with another limit it may do something else.
+    pub gas_was_read: bool,
     /// What it returned, or reverted with; code, if it created a contract.
     pub output: Bytes,
     /// Logs in order.
@@ -148,6 +153,7 @@ impl Runtime {
         let state = State::builder().with_database(WrapDatabaseRef(world)).with_bundle_update().build();
         let ctx = Context::mainnet()
             .with_db(state)
+            .with_chain(GasReading::default())
             .with_cfg(config(self.protocol(), Mode::Transaction))
             .with_block(block_env(block));
         BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
@@ -220,6 +226,7 @@ impl Runtime {
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
         let ctx = Context::mainnet()
             .with_db(db)
+            .with_chain(GasReading::default())
             .with_cfg(config(self.protocol(), Mode::Call))
             .with_block(block_env(block));
         let mut evm = WasmEvm::new(ctx, self.code.clone());
@@ -323,7 +330,8 @@ impl BlockExecutor {
 
 pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
     let gas_used = result.tx_gas_used();
-    let Notes { failure, out_of_gas: ran_out_of_gas, trapped, console, .. } = notes;
+    let gas_needed = result.gas().total_gas_spent().max(result.gas().floor_gas());
+    let Notes { failure, out_of_gas: ran_out_of_gas, gas_was_read, trapped, console, .. } = notes;
     match result {
         ExecutionResult::Success { logs, output, .. } => {
             let (output, created) = match output {
@@ -333,6 +341,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
             Executed {
                 status: Status::Success { created },
                 gas_used,
+                gas_needed,
+                gas_was_read,
                 output,
                 logs,
                 failure: None,
@@ -343,6 +353,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
         ExecutionResult::Revert { output, .. } => Executed {
             status: Status::Reverted,
             gas_used,
+            gas_needed,
+            gas_was_read,
             failure: failure.filter(|_| output.is_empty()),
             output,
             logs: Vec::new(),
@@ -352,6 +364,8 @@ pub(super) fn executed(result: ExecutionResult, notes: Notes) -> Executed {
         ExecutionResult::Halt { reason, .. } => Executed {
             status: Status::Halted(halt_words(&reason, trapped)),
             gas_used,
+            gas_needed,
+            gas_was_read,
             output: Bytes::new(),
             logs: Vec::new(),
             failure,

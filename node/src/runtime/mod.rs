@@ -13,6 +13,7 @@ mod evm;
 mod execute;
 mod failure;
 mod gas;
+mod gas_reading;
 mod guest;
 mod ledger;
 mod precompiles;

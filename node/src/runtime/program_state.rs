@@ -29,6 +29,8 @@ pub(super) struct ProgramState {
     pub trap_reason: Option<String>,
     /// Set when the database failed: the transaction is abandoned.
     pub fatal: bool,
+    /// Whether the program read how much gas it has left.
+    pub gas_was_read: bool,
     /// The write-back cache of storage.
     pub storage: StorageCache,
 }

@@ -18,6 +18,7 @@ use super::{
     env::{BlockContext, Mode, Request, block_env, config, request_env},
     evm::WasmEvm,
     execute::{executed, invalid_words},
+    gas_reading::GasReading,
     ledger::Ledger,
     world::to_bytecode,
 };
@@ -58,7 +59,10 @@ impl Session {
             }
         }
         let protocol = runtime.protocol();
-        let ctx = Context::mainnet().with_db(ledger).with_cfg(config(protocol, Mode::Call));
+        let ctx = Context::mainnet()
+            .with_db(ledger)
+            .with_chain(GasReading::default())
+            .with_cfg(config(protocol, Mode::Call));
         Self { evm: WasmEvm::new(ctx, runtime.code_cache()), chain_id: protocol.chain_id }
     }
 

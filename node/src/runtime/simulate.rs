@@ -22,6 +22,7 @@ use super::{
     env::{BlockContext, Mode, Request, block_env, config, request_env},
     evm::{Ctx, WasmEvm},
     execute::{apply_override, execute_error, executed, invalid_words},
+    gas_reading::GasReading,
     precompiles::MoveError,
     time_limit::TimeLimit,
     world::{BlockHashes, World},
@@ -115,7 +116,10 @@ impl Runtime {
         let mut cfg = config(self.protocol(), mode);
         // Contracts may send, too.
         cfg.disable_eip3607 = true;
-        let mut evm = WasmEvm::new(Context::mainnet().with_db(db).with_cfg(cfg), code);
+        let mut evm = WasmEvm::new(
+            Context::mainnet().with_db(db).with_chain(GasReading::default()).with_cfg(cfg),
+            code,
+        );
         evm.set_time_limit(limit);
         if rules.shows_transfers {
             evm.show_transfers();

@@ -250,8 +250,14 @@ impl VmHooks<'_> {
                 return Ok(Some(i32_value(length_u32(code.len()))));
             }
 
-            F::EvmGasLeft => return Ok(Some(i64_value(meter.gas_left()))),
-            F::EvmInkLeft => return Ok(Some(i64_value(meter.ink_left()))),
+            F::EvmGasLeft => {
+                self.state.gas_was_read = true;
+                return Ok(Some(i64_value(meter.gas_left())));
+            }
+            F::EvmInkLeft => {
+                self.state.gas_was_read = true;
+                return Ok(Some(i64_value(meter.ink_left())));
+            }
             F::TxInkPrice => return Ok(Some(Value::I32(INK_PRICE))),
 
             F::BlockBasefee => memory.write_word(a.u32(0), self.host.basefee())?,

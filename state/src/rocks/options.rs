@@ -25,6 +25,8 @@ const BLOB_BYTES_MIN: u64 = 4 << 10;
 const ARENA_BYTES: usize = 64 << 10;
 /// Table files kept open. Devnets run on laptops, whose limit is often 1,024.
 const OPEN_FILES_MAX: i32 = 512;
+/// Threads that open table files at the start: the default of 16 are made even if there is no file.
+const FILE_OPENING_THREADS: i32 = 2;
 /// The log may grow to this many times the memtables before idle columns are flushed to shorten it.
 const WAL_MEMTABLES_MAX: u64 = 4;
 /// RocksDB's own log, for people: one file before and one after a restart is enough.
@@ -60,6 +62,7 @@ pub(super) fn of_database(options: &RocksOptions) -> Options {
     db.set_track_and_verify_wals_in_manifest(true);
     db.set_paranoid_checks(true);
     db.set_max_open_files(OPEN_FILES_MAX);
+    db.set_max_file_opening_threads(FILE_OPENING_THREADS);
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     db.set_max_background_jobs(i32::try_from(jobs).unwrap_or(i32::MAX).max(2));
     db.set_db_write_buffer_size(options.memtable_bytes);

@@ -20,6 +20,7 @@ on_every_store! {
     a_view_does_not_see_later_blocks
     a_block_that_does_not_fit_is_refused_and_leaves_nothing
     a_state_prepared_on_an_older_head_is_refused
+    blocks_that_change_nothing_are_written_together_or_not_at_all
     setting_what_is_there_writes_nothing
     code_is_checked
     an_empty_account_is_not_stored
@@ -193,6 +194,48 @@ fn a_state_prepared_on_an_older_head_is_refused(home: &Home) {
     let block = next_block(&database, prepared.state_root(), 0);
     let expected = StateError::Stale { prepared_on, head, head_number: 1 };
     assert_eq!(database.commit(prepared, block), Err(expected));
+}
+
+fn blocks_that_change_nothing_are_written_together_or_not_at_all(home: &Home) {
+    let database = home.database();
+    advance(&database, &set(address(1), info(1, 1), &[(1, 5)]));
+    let empty = Changes::default();
+    // The same blocks one by one, elsewhere.
+    let other = Home::memory().database();
+    advance(&other, &set(address(1), info(1, 1), &[(1, 5)]));
+    let blocks: Vec<_> = (0..3)
+        .map(|_| {
+            let prepared = other.prepare(&empty).expect("prepares");
+            let block = next_block(&other, prepared.state_root(), 0);
+            other.commit(prepared, block.clone()).expect("commits");
+            block
+        })
+        .collect();
+
+    let mut gap = blocks.clone();
+    gap.remove(1);
+    let refused = database.extend(&gap);
+    assert_eq!(refused, Err(BlockMismatch::Number { expected: 3, found: 4 }.into()));
+    let mut another_state = blocks.clone();
+    another_state[0].header.state_root = EMPTY_ROOT_HASH;
+    assert!(matches!(
+        database.extend(&another_state),
+        Err(StateError::Block(BlockMismatch::StateRoot { number: 2, .. }))
+    ));
+    assert_eq!(database.view().expect("reads").head().number, 1);
+
+    database.extend(&blocks).expect("extends");
+    let view = database.view().expect("reads");
+    assert_eq!(view.head(), other.view().expect("reads").head());
+    for number in 0..=4 {
+        let header = view.header_by_number(number).expect("reads");
+        assert_eq!(header, other.view().expect("reads").header_by_number(number).expect("reads"));
+        assert_eq!(view.at(number).expect("is kept").head().number, number);
+    }
+    // The chain goes on from there, and back across them.
+    advance(&database, &set(address(1), info(1, 1), &[(1, 6)]));
+    assert_eq!(database.revert(3).expect("reverts").hash, blocks[1].hash);
+    assert_eq!(database.revert(0).expect("reverts").number, 0);
 }
 
 fn setting_what_is_there_writes_nothing(home: &Home) {

@@ -8,6 +8,7 @@ mod calculator;
 mod counter;
 mod erc20;
 mod erc721;
+mod estimate;
 mod exchange;
 mod factory;
 mod gas;

@@ -55,14 +55,7 @@ fn mine_blocks(api: &Api, method: &str, blocks: u64, interval: Option<u64>) -> R
             "{method}: parameter 1 (blocks): {blocks} blocks are more than the limit of {MINE_MAX}"
         )));
     }
-    let mut last = None;
-    for _ in 0..blocks {
-        if let (Some(last), Some(interval)) = (last, interval) {
-            api.chain.set_next_timestamp(interval.saturating_add(last))?;
-        }
-        last = Some(api.chain.mine()?.header.timestamp);
-    }
-    Ok(())
+    Ok(api.chain.mine_blocks(blocks, interval)?)
 }
 
 fn snapshot(api: &Api) -> Result<U64> {
