@@ -293,8 +293,8 @@ fn an_empty_account_of_genesis_stays_until_it_is_touched(home: &Home) {
     let mut genesis = genesis();
     genesis.accounts.push(hidden);
     let code_hash = keccak256([0xef, 0x4c, 0x00]);
-    let model = |accounts: &[Known]| {
-        let account = |&(n, info, slots): &Known| {
+    let model = |accounts: &[Known<'_>]| {
+        let account = |&(n, info, slots): &Known<'_>| {
             let storage = slots.iter().map(|&(slot, value)| (U256::from(slot), U256::from(value))).collect();
             (address(n), ModelAccount { info, storage })
         };
