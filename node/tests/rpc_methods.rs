@@ -176,6 +176,8 @@ fn a_transaction_is_seen_the_same_from_every_side() {
     );
     assert_eq!(proof["storageProof"][1]["key"], json!(full));
 
+    let next = node.result("eth_feeHistory", json!(["0x0", "latest", []]));
+    assert_eq!(next["baseFeePerGas"], json!([node.result("eth_baseFee", json!([]))]));
     let history = node.result("eth_feeHistory", json!(["0x5", "latest", [10, 90]]));
     let lengths =
         ["baseFeePerGas", "gasUsedRatio", "reward"].map(|field| history[field].as_array().map(Vec::len));
