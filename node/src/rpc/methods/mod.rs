@@ -13,6 +13,7 @@ pub mod gas;
 pub mod impersonate;
 pub mod mining;
 pub mod node;
+pub mod otterscan;
 pub mod raw;
 pub mod sign;
 pub mod simulate;
@@ -43,6 +44,7 @@ pub const ALL: &[&[Method]] = &[
     subscribe::METHODS,
     sign::METHODS,
     raw::METHODS,
+    otterscan::METHODS,
     txpool::METHODS,
     cheats::METHODS,
     impersonate::METHODS,
