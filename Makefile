@@ -22,7 +22,7 @@ test: setup clients ## everything that CI wants
 test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
 	@scripts/stylus.sh $(LATHE) $(if $(RECORD),--record)
 
-test-clients: $(LATHE) ## install more clients, run each through the scenario, write tests/clients/TABLE.md (CLIENTS="viem ape": these)
+test-clients: $(LATHE) ## install nine clients, run each through the scenario, write tests/clients/TABLE.md (CLIENTS="viem ape": these)
 	@scripts/clients.sh all
 	@cargo run --quiet --locked --release -p lathe-tests --no-default-features --bin clients -- $(LATHE) \
 		$(if $(CLIENTS),$(CLIENTS),--table $(CURDIR)/tests/clients/TABLE.md)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes a target for some seconds, guided by coverage, in an optimised build, so that every engine is in it. The corpus
 # stays in fuzz/corpus; an input that fails is kept in fuzz/artifacts, to be copied to fuzz/seeds. Each target ends with a
-# line of JSON on standard output; exits 1 if one failed.
+# line of JSON on standard output; exits 1 if one failed. Every run begins with the seeds, which `make test` replays as
+# well; there, the target `peers` has no Wasmtime to compare with.
 #   scripts/fuzz.sh SECONDS TARGET...
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"

@@ -171,7 +171,8 @@ fn transactions_wait_while_mining_is_manual_and_the_pool_shows_them() {
     assert_eq!(by_nonce("0x3"), fourth);
 
     assert_eq!(node.result("anvil_dropTransaction", json!([second])), second);
-    assert_eq!(node.result("hardhat_dropTransaction", json!([second])), json!(null));
+    // hardhat-network-helpers take nothing but true and false.
+    assert_eq!(node.result("hardhat_dropTransaction", json!([second])), json!(false));
     assert_eq!(node.result("txpool_status", json!([])), json!({"pending": "0x1", "queued": "0x1"}));
     node.result("evm_setAutomine", json!([true]));
     assert_eq!(node.result("eth_getTransactionReceipt", json!([first]))["blockNumber"], "0x1");

@@ -88,7 +88,12 @@ fn a_fresh_node_answers_what_clients_ask_first() {
         ("net_version", json!([]), json!("31337")),
         ("net_listening", json!([]), json!(true)),
         ("net_peerCount", json!([]), json!("0x0")),
-        ("web3_clientVersion", json!([]), json!(methods::node::CLIENT_VERSION)),
+        // hardhat-network-helpers and ape-foundry trust only a node whose name begins as anvil's does.
+        (
+            "web3_clientVersion",
+            json!([]),
+            json!(concat!("anvil-compatible/Lathe/v", env!("CARGO_PKG_VERSION"), "/wasm")),
+        ),
         (
             "web3_sha3",
             json!(["0x68656c6c6f"]),
@@ -176,6 +181,8 @@ fn a_transaction_is_seen_the_same_from_every_side() {
     );
     assert_eq!(proof["storageProof"][1]["key"], json!(full));
 
+    let next = node.result("eth_feeHistory", json!(["0x0", "latest", []]));
+    assert_eq!(next["baseFeePerGas"], json!([node.result("eth_baseFee", json!([]))]));
     let history = node.result("eth_feeHistory", json!(["0x5", "latest", [10, 90]]));
     let lengths =
         ["baseFeePerGas", "gasUsedRatio", "reward"].map(|field| history[field].as_array().map(Vec::len));

@@ -54,7 +54,7 @@ class Chain:
 def _():
     equal(eth.chain_id, 31337)
     equal(w3.net.version, "31337")
-    holds(w3.is_connected() and w3.client_version.startswith("Lathe/"), w3.client_version)
+    holds(w3.is_connected() and "Lathe/v" in w3.client_version, w3.client_version)
 
 
 @check("accounts")
@@ -359,7 +359,7 @@ def _():
     data = Chain.counter.encode_abi("increment")
     answer = eth.create_access_list({"from": alice, "to": Chain.counter.address, "data": data})
     entry = next(entry for entry in answer.accessList if entry.address == Chain.counter.address)
-    equal([bytes(key) for key in entry.storageKeys], [bytes(32)])
+    equal(entry.storageKeys, ["0x" + "00" * 32])
 
 
 @check("simulate")

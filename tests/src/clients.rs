@@ -38,6 +38,18 @@ pub const CLIENTS: &[Client] = &[
     Client { name: "ethers", folder: "", command: &["node", "ethers.mjs"] },
     Client { name: "web3.py", folder: "", command: &[".venv/bin/python", "web3py.py"] },
     Client { name: "web3.js", folder: "web3js", command: &["node", "driver.mjs"] },
+    Client {
+        name: "hardhat2",
+        folder: "hardhat2",
+        command: &["node_modules/.bin/hardhat", "run", "--no-compile", "--network", "lathe", "driver.cjs"],
+    },
+    Client {
+        name: "hardhat3",
+        folder: "hardhat3",
+        command: &["node_modules/.bin/hardhat", "run", "--no-compile", "--network", "lathe", "driver.mjs"],
+    },
+    Client { name: "forge", folder: "forge", command: &["node", "driver.mjs"] },
+    Client { name: "ape", folder: "ape", command: &[".venv/bin/python", "driver.py"] },
 ];
 
 /// The contracts of the scenario: the name of the artifact, the folder in `contracts`, the constructor.

@@ -66,19 +66,12 @@ fn lathe(arguments: &[&str]) -> String {
     run(Command::new(lathe_binary()).args(arguments))
 }
 
-/// Checks that need methods which the node does not have yet.
-const WAITING: [&str; 6] = ["access-list", "impersonate", "simulate", "state-dump", "time", "typed-data"];
-
-/// Runs a client's scenario; every check that it has must pass, unless it waits for the node.
+/// Runs a client's scenario; every check that it has must pass.
 fn passes(name: &str) {
     let client = Client::of(name).expect("the client has a driver");
     let report = client.run(&lathe_binary()).unwrap_or_else(|error| panic!("{error}"));
-    let failed: Vec<String> = report
-        .failed
-        .iter()
-        .filter(|(check, _)| !WAITING.contains(&check.as_str()))
-        .map(|(check, message)| format!("{check}: {message}"))
-        .collect();
+    let failed: Vec<String> =
+        report.failed.iter().map(|(check, message)| format!("{check}: {message}")).collect();
     assert!(failed.is_empty(), "{} {}:\n{}", report.client, report.version, failed.join("\n"));
 }
 

@@ -115,8 +115,11 @@ impl File<'_> {
             }
             command = command.mut_subcommand(name.get_ref(), |mut subcommand| {
                 for (id, values) in defaults {
-                    subcommand =
-                        subcommand.mut_arg(id, |flag| flag.default_values(values).hide_default_value(true));
+                    subcommand = subcommand.mut_arg(id, |flag| {
+                        // A switch has no value whose default help could show.
+                        let hidden = flag.get_action().takes_values();
+                        flag.default_values(values).hide_default_value(hidden)
+                    });
                 }
                 subcommand
             });

@@ -53,8 +53,8 @@ pub enum ProgramError {
     Unavailable,
     /// There is no such host function.
     #[error(
-        "unknown import `{module}.{name}`: programs import functions of `vm_hooks`, `console` and `debug` only{}",
-        hint(module, name)
+        "unknown import `{}.{}`: programs import functions of `vm_hooks`, `console` and `debug` only{}",
+        .module.escape_debug(), .name.escape_debug(), hint(.module, .name)
     )]
     UnknownImport {
         /// Module part of the import.
@@ -64,7 +64,8 @@ pub enum ProgramError {
     },
     /// An import is not a function.
     #[error(
-        "import `{module}.{name}` is a {kind}: programs import functions of `vm_hooks`, `console` and `debug` only"
+        "import `{}.{}` is a {kind}: programs import functions of `vm_hooks`, `console` and `debug` only",
+        .module.escape_debug(), .name.escape_debug()
     )]
     ImportKind {
         /// Module part of the import.

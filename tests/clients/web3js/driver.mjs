@@ -1,5 +1,6 @@
 // web3.js through the scenario of checks.json: wallet, contracts, batches, subscriptions, its own types of errors.
 import assert from 'node:assert/strict'
+import { getEncodedEip712Data } from 'web3-eth-abi'
 import { Web3, ContractExecutionError, ResponseError, TransactionRevertInstructionError, TransactionRevertedWithoutReasonError } from 'web3'
 import {
   ETHER, MAX_UINT256, MULTICALL3, OVERFLOW, SOLD_OUT, TOKEN_SUPPLY, addresses, artifact, keys, scenario, stranger, thrown,
@@ -181,7 +182,7 @@ await check('typed-data', async () => {
   const data = { ...typedData, types: { EIP712Domain, ...typedData.types } }
   const plain = JSON.parse(JSON.stringify(data, (_, value) => (typeof value === 'bigint' ? String(value) : value)))
   const signature = await eth.signTypedData(addresses[2], plain)
-  const hash = eth.abi.getEncodedEip712Data(data, true)
+  const hash = getEncodedEip712Data(data, true)
   assert.equal(eth.accounts.recover(hash, signature, true), addresses[2])
 })
 const socket = new Web3(wsUrl)

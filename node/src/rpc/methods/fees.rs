@@ -59,9 +59,7 @@ fn fee_history(
 ) -> Result<FeeHistory> {
     check_percentiles(percentiles.as_deref().unwrap_or_default())?;
     let newest = api.chain.block(newest)?.ok_or(ChainError::UnknownBlock)?.header.number;
-    if block_count == 0 {
-        return Ok(FeeHistory { oldest_block: newest, ..FeeHistory::default() });
-    }
+    // No block at all leaves the base fee of the next one, which the list ends with.
     let oldest = (newest + 1).saturating_sub(block_count.min(HISTORY_BLOCKS_MAX));
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();

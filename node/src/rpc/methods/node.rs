@@ -30,8 +30,9 @@ methods! {
     "eth_coinbase", coinbase();
 }
 
-/// The name and version of the node, as `web3_clientVersion` gives them.
-pub const CLIENT_VERSION: &str = concat!("Lathe/v", env!("CARGO_PKG_VERSION"), "/wasm");
+/// The name and version of the node, as `web3_clientVersion` gives them. It begins as anvil's does, because tools such as
+/// hardhat-network-helpers use the cheats of a node only if its name begins with that of a devnet they know.
+pub const CLIENT_VERSION: &str = concat!("anvil-compatible/Lathe/v", env!("CARGO_PKG_VERSION"), "/wasm");
 
 fn chain_id(api: &Api) -> Result<U64> {
     Ok(U64::from(api.chain.spec().chain_id))

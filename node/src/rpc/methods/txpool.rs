@@ -27,7 +27,9 @@ methods! {
     /// Returns a line on each transaction that waits, by sender and nonce.
     "txpool_inspect", inspect();
     /// Drops a transaction that waits and returns its hash; null if there is none.
-    "anvil_dropTransaction" | "hardhat_dropTransaction", drop_one(hash: B256);
+    "anvil_dropTransaction", drop_one(hash: B256);
+    /// Drops a waiting transaction; tells whether it was there.
+    "hardhat_dropTransaction", drop_one_if_there(hash: B256);
     /// Drops all transactions that wait.
     "anvil_dropAllTransactions" | "hardhat_dropAllTransactions", drop_all();
     /// Drops all transactions of one sender that wait.
@@ -97,6 +99,10 @@ fn inspect(api: &Api) -> Result<Split<BTreeMap<Address, ByNonce<String>>>> {
 
 fn drop_one(api: &Api, hash: B256) -> Result<Option<B256>> {
     Ok(api.chain.drop_transaction(hash).then_some(hash))
+}
+
+fn drop_one_if_there(api: &Api, hash: B256) -> Result<bool> {
+    Ok(drop_one(api, hash)?.is_some())
 }
 
 fn drop_all(api: &Api) -> Result<()> {

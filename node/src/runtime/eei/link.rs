@@ -23,7 +23,10 @@ pub enum EeiError {
     #[error("module refused: {0}")]
     Module(#[from] ModuleError),
     /// An import is not a function of the interface.
-    #[error("import `{module}.{name}` is {actual}: EEI contracts import functions of `ethereum` only")]
+    #[error(
+        "import `{}.{}` is {actual}: EEI contracts import functions of `ethereum` only",
+        .module.escape_debug(), .name.escape_debug()
+    )]
     Import {
         /// Module part of the import.
         module: String,
@@ -46,7 +49,8 @@ pub enum EeiError {
     },
     /// An export is missing, or has a wrong type.
     #[error(
-        "export `{name}` is {actual}: EEI contracts export the function `main` of type [] -> [] and `memory`"
+        "export `{}` is {actual}: EEI contracts export the function `main` of type [] -> [] and `memory`",
+        .name.escape_debug()
     )]
     Export {
         /// The export's name.
