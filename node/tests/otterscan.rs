@@ -118,7 +118,9 @@ fn blocks_are_shown_in_pages() {
     let hashes = |page: &Value, list: &str| -> Vec<Value> {
         page[list].as_array().expect("a list").iter().map(|item| item["hash"].clone()).collect()
     };
-    for (page, size, expected) in [(0, 2, &sent[1..]), (1, 2, &sent[..1]), (2, 2, &sent[..0]), (0, 9, &sent[..])] {
+    for (page, size, expected) in
+        [(0, 2, &sent[1..]), (1, 2, &sent[..1]), (2, 2, &sent[..0]), (0, 9, &sent[..])]
+    {
         let page = node.result("ots_getBlockTransactions", json!([1, page, size]));
         assert_eq!(hashes(&page["fullblock"], "transactions"), expected);
         assert_eq!(page["receipts"].as_array().map(Vec::len), Some(expected.len()));
@@ -131,7 +133,10 @@ fn blocks_are_shown_in_pages() {
     let block = node.result("eth_getBlockByNumber", json!(["latest"]));
     let details = node.result("ots_getBlockDetails", json!([1]));
     assert_eq!(details, node.result("ots_getBlockDetailsByHash", json!([block["hash"]])));
-    assert_eq!((&details["block"]["hash"], &details["block"]["transactionCount"]), (&block["hash"], &json!("0x3")));
+    assert_eq!(
+        (&details["block"]["hash"], &details["block"]["transactionCount"]),
+        (&block["hash"], &json!("0x3"))
+    );
     let number = |value: &Value| {
         u128::from_str_radix(value.as_str().expect("hex").trim_start_matches("0x"), 16).expect("hex")
     };
@@ -148,10 +153,7 @@ fn blocks_are_shown_in_pages() {
     assert_eq!(node.result("ots_hasCode", json!([ALICE, 0])), json!(false));
     assert_eq!(node.result("ots_getTransactionBySenderAndNonce", json!([ALICE, 1])), sent[1]);
     assert_eq!(node.result("ots_getTransactionBySenderAndNonce", json!([ALICE, 9])), json!(null));
-    assert_eq!(
-        node.result("erigon_getHeaderByNumber", json!([1]))["hash"],
-        block["hash"]
-    );
+    assert_eq!(node.result("erigon_getHeaderByNumber", json!([1]))["hash"], block["hash"]);
 }
 
 #[test]
@@ -169,9 +171,8 @@ fn an_account_is_searched_in_both_directions() {
         let txs: Vec<Value> = txs.iter().map(|tx| tx["hash"].clone()).collect();
         (txs, [found["firstPage"].clone(), found["lastPage"].clone()].map(|flag| flag == true))
     };
-    let newest_first = |range: std::ops::Range<usize>| -> Vec<Value> {
-        hashes[range].iter().rev().cloned().collect()
-    };
+    let newest_first =
+        |range: std::ops::Range<usize>| -> Vec<Value> { hashes[range].iter().rev().cloned().collect() };
     let before = |block, size| search("ots_searchTransactionsBefore", OTHER, block, size);
     let after = |block, size| search("ots_searchTransactionsAfter", OTHER, block, size);
     assert_eq!(before(0, 25), (newest_first(0..4), [true, true]), "found inside the factory's calls");

@@ -328,8 +328,12 @@ impl<'a> Search<'a> {
             )));
         }
         let Some(block) = self.api.chain.block(number.into())? else { return Ok(()) };
-        let mut is_found: Vec<bool> =
-            block.transactions.iter().zip(&block.receipts).map(|(tx, receipt)| self.shows(tx, receipt)).collect();
+        let mut is_found: Vec<bool> = block
+            .transactions
+            .iter()
+            .zip(&block.receipts)
+            .map(|(tx, receipt)| self.shows(tx, receipt))
+            .collect();
         if is_found.iter().any(|is_found| !is_found) {
             self.look_inside(number, &mut is_found)?;
         }
@@ -375,7 +379,8 @@ impl<'a> Search<'a> {
 
 fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Result<Option<B256>> {
     let mined = api.chain.transaction_of(sender, nonce)?;
-    Ok(mined.and_then(|MinedTransaction { block, index }| block.transactions.get(index).map(|tx| *tx.tx_hash())))
+    Ok(mined
+        .and_then(|MinedTransaction { block, index }| block.transactions.get(index).map(|tx| *tx.tx_hash())))
 }
 
 /// Who created a contract.
