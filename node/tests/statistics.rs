@@ -27,8 +27,8 @@ const PROGRAM: &str = r#"(module
         (drop (memory.grow (i32.const 1)))
         (call $read_args (i32.const 0))
         (call $contract_address (i32.const 0))
-        (drop (call $call (i32.const 0) (i32.const 64) (i32.const 0) (i32.const 128)
-            (i64.const -1) (i32.const 256)))
+        (drop (call $call (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4096)
+            (i64.const -1) (i32.const 8192)))
         (i32.const 0)))"#;
 
 struct Node {
