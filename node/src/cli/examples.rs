@@ -33,6 +33,19 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("envelope", &["lathe envelope contract.wasm"]),
     ("inspect", &["lathe inspect contract.wasm", "lathe inspect contract.wasm --wat"]),
     ("run", &["lathe run fib.wasm --invoke run --args 20 --stats"]),
+    (
+        "trace",
+        &[
+            "lathe trace 0x1f9ed0c3a4b5968778695a4b3c2d1e0f1f9ed0c3a4b5968778695a4b3c2d1e0f --artifacts contracts",
+        ],
+    ),
+    (
+        "gas",
+        &[
+            "lathe gas 0x1f9ed0c3a4b5968778695a4b3c2d1e0f1f9ed0c3a4b5968778695a4b3c2d1e0f --artifacts contracts",
+            "lathe gas fib.wasm --invoke run --args 20 --svg > gas.svg",
+        ],
+    ),
     ("chain", &["lathe chain show devnet > mine.toml"]),
     ("statetest", &["lathe statetest GeneralStateTests/stEWASMTests --quiet"]),
     (
