@@ -117,7 +117,7 @@ fn filters_and_what_they_hold_have_limits() {
         assert!(message.starts_with("the node keeps no more than 1024 filters"), "{message}");
     }
     assert_eq!(call("eth_uninstallFilter", json!([first]))["result"], json!(true));
-    let topics = vec![format!("0x{:064x}", 1); 100_000];
+    let topics: Vec<_> = (0..100_000).map(|topic| format!("0x{topic:064x}")).collect();
     assert!(call("eth_newFilter", json!([{"topics": [topics]}]))["error"].is_object());
 }
 
