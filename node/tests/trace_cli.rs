@@ -198,4 +198,12 @@ fn a_module_is_profiled_without_a_chain() {
     assert_eq!((sum("fib", "calls"), sum("instantiate", "ink")), (177, 11_000_000));
     assert_eq!(sum("fib", "ink") + sum("instantiate", "ink"), run["inkUsed"].as_i64().expect("ink"));
     assert_eq!(nodes.iter().filter(|node| node["name"] == "fib").count(), 10);
+
+    // A function with the name of the frame that calls it shares its row, and is not counted twice there.
+    let path = files.path().join("run.wat");
+    std::fs::write(&path, text.replace("fib", "run")).expect("a file");
+    let table = lathe(&["gas", path.to_str().expect("a path"), "--invoke", "run", "--args", "10"]).stdout;
+    let table = String::from_utf8(table).expect("UTF-8");
+    let row = table.lines().find(|line| line.ends_with("  run")).expect("a row");
+    assert_eq!(row.split_whitespace().nth(3), Some("100.0"), "{table}");
 }

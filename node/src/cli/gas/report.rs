@@ -44,8 +44,11 @@ pub(super) fn table(profile: &Profile, rows_max: usize) -> String {
         let row = rows.entry((kind(node.kind), &node.name)).or_default();
         row.ink += node.ink;
         row.calls += node.calls;
-        // What is inside a node of the same name is counted there.
-        if !ancestors(profile, index).any(|outer| outer.name == node.name && outer.kind == node.kind) {
+        // What is inside a node of the same row is counted there; a function may be called as its frame is.
+        let same_row = |outer: &ProfileNode| {
+            outer.kind != ProfileKind::Root && outer.name == node.name && kind(outer.kind) == kind(node.kind)
+        };
+        if !ancestors(profile, index).any(same_row) {
             row.inclusive += inclusive[index];
         }
     }
