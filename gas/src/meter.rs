@@ -42,6 +42,10 @@ pub trait Pace: Send + Sync {
     /// Returns whether to go on. It may block, to let others go first. Once it has said no, charges fail that need
     /// another slice, and whoever runs the code has to know that this was no lack of gas.
     fn go_on(&self) -> bool;
+
+    /// Returns whether the code may hold so many pages of memory, all its frames together. Asked once it holds them, before
+    /// it uses any of those that are new. After a no, whatever runs fails as after [`Self::go_on`]'s.
+    fn may_hold(&self, pages: u32) -> bool;
 }
 
 /// How a meter's gas is cut.
@@ -106,6 +110,14 @@ impl Meter {
         self.slices = Some(Slices { gas, pace });
         self.split(self.total());
         self
+    }
+
+    /// Fails if code whose gas is cut in slices may not hold so many pages of memory. No other meter minds.
+    pub fn hold_pages(&self, pages: u32) -> Result<(), OutOfGas> {
+        match &self.slices {
+            Some(slices) if !slices.pace.may_hold(pages) => Err(OutOfGas),
+            _ => Ok(()),
+        }
     }
 
     /// Returns how many instructions may still execute, `None` if they cost ink instead.
@@ -261,6 +273,19 @@ mod tests {
         fn go_on(&self) -> bool {
             self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
         }
+
+        fn may_hold(&self, pages: u32) -> bool {
+            pages <= 2
+        }
+    }
+
+    #[test]
+    fn only_code_in_slices_is_asked_what_it_holds() {
+        let pace = Arc::new(Times(AtomicU64::new(0)));
+        let cut = Meter::from_gas(9).in_slices(3, pace);
+        assert_eq!([2, 3].map(|pages| cut.hold_pages(pages)), [Ok(()), Err(OutOfGas)]);
+        assert_eq!(cut.gas_left(), 9);
+        assert_eq!(Meter::from_gas(9).hold_pages(3), Ok(()));
     }
 
     #[test]

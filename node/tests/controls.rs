@@ -1,83 +1,19 @@
 //! What tools ask of a devnet beside Ethereum's methods: when it mines, whom it impersonates, what blocks to come are like, and
 //! what going back brings back.
 
+mod support;
+
 use std::{sync::Arc, time::Duration};
 
-use alloy_primitives::{U256, keccak256};
+use alloy_primitives::keccak256;
 use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home, Manner, Mining, Order},
-    rpc::{Registry, envelope, methods},
+    chain::{Manner, Mining, Order},
+    rpc::envelope,
 };
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, NOBODY, Node, number};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
-const NOBODY: &str = "0x00000000000000000000000000000000000000ff";
 const ETHER: &str = "0xde0b6b3a7640000";
-
-struct Node {
-    registry: Registry,
-    chain: Arc<Chain>,
-}
-
-impl Node {
-    fn new() -> Self {
-        Self::with(Manner::default())
-    }
-
-    fn with(manner: Manner) -> Self {
-        let options = ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: U256::from(10).pow(U256::from(22)),
-        };
-        let chain = Chain::open_with(options, manner).expect("a chain in memory");
-        Self { registry: Registry::new(chain.clone(), methods::ALL), chain }
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer =
-            envelope::answer(&self.registry, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        let answer = self.answer(method, params);
-        answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{method}: {answer}")).to_owned()
-    }
-
-    fn send(&self, from: &str, mut transaction: Value) -> Value {
-        transaction["from"] = json!(from);
-        self.result("eth_sendTransaction", json!([transaction]))
-    }
-
-    fn block(&self, block: &str) -> Value {
-        self.result("eth_getBlockByNumber", json!([block, false]))
-    }
-
-    fn height(&self) -> u64 {
-        number(&self.result("eth_blockNumber", json!([])))
-    }
-
-    fn receipt(&self, hash: &Value) -> Value {
-        self.result("eth_getTransactionReceipt", json!([hash]))
-    }
-}
-
-fn number(quantity: &Value) -> u64 {
-    let digits = quantity.as_str().and_then(|text| text.strip_prefix("0x")).expect("a quantity");
-    u64::from_str_radix(digits, 16).expect("64 bits")
-}
 
 #[test]
 fn an_interval_mines_until_it_is_taken_back() {
@@ -101,7 +37,7 @@ fn an_interval_mines_until_it_is_taken_back() {
     node.result("evm_setIntervalMining", json!([12]));
     assert_eq!(node.result("anvil_getIntervalMining", json!([])), json!(12));
     for interval in [json!([0.0001]), json!([1e9]), json!([-1])] {
-        node.answer("evm_setIntervalMining", interval)["error"]["message"].as_str().expect("a refusal");
+        node.answer("evm_setIntervalMining", &interval)["error"]["message"].as_str().expect("a refusal");
     }
 }
 
@@ -167,7 +103,7 @@ fn an_impersonated_account_sends_without_its_key() {
     let error = node.error("eth_sendRawTransaction", json!([raw]));
     assert!(error.starts_with("invalid sender"), "nobody sends it from outside: {error}");
     // It is run again from the block's record.
-    let trace = node.answer("debug_traceTransaction", json!([hash, {"tracer": "stylusTracer"}]));
+    let trace = node.answer("debug_traceTransaction", &json!([hash, {"tracer": "stylusTracer"}]));
     assert!(trace.get("error").is_none(), "{trace}");
 
     node.result("hardhat_stopImpersonatingAccount", json!([NOBODY]));
@@ -231,6 +167,123 @@ fn going_back_to_a_snapshot_brings_back_what_was_set() {
 }
 
 #[test]
+fn going_back_to_a_snapshot_brings_back_what_waited() {
+    let node = Node::with(Manner { mining: Mining::MANUAL, ..Manner::default() });
+    let waits = node.send(ALICE, json!({"to": BOB, "gas": "0x5208"}));
+    let behind = node.send(ALICE, json!({"to": BOB, "gas": "0x5208"}));
+    let snapshot = node.result("evm_snapshot", json!([]));
+    node.result("anvil_impersonateAccount", json!([NOBODY]));
+    node.result("hardhat_dropTransaction", json!([behind]));
+    node.result("evm_mine", json!([]));
+    let later = node.send(BOB, json!({"to": ALICE, "gas": "0x5208"}));
+    assert_eq!(node.result("evm_revert", json!([snapshot])), json!(true));
+    assert_eq!(node.result("txpool_status", json!([])), json!({"pending": "0x2", "queued": "0x0"}));
+    assert!(node.result("eth_getTransactionByHash", json!([later])).is_null());
+    assert_eq!(
+        node.result("eth_accounts", json!([]))[2],
+        NOBODY,
+        "whom it impersonates is nothing of a snapshot's"
+    );
+    node.result("evm_mine", json!([]));
+    assert_eq!(node.block("latest")["transactions"], json!([waits, behind]));
+}
+
+#[test]
+fn snapshots_remember_no_more_than_so_many_bytes_that_wait() {
+    let node = Node::with(Manner { mining: Mining::MANUAL, ..Manner::default() });
+    let data = format!("0x{}", "00".repeat(4 << 20));
+    node.send(ALICE, json!({"to": BOB, "gas": "0x5f5e100", "data": data}));
+    let mut made = 0;
+    let refused = loop {
+        let answer = node.answer("evm_snapshot", &json!([]));
+        match answer["error"]["message"].as_str() {
+            Some(message) => break message.to_owned(),
+            None => made += 1,
+        }
+    };
+    assert_eq!(made, 31, "as many times 4 MiB and a little as there are in 128 MiB");
+    assert!(refused.contains("134217728 bytes of waiting transactions"), "{refused}");
+    node.result("anvil_dropAllTransactions", json!([]));
+    node.result("evm_snapshot", json!([]));
+}
+
+#[test]
+fn another_chain_id_holds_for_blocks_to_come_and_those_before_run_as_they_ran() {
+    let node = Node::new();
+    let genesis = node.block("0x0")["hash"].clone();
+    // Stores CHAINID in slot 0 and returns it.
+    node.result("anvil_setCode", json!([NOBODY, "0x46805f555f5260205ff3"]));
+    let slot = || number(&node.result("eth_getStorageAt", json!([NOBODY, "0x0"])));
+    let seen = |at: &str| number(&node.result("eth_call", json!([{"to": NOBODY}, at])));
+    let first = node.send(ALICE, json!({"to": NOBODY}));
+    let old = node.block("latest")["number"].clone();
+    assert_eq!(slot(), 31_337);
+
+    let snapshot = node.result("evm_snapshot", json!([]));
+    node.result("anvil_setChainId", json!([4_242]));
+    assert_eq!(node.result("eth_chainId", json!([])), "0x1092");
+    assert_eq!(node.result("net_version", json!([])), "4242");
+    assert_eq!((seen("latest"), seen("pending"), seen("0x1")), (4_242, 4_242, 31_337));
+    let signed = |chain_id: &str| {
+        let request = json!({"from": ALICE, "to": NOBODY, "gas": "0x186a0", "gasPrice": "0x77359400",
+            "nonce": node.result("eth_getTransactionCount", json!([ALICE, "latest"])), "chainId": chain_id});
+        node.answer("eth_signTransaction", &json!([request]))
+    };
+    let raw = signed("0x1092")["result"]["raw"].clone();
+    let second = node.result("eth_sendRawTransaction", json!([raw]));
+    assert_eq!(node.receipt(&second)["status"], "0x1");
+    assert_eq!(node.result("eth_getTransactionByHash", json!([second]))["chainId"], "0x1092");
+    assert_eq!(slot(), 4_242);
+    let elsewhere = Node::new();
+    let refused = elsewhere.error("eth_sendRawTransaction", json!([raw]));
+    assert!(refused.starts_with("invalid chain id for signer: have 4242 want 31337"), "{refused}");
+    for (hash, id) in [(&first, 31_337), (&second, 4_242)] {
+        let trace = node.result("debug_traceTransaction", json!([hash, {"tracer": "callTracer"}]));
+        assert_eq!(number(&trace["output"]), id);
+    }
+    assert_eq!(node.block("0x0")["hash"], genesis);
+    assert_eq!(node.result("evm_revert", json!([snapshot])), json!(true));
+    assert_eq!(node.result("eth_chainId", json!([])), "0x7a69", "what waited then was signed for it");
+    assert_eq!(node.block("latest")["number"], old);
+    for wrong in [json!([0]), json!(["0xffffffffffffffff"])] {
+        assert!(node.error("anvil_setChainId", wrong).contains("is not possible"));
+    }
+}
+
+#[test]
+fn a_block_has_no_more_transactions_than_it_may() {
+    let manner =
+        Manner { mining: Mining::MANUAL, block_txs_max: std::num::NonZeroUsize::new(2), ..Manner::default() };
+    let node = Node::with(manner);
+    for _ in 0..3 {
+        node.send(ALICE, json!({"to": BOB, "gas": "0x5208"}));
+    }
+    let counts = [(); 2].map(|()| {
+        node.result("evm_mine", json!([]));
+        node.block("latest")["transactions"].as_array().map(Vec::len)
+    });
+    assert_eq!(counts, [Some(2), Some(1)]);
+}
+
+#[test]
+fn a_transaction_is_sent_without_a_key_if_that_is_asked_for() {
+    let node = Node::new();
+    node.result("tenderly_setBalance", json!([NOBODY, ETHER]));
+    let sent =
+        node.result("eth_sendUnsignedTransaction", json!([{"from": NOBODY, "to": BOB, "value": "0x1"}]));
+    assert_eq!(node.receipt(&sent)["from"], NOBODY);
+    node.error("eth_sendTransaction", json!([{"from": NOBODY, "to": BOB}]));
+    let everyone = Node::with(Manner { impersonates_everyone: true, ..Manner::default() });
+    everyone.result("anvil_reset", json!([]));
+    everyone.result("anvil_setBalance", json!([NOBODY, ETHER]));
+    everyone.send(NOBODY, json!({"to": BOB}));
+    assert_eq!(
+        node.result("anvil_getGenesisTime", json!([])),
+        json!(number(&node.block("0x0")["timestamp"]))
+    );
+}
+
+#[test]
 fn blocks_to_come_have_the_interval_randomness_and_price_that_were_set() {
     let node = Node::new();
     node.result("anvil_setBlockTimestampInterval", json!([100]));
@@ -252,8 +305,6 @@ fn blocks_to_come_have_the_interval_randomness_and_price_that_were_set() {
     let price = number(&node.result("eth_gasPrice", json!([])));
     assert!(price >= 0x174876e800, "{price}");
     node.send(ALICE, json!({"to": BOB}));
-    node.result("anvil_setChainId", json!([31337]));
-    assert!(node.error("anvil_setChainId", json!([1])).contains("--chain-id 1"));
     node.result("anvil_addBalance", json!([NOBODY, "0x5"]));
     node.result("anvil_addBalance", json!([NOBODY, "0x6"]));
     assert_eq!(node.result("eth_getBalance", json!([NOBODY])), "0xb");

@@ -1,66 +1,10 @@
 //! What only a devnet has: accounts, time, fees and mining under the developer's hand; and the pool and raw encodings.
 
-mod schema;
+mod support;
 
-use alloy_primitives::{B256, U256, keccak256};
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
-    rpc::{Registry, envelope, methods},
-};
+use alloy_primitives::{B256, keccak256};
 use serde_json::{Value, json};
-
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
-const NOBODY: &str = "0x00000000000000000000000000000000000000ff";
-
-struct Node(Registry);
-
-impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: U256::from(10).pow(U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        let answer = self.answer(method, params);
-        answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{method}: {answer}")).to_owned()
-    }
-
-    fn send(&self, mut transaction: Value) -> Value {
-        transaction["from"] = json!(ALICE);
-        self.result("eth_sendTransaction", json!([transaction]))
-    }
-
-    fn block(&self, block: &str) -> Value {
-        self.result("eth_getBlockByNumber", json!([block, false]))
-    }
-}
-
-fn number(quantity: &Value) -> u64 {
-    let digits = quantity.as_str().and_then(|text| text.strip_prefix("0x")).expect("a quantity");
-    u64::from_str_radix(digits, 16).expect("64 bits")
-}
+use support::node::{ALICE, BOB, NOBODY, Node, number};
 
 fn word(n: u64) -> String {
     format!("0x{n:064x}")
@@ -133,12 +77,12 @@ fn fees_and_limits_of_blocks_to_come_are_set() {
     node.result("hardhat_setNextBlockBaseFeePerGas", json!(["0x2a"]));
     node.result("anvil_setCoinbase", json!([NOBODY]));
     assert_eq!(node.result("evm_setBlockGasLimit", json!(["0x1e8480"])), json!(true));
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     let block = node.block("latest");
     assert_eq!((&block["baseFeePerGas"], &block["gasLimit"]), (&json!("0x2a"), &json!("0x1e8480")));
     assert_eq!(block["miner"], NOBODY);
     assert_ne!(node.result("eth_getBalance", json!([NOBODY])), "0x0");
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     assert_ne!(node.block("latest")["baseFeePerGas"], "0x2a", "it held for one block");
     let transaction = json!([{"from": ALICE, "to": BOB, "gas": "0x1e8481"}]);
     let error = node.error("eth_sendTransaction", transaction);
@@ -150,7 +94,7 @@ fn transactions_wait_while_mining_is_manual_and_the_pool_shows_them() {
     let node = Node::new();
     assert_eq!(node.result("anvil_getAutomine", json!([])), json!(true));
     node.result("evm_setAutomine", json!([false]));
-    let transfer = |nonce: &str| node.send(json!({"to": BOB, "nonce": nonce, "gas": "0x5208"}));
+    let transfer = |nonce: &str| node.send(ALICE, json!({"to": BOB, "nonce": nonce, "gas": "0x5208"}));
     let (first, second, fourth) = (transfer("0x0"), transfer("0x1"), transfer("0x3"));
     assert_eq!(node.result("eth_getTransactionReceipt", json!([first])), json!(null));
     assert_eq!(node.result("txpool_status", json!([])), json!({"pending": "0x2", "queued": "0x1"}));
@@ -179,7 +123,7 @@ fn transactions_wait_while_mining_is_manual_and_the_pool_shows_them() {
     node.result("anvil_dropAllTransactions", json!([]));
     assert_eq!(node.result("txpool_status", json!([])), json!({"pending": "0x0", "queued": "0x0"}));
     node.result("anvil_mine", json!(["0x3"]));
-    let late = node.send(json!({"to": BOB}));
+    let late = node.send(ALICE, json!({"to": BOB}));
     node.result("anvil_mine", json!(["0x3"]));
     assert_eq!((by_nonce("0x0"), by_nonce("0x1"), by_nonce("0x2")), (first, late, json!(null)));
 }
@@ -190,7 +134,7 @@ fn sending_returns_the_receipt_when_asked_to() {
     let receipt = node.result("eth_sendTransactionSync", json!([{"from": ALICE, "to": BOB}]));
     assert_eq!(receipt["status"], "0x1");
     node.result("evm_setAutomine", json!([false]));
-    let answer = node.answer("eth_sendTransactionSync", json!([{"from": ALICE, "to": BOB}, "0x1"]));
+    let answer = node.answer("eth_sendTransactionSync", &json!([{"from": ALICE, "to": BOB}, "0x1"]));
     assert_eq!(answer["error"]["code"], 4, "{answer}");
     let hash = answer["error"]["data"].clone();
     assert_eq!(node.result("eth_getTransactionByHash", json!([hash]))["hash"], hash);
@@ -199,14 +143,14 @@ fn sending_returns_the_receipt_when_asked_to() {
 #[test]
 fn a_filled_transaction_lacks_nothing_but_its_signature() {
     let node = Node::new();
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     let filled = node.result("eth_fillTransaction", json!([{"from": ALICE, "to": BOB, "value": "0x5"}]));
     let tx = &filled["tx"];
     assert_eq!((&tx["nonce"], &tx["gas"], &tx["value"]), (&json!("0x1"), &json!("0x5208"), &json!("0x5")));
     assert_eq!((&tx["type"], &tx["chainId"]), (&json!("0x2"), &json!("0x7a69")));
     assert_eq!((&tx["r"], &tx["s"]), (&json!("0x0"), &json!("0x0")));
     assert!(filled["raw"].as_str().is_some_and(|raw| raw.starts_with("0x02")), "{filled}");
-    let error = node.answer("eth_fillTransaction", json!([{"from": ALICE, "data": "0xfe"}]));
+    let error = node.answer("eth_fillTransaction", &json!([{"from": ALICE, "data": "0xfe"}]));
     assert!(error.get("error").is_some(), "a creation that fails cannot be filled: {error}");
 }
 
@@ -226,7 +170,7 @@ fn messages_are_signed_with_the_keys_of_the_node() {
 #[test]
 fn raw_encodings_hash_to_what_they_should() {
     let node = Node::new();
-    let hash = node.send(json!({"to": BOB}));
+    let hash = node.send(ALICE, json!({"to": BOB}));
     let block = node.block("latest");
     let bytes = |value: Value| serde_json::from_value::<alloy_primitives::Bytes>(value).expect("bytes");
     let header = bytes(node.result("debug_getRawHeader", json!(["latest"])));
@@ -252,15 +196,15 @@ fn a_reset_chain_is_as_it_began() {
     let node = Node::new();
     let genesis = node.block("latest");
     let snapshot = node.result("evm_snapshot", json!([]));
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     node.result("evm_setAutomine", json!([false]));
     node.result("evm_setBlockGasLimit", json!(["0x1e8480"]));
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     node.result("hardhat_reset", json!([]));
     assert_eq!(node.block("latest"), genesis);
     assert_eq!(node.result("txpool_status", json!([])), json!({"pending": "0x0", "queued": "0x0"}));
     assert_eq!(node.result("evm_revert", json!([snapshot])), json!(false));
-    node.send(json!({"to": BOB}));
+    node.send(ALICE, json!({"to": BOB}));
     assert_eq!(node.block("latest")["gasLimit"], genesis["gasLimit"]);
     let metadata = node.result("hardhat_metadata", json!([]));
     assert_eq!((&metadata["chainId"], &metadata["latestBlockNumber"]), (&json!(31337), &json!(1)));
@@ -275,7 +219,7 @@ fn many_blocks_are_those_that_one_by_one_would_be() {
         // One transaction waits: the first block takes it, and the others are empty.
         node.result("evm_setAutomine", json!([false]));
         node.result("evm_setNextBlockTimestamp", json!([START]));
-        node.send(json!({"to": BOB, "value": "0x1"}));
+        node.send(ALICE, json!({"to": BOB, "value": "0x1"}));
         if together {
             node.result("anvil_mine", json!([BLOCKS, 7]));
         } else {

@@ -1,52 +1,15 @@
 //! Filters through RPC: what they collect, what going back does to them, and how they are refused.
 
-mod schema;
+mod support;
 
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, FILTER_VALUES_MAX, FILTERS_MAX, Home},
-    rpc::{Registry, envelope, methods},
-};
+use lathe_node::chain::{FILTER_VALUES_MAX, FILTERS_MAX};
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 /// Creation data of EVM code that emits a log with topic 7 and no data.
 const LOGGER: &str = "0x67600760006000a10060005260086018f3";
 
-struct Node(Registry);
-
 impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: alloy_primitives::U256::from(10).pow(alloy_primitives::U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        let answer = self.answer(method, params);
-        answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{method}: {answer}")).to_owned()
-    }
-
     fn changes(&self, filter: &Value) -> Value {
         self.result("eth_getFilterChanges", json!([filter]))
     }

@@ -1,57 +1,18 @@
 //! The state of earlier blocks through RPC: reads, calls and proofs, going back, and what is not kept.
 
-mod schema;
+mod support;
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home, Keep},
-    rpc::{Registry, envelope, methods},
-};
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 /// Creation data of EVM code that stores calldata word 1 in the slot that word 0 names; without calldata it returns slot 0
 /// and the block number.
 const STORE: &str = "0x601d600c600039601d6000f33615600d5760203560003555005b6000546000524360205260406000f3";
 
-struct Node(Registry);
-
 impl Node {
-    fn new(history: Option<u64>) -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Keep { history, ..Keep::default() },
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: U256::from(10).pow(U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn answer(&self, method: &str, params: &Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, &params);
-        assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        let answer = self.answer(method, &params);
-        assert!(answer.get("result").is_none(), "{method} {params}: {answer}");
-        answer["error"]["message"].as_str().expect("an error has a message").to_owned()
-    }
-
-    fn send(&self, transaction: Value) -> Value {
+    fn mined(&self, transaction: Value) -> Value {
         let hash = self.result("eth_sendTransaction", json!([transaction]));
         let receipt = self.result("eth_getTransactionReceipt", json!([hash]));
         assert_eq!(receipt["status"], "0x1", "{receipt}");
@@ -60,8 +21,8 @@ impl Node {
 
     /// Deploys the store in block 1, and sets slot 0 to n in block n + 1 for n from 1 to `count`.
     fn with_store(history: Option<u64>, count: u64) -> (Self, String) {
-        let node = Self::new(history);
-        let receipt = node.send(json!({"from": ALICE, "data": STORE}));
+        let node = Self::keeping(history);
+        let receipt = node.mined(json!({"from": ALICE, "data": STORE}));
         let address = receipt["contractAddress"].as_str().expect("a contract").to_owned();
         for n in 1..=count {
             node.set(&address, n);
@@ -70,7 +31,7 @@ impl Node {
     }
 
     fn set(&self, address: &str, n: u64) {
-        self.send(
+        self.mined(
             json!({"from": ALICE, "to": address, "data": format!("0x{:064x}{n:064x}", 0), "gas": "0x20000"}),
         );
     }
@@ -201,7 +162,7 @@ fn a_snapshot_is_gone_back_to_once() {
 #[test]
 fn blocks_are_rolled_back_to_the_first_and_no_further() {
     let (node, _) = Node::with_store(None, 2);
-    node.send(json!({"from": ALICE, "to": BOB, "value": "0x1"}));
+    node.mined(json!({"from": ALICE, "to": BOB, "value": "0x1"}));
     assert_eq!(node.result("anvil_rollback", json!([])), json!(null));
     assert_eq!(node.result("eth_blockNumber", json!([])), "0x3");
     let error = node.error("anvil_rollback", json!(["0x4"]));

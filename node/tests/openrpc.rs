@@ -1,11 +1,12 @@
 //! The OpenRPC document and the page made from the same tables.
 
-mod schema;
+mod support;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use lathe_node::rpc::{methods, openrpc};
 use serde_json::{Value, json};
+use support::schema;
 
 /// Adds the names of the components that a schema refers to.
 fn references(schema: &Value, found: &mut BTreeSet<String>) {

@@ -1,48 +1,20 @@
 //! What Otterscan asks for, on a chain with a contract that creates another and sends ether on.
 
-mod schema;
+mod support;
 
-use alloy_primitives::U256;
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home, MULTICALL3},
-    rpc::{Registry, envelope, methods},
-};
+use lathe_node::chain::MULTICALL3;
 use serde_json::{Value, json};
+use support::node::{ALICE, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 const OTHER: &str = "0x00000000000000000000000000000000c0ffee01";
 /// EVM code that returns what follows it as the code of the contract to be.
 const INSTALL: &str = "600b380380600b5f395ff3";
 /// EVM code that reverts with the byte ff.
 const REVERTS: &str = "60ff5f5360015ffd";
 
-struct Node(Registry);
-
 impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 1,
-            balance: U256::from(10).pow(U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        let mut answer: Value = serde_json::from_slice(&answer).expect("JSON");
-        assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
     /// Sends a transaction and returns its receipt.
-    fn send(&self, mut request: Value) -> Value {
+    fn mined(&self, mut request: Value) -> Value {
         request["from"] = json!(ALICE);
         let hash = self.result("eth_sendTransaction", json!([request]));
         self.result("eth_getTransactionReceipt", json!([hash]))
@@ -56,10 +28,10 @@ fn factory() -> String {
 
 #[test]
 fn transactions_tell_what_they_did_inside() {
-    let node = Node::new();
-    let created = node.send(json!({"input": format!("0x{INSTALL}{}", factory()), "value": "0x5"}));
+    let node = Node::with_accounts(1);
+    let created = node.mined(json!({"input": format!("0x{INSTALL}{}", factory()), "value": "0x5"}));
     let factory = created["contractAddress"].clone();
-    let called = node.send(json!({"to": factory}));
+    let called = node.mined(json!({"to": factory}));
     let hash = called["transactionHash"].clone();
     let operations = node.result("ots_getInternalOperations", json!([hash]));
     let inner = operations[0]["to"].clone();
@@ -92,8 +64,8 @@ fn transactions_tell_what_they_did_inside() {
         assert_eq!(node.result("ots_getContractCreator", json!([contract])), creator, "{contract}");
     }
 
-    let reverts = node.send(json!({"input": format!("0x{INSTALL}{REVERTS}")}))["contractAddress"].clone();
-    let failed = node.send(json!({"to": reverts, "gas": "0x186a0"}));
+    let reverts = node.mined(json!({"input": format!("0x{INSTALL}{REVERTS}")}))["contractAddress"].clone();
+    let failed = node.mined(json!({"to": reverts, "gas": "0x186a0"}));
     assert_eq!(failed["status"], json!("0x0"));
     for (of, error) in [(&failed["transactionHash"], "0xff"), (&hash, "0x")] {
         assert_eq!(node.result("ots_getTransactionError", json!([of])), json!(error));
@@ -105,7 +77,7 @@ fn transactions_tell_what_they_did_inside() {
 
 #[test]
 fn blocks_are_shown_in_pages() {
-    let node = Node::new();
+    let node = Node::with_accounts(1);
     assert_eq!(node.result("ots_getApiLevel", json!([])), json!(8));
     node.result("evm_setAutomine", json!([false]));
     let sent: Vec<Value> = (0..3)
@@ -158,10 +130,10 @@ fn blocks_are_shown_in_pages() {
 
 #[test]
 fn an_account_is_searched_in_both_directions() {
-    let node = Node::new();
-    let created = node.send(json!({"input": format!("0x{INSTALL}{}", factory()), "value": "0x5"}));
+    let node = Node::with_accounts(1);
+    let created = node.mined(json!({"input": format!("0x{INSTALL}{}", factory()), "value": "0x5"}));
     let hashes: Vec<Value> = (0..4)
-        .map(|_| node.send(json!({"to": created["contractAddress"]}))["transactionHash"].clone())
+        .map(|_| node.mined(json!({"to": created["contractAddress"]}))["transactionHash"].clone())
         .collect();
     // Blocks 2 to 5 hold them.
     let search = |method: &str, address: &str, block: u64, size: u64| {

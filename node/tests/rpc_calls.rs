@@ -1,18 +1,13 @@
 //! RPC methods that run or sign what nobody mines: simulations, access lists, typed data, and how long calls may take.
 
-mod schema;
+mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use alloy_primitives::{Address, Signature, U256, b256};
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
-    rpc::{Registry, envelope, methods},
-};
+use alloy_primitives::{Address, Signature, b256};
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 /// An account of which nothing is known.
 const SOME: &str = "0x00000000000000000000000000000000c0ffee00";
 const OTHER: &str = "0x00000000000000000000000000000000c0ffee01";
@@ -28,57 +23,9 @@ const EVM_LOOP: &str = "0x5b5f56";
 /// EVM code that calls itself without end, each time with a little less gas.
 const EVM_RECURSION: &str = "0x5b5f5f5f5f5f305af1505f56";
 
-struct Node {
-    registry: Registry,
-    chain: Arc<Chain>,
-}
-
 impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: U256::from(10).pow(U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self { registry: Registry::new(chain.clone(), methods::ALL), chain }
-    }
-
-    fn answer(&self, method: &str, params: &Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.registry, request.as_bytes()).expect("a request with an id");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, &params);
-        assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> (i64, String) {
-        let answer = self.answer(method, &params);
-        let code = answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{method} {params}: {answer}"));
-        (code, answer["error"]["message"].as_str().expect("a message").to_owned())
-    }
-
     fn simulate(&self, payload: Value) -> Value {
         self.result("eth_simulateV1", json!([payload]))
-    }
-
-    /// Deploys a Wasm program and returns its address.
-    fn deploy(&self, text: &str) -> String {
-        let module = wat::parse_str(text).expect("a module");
-        let len = u32::try_from(module.len()).expect("a small module");
-        let data = [&[0xef, 0x4c, 1, 0][..], &len.to_be_bytes(), &module].concat();
-        let request = json!([{"from": ALICE, "data": format!("0x{}", hex::encode(data))}]);
-        let hash = self.result("eth_sendTransaction", request);
-        let receipt = self.result("eth_getTransactionReceipt", json!([hash]));
-        receipt["contractAddress"].as_str().unwrap_or_else(|| panic!("{receipt}")).to_owned()
     }
 }
 
@@ -220,7 +167,7 @@ fn simulated_failures_have_the_codes_of_the_specification() {
         (blocks(json!([{"calls": [{"gasPrice": "0x1", "maxFeePerGas": "0x1"}]}])), -32602, "both gasPrice"),
     ];
     for (payload, code, words) in table {
-        let (found, message) = node.error("eth_simulateV1", json!([payload]));
+        let (found, message) = node.refusal("eth_simulateV1", json!([payload]));
         assert_eq!(found, code, "{words}: {message}");
         assert!(message.contains(words), "{message}");
     }
@@ -347,13 +294,13 @@ fn typed_data_is_signed_as_an_object_and_as_a_string() {
         let signer = signature.recover_address_from_prehash(&hash).expect("a signature");
         assert_eq!(signer, ALICE.parse::<Address>().expect("an address"));
     }
-    let (code, message) = node.error("eth_signTypedData_v4", json!([ALICE, "{}"]));
+    let (code, message) = node.refusal("eth_signTypedData_v4", json!([ALICE, "{}"]));
     assert_eq!(code, -32602);
     assert!(message.contains("missing field `types`"), "{message}");
-    assert_eq!(node.error("eth_signTypedData_v4", json!([SOME, data])).0, -32000);
+    assert_eq!(node.refusal("eth_signTypedData_v4", json!([SOME, data])).0, -32000);
     let mut wrong = data;
     wrong["message"]["to"]["wallet"] = json!("nobody");
-    let (code, message) = node.error("eth_signTypedData_v4", json!([ALICE, wrong]));
+    let (code, message) = node.refusal("eth_signTypedData_v4", json!([ALICE, wrong]));
     assert!(code == -32000 && message.starts_with("typed data (EIP-712): "), "{message}");
 }
 
@@ -365,8 +312,8 @@ fn a_signed_transaction_can_be_sent() {
     let hash = node.result("eth_sendRawTransaction", json!([signed["raw"]]));
     assert_eq!(hash, signed["tx"]["hash"]);
     assert_eq!(node.result("eth_getTransactionReceipt", json!([hash]))["status"], json!("0x1"));
-    assert_eq!(node.error("eth_signTransaction", json!([{"from": SOME, "to": BOB}])).0, -32000);
-    assert_eq!(node.error("eth_signTransaction", json!([{"to": BOB}])).0, -32602);
+    assert_eq!(node.refusal("eth_signTransaction", json!([{"from": SOME, "to": BOB}])).0, -32000);
+    assert_eq!(node.refusal("eth_signTransaction", json!([{"to": BOB}])).0, -32602);
 }
 
 #[test]
@@ -384,7 +331,7 @@ fn the_node_tells_its_rules_and_what_it_keeps() {
     assert_eq!(capabilities["head"], json!({"number": "0x1", "hash": head["hash"]}));
     assert_eq!(capabilities["state"], json!({"disabled": false, "oldestBlock": "0x0"}));
     assert_eq!(node.result("eth_getBlockAccessList", json!(["latest"])), json!(null));
-    assert_eq!(node.error("debug_getRawBlockAccessList", json!(["latest"])).0, -32001);
+    assert_eq!(node.refusal("debug_getRawBlockAccessList", json!(["latest"])).0, -32001);
     let next = node.result("eth_baseFee", json!([]));
     node.result("evm_mine", json!([]));
     assert_eq!(node.result("eth_getBlockByNumber", json!(["latest"]))["baseFeePerGas"], next);
@@ -393,7 +340,7 @@ fn the_node_tells_its_rules_and_what_it_keeps() {
     let values = node.result("eth_getStorageValues", json!([{ALICE: ["0x1", word(2)], BOB: []}, "latest"]));
     assert_eq!(values, json!({ALICE: [word(9), word(0)], BOB: []}));
     let slots = vec!["0x1"; 600];
-    let (code, message) = node.error("eth_getStorageValues", json!([{ALICE: slots, BOB: slots}]));
+    let (code, message) = node.refusal("eth_getStorageValues", json!([{ALICE: slots, BOB: slots}]));
     assert!(code == -32602 && message.contains("limit of 1024"), "{message}");
     let proof = node.result("eth_getProof", json!([ALICE, []]));
     let account = node.result("eth_getAccount", json!([ALICE, "latest"]));
@@ -421,13 +368,13 @@ fn calls_that_never_end_are_stopped_and_blocks_are_not() {
             ("eth_estimateGas", json!([call, "latest", state])),
             ("eth_createAccessList", json!([call, "latest", state])),
         ] {
-            let (code, message) = node.error(params.0, params.1);
+            let (code, message) = node.refusal(params.0, params.1);
             assert_eq!(code, -32000, "{} {to}: {message}", params.0);
             assert!(message.starts_with("execution aborted (timeout = 40ms): "), "{message}");
         }
         let payload = json!({"blockStateCalls": [
             {"blockOverrides": {"gasLimit": "0x7fffffffffffffff"}, "stateOverrides": state, "calls": [call]}]});
-        let (code, message) = node.error("eth_simulateV1", json!([payload]));
+        let (code, message) = node.refusal("eth_simulateV1", json!([payload]));
         assert_eq!((code, &message[..17]), (-32016, "execution aborted"));
     }
     // A transaction ends with its gas, whatever calls may take.

@@ -1,16 +1,10 @@
 //! RPC methods on a chain in memory: what they answer, and how they refuse.
 
-mod schema;
+mod support;
 
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
-    rpc::{Registry, envelope, methods},
-};
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, NOBODY, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
-const NOBODY: &str = "0x00000000000000000000000000000000000000ff";
 const NO_HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
 /// Stores 7 in slot 0 and emits two logs when called without data; else reverts with its calldata.
@@ -33,50 +27,11 @@ const CONTRACT: &str = r#"(module
         (call $emit_log (i32.const 1024) (i32.const 0) (i32.const 0))
         (i32.const 0)))"#;
 
-struct Node(Registry);
-
 impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: alloy_primitives::U256::from(10).pow(alloy_primitives::U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        schema::check(method, &answer["result"]);
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
+    fn refused(&self, method: &str, params: Value) -> Value {
+        let mut answer = self.answer(method, &params);
         assert!(answer.get("result").is_none(), "{method}: {answer}");
         answer["error"].take()
-    }
-
-    /// Deploys the contract and returns its address.
-    fn deploy(&self) -> String {
-        let module = wat::parse_str(CONTRACT).expect("a module");
-        let len = u32::try_from(module.len()).expect("a small module");
-        let data = [&[0xef, 0x4c, 1, 0][..], &len.to_be_bytes(), &module].concat();
-        let data = format!("0x{}", hex::encode(data));
-        let hash = self.result("eth_sendTransaction", json!([{"from": ALICE, "data": data}]));
-        let receipt = self.result("eth_getTransactionReceipt", json!([hash]));
-        receipt["contractAddress"].as_str().unwrap_or_else(|| panic!("{receipt}")).to_owned()
     }
 }
 
@@ -137,7 +92,7 @@ fn a_fresh_node_answers_what_clients_ask_first() {
 #[test]
 fn a_transaction_is_seen_the_same_from_every_side() {
     let node = Node::new();
-    let contract = node.deploy();
+    let contract = node.deploy(CONTRACT);
     let request = json!([{"from": ALICE, "to": contract, "gas": "0x30d40"}]);
     let hash = node.result("eth_sendTransaction", request);
     let receipt = node.result("eth_getTransactionReceipt", json!([hash]));
@@ -196,15 +151,15 @@ fn a_transaction_is_seen_the_same_from_every_side() {
 #[test]
 fn a_revert_carries_its_code_reason_and_data() {
     let node = Node::new();
-    let contract = node.deploy();
+    let contract = node.deploy(CONTRACT);
     // Error(string) of "nope".
     let data = format!("0x08c379a0{:064x}{:064x}{:0<64}", 32, 4, hex::encode("nope"));
     let request = json!([{"from": ALICE, "to": contract, "data": data}]);
     let expected = json!({"code": 3, "message": "execution reverted: nope", "data": data});
     for method in ["eth_call", "eth_estimateGas", "eth_sendTransaction"] {
-        assert_eq!(node.error(method, request.clone()), expected, "{method}");
+        assert_eq!(node.refused(method, request.clone()), expected, "{method}");
     }
-    let error = node.error("eth_call", json!([{"to": contract, "data": "0x12345678"}]));
+    let error = node.refused("eth_call", json!([{"to": contract, "data": "0x12345678"}]));
     assert_eq!((&error["code"], &error["data"]), (&json!(3), &json!("0x12345678")));
 }
 
@@ -318,7 +273,7 @@ fn refusals_name_method_parameter_and_reason() {
         ("eth_subscribe", json!(["newHeads"]), -32601, "notifications not supported"),
     ];
     for (method, params, code, message) in table {
-        let error = node.error(method, params.clone());
+        let error = node.refused(method, params.clone());
         assert_eq!(error["code"], json!(code), "{method} {params}: {error}");
         let text = error["message"].as_str().unwrap_or_default();
         assert!(text.contains(message), "{method} {params}: {text}");

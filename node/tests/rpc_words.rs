@@ -1,21 +1,15 @@
 //! The words and codes of refusals that clients match on, and the ways in which a block can be named.
 
-mod schema;
-
-use std::sync::Arc;
+mod support;
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, TxLegacy, TypedTransaction};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_signer::SignerSync;
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
-    rpc::{Registry, envelope, methods, openrpc},
-};
+use lathe_node::rpc::openrpc;
 use serde_json::{Value, json};
+use support::node::{ALICE, BOB, Node};
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 const POOR: &str = "0x00000000000000000000000000000000c0ffee00";
 /// 2 gwei, above the base fee of the first blocks.
 const FEE: u128 = 2_000_000_000;
@@ -23,45 +17,23 @@ const FEE: u128 = 2_000_000_000;
 /// A result, or the code and message of an error.
 type Outcome = Result<Value, (i64, String)>;
 
-struct Node {
-    registry: Registry,
-    chain: Arc<Chain>,
-}
-
 impl Node {
-    fn new() -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count: 2,
-            balance: U256::from(10).pow(U256::from(20)),
-        })
-        .expect("a chain in memory");
-        Self { registry: Registry::new(chain.clone(), methods::ALL), chain }
-    }
-
-    fn answer(&self, request: &Value) -> Value {
-        let answer = envelope::answer(&self.registry, request.to_string().as_bytes());
-        serde_json::from_slice(&answer.expect("a request with an id is answered")).expect("JSON")
-    }
-
     fn call(&self, method: &str, params: &Value) -> Outcome {
-        let mut answer = self.answer(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
+        let mut answer =
+            self.answer_to(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
         match answer.get("error") {
             Some(error) => Err((
                 error["code"].as_i64().expect("a code"),
                 error["message"].as_str().expect("a message").to_owned(),
             )),
             None => {
-                schema::check(method, &answer["result"]);
+                support::schema::check(method, &answer["result"]);
                 Ok(answer["result"].take())
             }
         }
     }
 
-    fn send(&self, tx: impl Into<TypedTransaction>) -> Outcome {
+    fn submit(&self, tx: impl Into<TypedTransaction>) -> Outcome {
         let tx = tx.into();
         let signature =
             self.chain.dev_signers()[0].sign_hash_sync(&tx.signature_hash()).expect("a key signs");
@@ -86,29 +58,29 @@ fn transfer(nonce: u64) -> TxEip1559 {
 #[test]
 fn refused_transactions_are_refused_in_the_words_that_clients_match() {
     let node = Node::new();
-    node.send(transfer(0)).expect("a transaction");
+    node.submit(transfer(0)).expect("a transaction");
     let huge = U256::from(10).pow(U256::from(30));
     let mut table: Vec<(Outcome, &str)> = vec![
-        (node.send(transfer(0)), "nonce too low"),
-        (node.send(TxEip1559 { value: huge, ..transfer(1) }), "insufficient funds for gas * price + value"),
+        (node.submit(transfer(0)), "nonce too low"),
+        (node.submit(TxEip1559 { value: huge, ..transfer(1) }), "insufficient funds for gas * price + value"),
         (
-            node.send(TxEip1559 { max_fee_per_gas: 1, ..transfer(1) }),
+            node.submit(TxEip1559 { max_fee_per_gas: 1, ..transfer(1) }),
             "max fee per gas less than block base fee",
         ),
-        (node.send(TxEip1559 { gas_limit: 20_999, ..transfer(1) }), "intrinsic gas too low"),
-        (node.send(TxEip1559 { gas_limit: 1 << 40, ..transfer(1) }), "exceeds block gas limit"),
+        (node.submit(TxEip1559 { gas_limit: 20_999, ..transfer(1) }), "intrinsic gas too low"),
+        (node.submit(TxEip1559 { gas_limit: 1 << 40, ..transfer(1) }), "exceeds block gas limit"),
         (
-            node.send(TxEip1559 { max_priority_fee_per_gas: FEE + 1, ..transfer(1) }),
+            node.submit(TxEip1559 { max_priority_fee_per_gas: FEE + 1, ..transfer(1) }),
             "max priority fee per gas higher than max fee per gas",
         ),
-        (node.send(TxEip1559 { chain_id: 1, ..transfer(1) }), "invalid chain id for signer"),
+        (node.submit(TxEip1559 { chain_id: 1, ..transfer(1) }), "invalid chain id for signer"),
         (node.call("eth_sendRawTransaction", &json!(["0x03c0"])), "transaction type not supported"),
     ];
     node.call("evm_setAutomine", &json!([false])).expect("a switch");
-    node.send(transfer(1)).expect("a transaction that waits");
+    node.submit(transfer(1)).expect("a transaction that waits");
     table.extend([
-        (node.send(transfer(1)), "already known"),
-        (node.send(TxEip1559 { gas_limit: 22_000, ..transfer(1) }), "replacement transaction underpriced"),
+        (node.submit(transfer(1)), "already known"),
+        (node.submit(TxEip1559 { gas_limit: 22_000, ..transfer(1) }), "replacement transaction underpriced"),
     ]);
     for (outcome, words) in table {
         let (code, message) = outcome.expect_err(words);
@@ -124,7 +96,7 @@ fn refused_transactions_are_refused_in_the_words_that_clients_match() {
         to: TxKind::Call(BOB.parse().expect("an address")),
         ..Default::default()
     };
-    node.send(unprotected).expect("a transaction without a chain id");
+    node.submit(unprotected).expect("a transaction without a chain id");
 }
 
 #[test]
@@ -169,14 +141,14 @@ fn refused_calls_are_refused_in_the_words_that_clients_match() {
     }
     // A null stands for a parameter that is left out.
     assert_eq!(node.call("eth_getBalance", &json!([POOR, null])), Ok(json!("0x0")));
-    let answer = node.answer(&json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}));
+    let answer = node.answer_to(&json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}));
     assert_eq!(answer["result"], json!("0x7a69"));
 }
 
 #[test]
 fn every_method_that_takes_a_block_takes_it_by_number_tag_and_hash() {
     let node = Node::new();
-    node.send(transfer(0)).expect("a transaction");
+    node.submit(transfer(0)).expect("a transaction");
     let head = node.call("eth_getBlockByNumber", &json!(["latest"])).expect("a block");
     let hash = &head["hash"];
     let ids = [

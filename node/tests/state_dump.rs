@@ -1,53 +1,16 @@
 //! Dumping a chain and loading it: the same blocks, receipts and history; and dumps of anvil.
 
+mod support;
+
 use std::io::{Read, Write};
 
-use alloy_primitives::{Bytes, U256, hex};
+use alloy_primitives::{Bytes, hex};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use lathe_node::{
-    chain::{Chain, ChainOptions, ChainSpec, Home},
-    rpc::{Registry, envelope, methods},
-};
 use serde_json::{Value, json};
-
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
-const NOBODY: &str = "0x00000000000000000000000000000000000000ff";
-
-struct Node(Registry);
+use support::node::{ALICE, BOB, NOBODY, Node};
 
 impl Node {
-    fn new(account_count: u32) -> Self {
-        let chain = Chain::open(ChainOptions {
-            spec: ChainSpec::default(),
-            home: Home::Memory,
-            keep: Default::default(),
-            mnemonic: "test test test test test test test test test test test junk".into(),
-            account_count,
-            balance: U256::from(10).pow(U256::from(22)),
-        })
-        .expect("a chain in memory");
-        Self(Registry::new(chain, methods::ALL))
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let answer = envelope::answer(&self.0, request.as_bytes()).expect("a request with an id is answered");
-        serde_json::from_slice(&answer).expect("JSON")
-    }
-
-    fn result(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        answer["result"].take()
-    }
-
-    fn error(&self, method: &str, params: Value) -> String {
-        let answer = self.answer(method, params);
-        answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{method}: {answer}")).to_owned()
-    }
-
-    fn send(&self, transaction: Value) -> Value {
+    fn submit(&self, transaction: Value) -> Value {
         self.result("eth_sendTransaction", json!([transaction]))
     }
 
@@ -58,19 +21,19 @@ impl Node {
 
 /// A chain with a contract that was written to and one that destroyed itself, cheats, and a sender without a key.
 fn busy() -> (Node, Value) {
-    let node = Node::new(2);
+    let node = Node::with_accounts(2);
     // Stores its calldata in the slots 0 and 1.
     let code = "0x6000356000556000356001557f0000000000000000000000000000000000000000000000000000000000000000";
     node.result("anvil_setCode", json!([NOBODY, code]));
     for value in [7_u64, 0, 9] {
-        node.send(json!({"from": ALICE, "to": NOBODY, "data": format!("0x{value:064x}")}));
+        node.submit(json!({"from": ALICE, "to": NOBODY, "data": format!("0x{value:064x}")}));
     }
     // Creates a contract that is gone at the end of its transaction.
-    node.send(json!({"from": ALICE, "data": "0x33ff"}));
+    node.submit(json!({"from": ALICE, "data": "0x33ff"}));
     node.result("anvil_setBalance", json!([BOB, "0x0"]));
     node.result("anvil_setBalance", json!([NOBODY, "0xde0b6b3a7640000"]));
     node.result("anvil_impersonateAccount", json!([NOBODY]));
-    let sent = node.send(json!({"from": NOBODY, "to": BOB, "value": "0x5"}));
+    let sent = node.submit(json!({"from": NOBODY, "to": BOB, "value": "0x5"}));
     node.result("anvil_mine", json!(["0x2"]));
     (node, sent)
 }
@@ -80,9 +43,9 @@ fn a_loaded_chain_has_the_same_blocks_receipts_and_history() {
     let (node, sent) = busy();
     let dump = node.result("anvil_dumpState", json!([true]));
     assert!(dump.as_str().is_some_and(|dump| dump.starts_with("0x1f8b")), "a gzip stream");
-    let other = Node::new(2);
+    let other = Node::with_accounts(2);
     // Blocks of its own give way.
-    other.send(json!({"from": BOB, "to": ALICE}));
+    other.submit(json!({"from": BOB, "to": ALICE}));
     assert_eq!(other.result("hardhat_loadState", json!([dump])), json!(true));
     assert_eq!(other.head(), node.head());
     for (method, params) in [
@@ -100,7 +63,7 @@ fn a_loaded_chain_has_the_same_blocks_receipts_and_history() {
     ] {
         assert_eq!(other.result(method, params.clone()), node.result(method, params), "{method}");
     }
-    let next = |node: &Node| node.send(json!({"from": ALICE, "to": BOB, "value": "0x1"}));
+    let next = |node: &Node| node.submit(json!({"from": ALICE, "to": BOB, "value": "0x1"}));
     assert_eq!(next(&node), next(&other), "the chain goes on");
 
     // An earlier dump takes back what came since.
@@ -142,21 +105,21 @@ fn what_does_not_add_up_is_refused_with_its_block() {
         (lines[..5].join("\n"), "it ends after block 4"),
         ("{\"nonsense\": 1}".to_owned(), "neither this node's nor anvil's"),
     ] {
-        let other = Node::new(2);
+        let other = Node::with_accounts(2);
         let told = other.error("anvil_loadState", json!([compressed(&dump)]));
         assert!(told.contains(error), "{error}: {told}");
         // What is there is whole, and goes on.
-        other.send(json!({"from": ALICE, "to": BOB}));
+        other.submit(json!({"from": ALICE, "to": BOB}));
     }
-    let told = Node::new(1).error("anvil_loadState", json!([compressed(&text)]));
+    let told = Node::with_accounts(1).error("anvil_loadState", json!([compressed(&text)]));
     assert!(told.contains("its chain begins with block"), "{told}");
     // A dump need not be compressed.
-    Node::new(2).result("anvil_loadState", json!([Bytes::from(text.into_bytes())]));
+    Node::with_accounts(2).result("anvil_loadState", json!([Bytes::from(text.into_bytes())]));
 }
 
 #[test]
 fn accounts_of_anvils_dumps_are_set_in_one_block() {
-    let node = Node::new(2);
+    let node = Node::with_accounts(2);
     let dump = json!({
         "block": {"number": "0x9", "beneficiary": NOBODY, "timestamp": "0xee6b2800", "gas_limit": "0x1c9c380"},
         "accounts": {

@@ -2,14 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
 
-mod schema;
 mod support;
 
 use alloy_primitives::{B256, TxKind};
 use lathe_gas::{CostClass, Schedule};
 use lathe_node::rpc::{Registry, envelope, methods};
 use serde_json::{Value, json};
-use support::{Devnet, GAS};
+use support::{Devnet, GAS, schema};
 
 /// Counts down from the length of its calldata, grows its memory by one page, reads its calldata and calls itself without
 /// any if there was some.

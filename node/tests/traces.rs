@@ -4,7 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
 
-mod schema;
 mod support;
 
 use std::{fs, path::PathBuf};
@@ -19,7 +18,7 @@ use support::{
         CALL, CREATE, DELEGATECALL, Evm, GAS as GAS_OP, LOG0, MSTORE, POP, SELFDESTRUCT, SLOAD, SSTORE,
         STATICCALL, STOP,
     },
-    returns,
+    returns, schema,
     script::{ALL, SCRIPT, Script},
     wasm, word,
 };

@@ -136,7 +136,12 @@ impl Store {
 
     /// Returns the ink of so many more pages.
     pub(crate) fn pages_ink(&self, pages: u32) -> u64 {
-        self.schedule.pages_ink(self.pages_beside.saturating_add(self.pages()), pages)
+        self.schedule.pages_ink(self.open_pages(), pages)
+    }
+
+    /// Returns how many pages the transaction holds.
+    pub(crate) fn open_pages(&self) -> u32 {
+        self.pages_beside.saturating_add(self.pages())
     }
 
     fn pages(&self) -> u32 {

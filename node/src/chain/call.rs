@@ -13,7 +13,10 @@ use crate::runtime::{
     AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
 };
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console, record::read_header};
+use super::{
+    CallError, Chain, ChainError, Result, SubmitError, chain_id::chain_id_of, mine::log_console,
+    record::read_header,
+};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -86,7 +89,7 @@ impl Chain {
     }
 
     pub(super) fn fill(&self, mut request: TransactionRequest) -> Result<TypedTransaction, SubmitError> {
-        request.chain_id.get_or_insert(self.spec.chain_id);
+        request.chain_id.get_or_insert(self.chain_id());
         if request.nonce.is_none() {
             request.nonce = Some(self.nonce(request.from.unwrap_or_default(), BlockId::pending())?);
         }
@@ -123,10 +126,10 @@ impl Chain {
                 "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified".into(),
             ));
         }
-        if let Some(id) = request.chain_id.filter(|id| *id != self.spec.chain_id) {
+        let chain_id = self.chain_id();
+        if let Some(id) = request.chain_id.filter(|id| *id != chain_id) {
             return Err(CallError::Rejected(format!(
-                "chainId does not match node's (have={id}, want={})",
-                self.spec.chain_id
+                "chainId does not match node's (have={id}, want={chain_id})"
             )));
         }
         Ok(Request {
@@ -185,7 +188,8 @@ impl Chain {
         let mut context = if at == BlockId::pending() {
             self.next_block(&latest)
         } else if latest.hash == view.head().hash {
-            context_of_header(&latest.header)
+            // What was set since counts at once.
+            BlockContext { chain_id: self.foreign_chain_id(), ..context_of_header(&latest.header) }
         } else {
             // The block whose state it is, whatever has become the latest meanwhile.
             context_of(&view, view.head().number)?
@@ -211,6 +215,7 @@ fn context_of_header(header: &Header) -> BlockContext {
         gas_limit: header.gas_limit,
         base_fee: header.base_fee_per_gas.expect("every header of the chain has a base fee"),
         prevrandao: header.mix_hash,
+        chain_id: chain_id_of(header),
     }
 }
 

@@ -36,6 +36,11 @@ impl Chain {
         self.calls.turns.limit(*self.calls.timeout.lock())
     }
 
+    /// Begins something that takes as long as it does, but holds memory as calls do.
+    pub(super) fn no_time_limit(&self) -> Arc<TimeLimit> {
+        self.calls.turns.no_limit()
+    }
+
     /// Returns the precompiled contracts by name.
     pub fn precompiles(&self) -> BTreeMap<String, Address> {
         self.runtime.precompiles()

@@ -1,8 +1,9 @@
-//! What a developer changes about the blocks to come: time, fees, limits.
+//! What a developer changes about the blocks to come: time, fees, limits, the chain id.
 //!
 //! None of it is kept beyond the process: the blocks that came of it are. A snapshot remembers all of it, so going back to one
-//! brings it back, the time on the clock included. Whether sending mines, who is impersonated and what waits in the pool are
-//! nothing that a snapshot knows.
+//! brings it back, the time on the clock included. It remembers what waits in the pool, too, as on hardhat's network. When
+//! blocks are mined and who is impersonated are nothing that a snapshot knows, neither here nor with anvil or hardhat: test
+//! suites set them once and go back to snapshots from before.
 
 use alloy_primitives::{Address, B256};
 
@@ -23,6 +24,8 @@ pub(super) struct Controls {
     pub(super) beneficiary: Address,
     /// What a transaction must offer for a gas at least, in wei.
     pub(super) min_gas_price: u128,
+    /// The chain id in the place of the chain's.
+    pub(super) chain_id: Option<u64>,
 }
 
 impl Controls {
@@ -97,6 +100,7 @@ impl Chain {
         self.rollback_to_genesis()?;
         self.drop_transactions(|_| true);
         self.stop_all_impersonation();
+        self.impersonate_everyone(self.manner.impersonates_everyone);
         *self.controls.lock() = self.manner.controls(0);
         self.set_mining(self.manner.mining)
     }

@@ -10,7 +10,8 @@ use super::{
     impersonate::IMPERSONATED_MAX,
     mining::{INTERVAL_MAX, INTERVAL_MIN},
     read::{LOG_BLOCKS_MAX, LOGS_MAX},
-    rewind::SNAPSHOTS_MAX,
+    rewind::{SNAPSHOT_POOL_BYTES_MAX, SNAPSHOTS_MAX},
+    spec::CHAIN_ID_MAX,
     watch::{FILTER_IDLE_MAX, FILTER_VALUES_MAX, FILTERS_MAX},
 };
 use crate::runtime::{ExecuteError, Failure, halt_text, revert_text};
@@ -62,9 +63,9 @@ pub enum CallError {
     /// The request is no valid transaction.
     #[error("{0}")]
     Rejected(String),
-    /// It took longer than it may.
+    /// It took longer than it may, or more memory than there is for calls.
     #[error("{0}")]
-    TimedOut(String),
+    Stopped(String),
     /// The state or block could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -112,6 +113,15 @@ pub enum ChainError {
         "the node remembers no more than {SNAPSHOTS_MAX} snapshots; go back to one to forget those after it"
     )]
     TooManySnapshots,
+    /// Snapshots would remember too much that waits.
+    #[error(
+        "snapshots remember no more than {SNAPSHOT_POOL_BYTES_MAX} bytes of waiting transactions, and with this one it \
+         would be {bytes}; mine or drop what waits, or go back to an earlier snapshot"
+    )]
+    SnapshotsTooLarge {
+        /// What it would be.
+        bytes: usize,
+    },
     /// A timestamp that no next block can have.
     #[error("timestamp {timestamp} is not possible: the next block's is from {earliest} to {TIMESTAMP_MAX}")]
     Timestamp {
@@ -130,17 +140,11 @@ pub enum ChainError {
         "the node impersonates no more than {IMPERSONATED_MAX} accounts one by one; use anvil_autoImpersonateAccount for all"
     )]
     TooManyImpersonated,
-    /// Another chain id is asked for.
+    /// A chain id that no signature can carry.
     #[error(
-        "the chain id stays {have}: it is part of the chain's rules, which its first block names; start another node with \
-         --chain-id {want}"
+        "chain id {0} is not possible: it is from 1 to {CHAIN_ID_MAX}, so that signatures can carry it (EIP-155)"
     )]
-    ChainIdStays {
-        /// The chain's.
-        have: u64,
-        /// What was asked for.
-        want: u64,
-    },
+    ChainId(u64),
     /// Code that no creation could have installed.
     #[error("code for account {address}: {why}")]
     Code {
@@ -244,7 +248,7 @@ impl From<ExecuteError> for CallError {
         match error {
             ExecuteError::Invalid(reason) => Self::Rejected(reason),
             ExecuteError::State(error) => Self::Chain(error.into()),
-            ExecuteError::TimedOut(words) => Self::TimedOut(words),
+            ExecuteError::Stopped(words) => Self::Stopped(words),
             ExecuteError::Recording(error) => Self::Rejected(error.to_string()),
             ExecuteError::Internal(reason) => Self::Chain(ChainError::Internal(reason)),
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use alloy_consensus::{SignableTransaction, TxEnvelope, TypedTransaction, transaction::Recovered};
 use alloy_primitives::{Address, B256};
+use alloy_rpc_types_eth::TransactionRequest;
 use parking_lot::Mutex;
 
 use super::{Chain, ChainError, Result, SubmitError};
@@ -53,6 +54,12 @@ impl Chain {
 
     pub(super) fn stop_all_impersonation(&self) {
         *self.impersonation.0.lock() = Impersonated::default();
+    }
+
+    /// Fills what the request leaves out and sends it as a transaction of this account, without its key.
+    pub fn send_for_anyone(&self, from: Address, request: TransactionRequest) -> Result<B256, SubmitError> {
+        let tx = self.fill(TransactionRequest { from: Some(from), ..request })?;
+        self.send_unsigned(from, tx)
     }
 
     /// Sends a transaction of an impersonated account.

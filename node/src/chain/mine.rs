@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
@@ -19,8 +20,8 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, record::write_block,
-    spec::empty_header,
+    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, chain_id::extra_data,
+    record::write_block, spec::empty_header,
 };
 
 /// EIP-2718 type of blob transactions, which carry data for other chains.
@@ -144,6 +145,7 @@ impl Chain {
             gas_limit,
             base_fee: controls.next_base_fee.unwrap_or_else(|| next_base_fee(&parent.header)),
             prevrandao: controls.next_prevrandao.unwrap_or_else(|| keccak256(parent.hash)),
+            chain_id: controls.chain_id,
         }
     }
 
@@ -152,7 +154,7 @@ impl Chain {
     fn check(&self, tx: &Recovered<TxEnvelope>) -> Result<Account, SubmitError> {
         let view = self.latest().view;
         let reject = |reason| Err(SubmitError::Rejected(reason));
-        let (sender, chain_id) = (tx.signer(), self.spec.chain_id);
+        let (sender, chain_id) = (tx.signer(), self.chain_id());
         if let Some(id) = tx.chain_id().filter(|id| *id != chain_id) {
             return reject(format!("invalid chain id for signer: have {id} want {chain_id}"));
         }
@@ -220,7 +222,11 @@ impl Chain {
         let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
         let mut gas_used = 0u64;
         let mut passed_over = HashSet::new();
+        let txs_max = self.manner.block_txs_max.map_or(usize::MAX, NonZeroUsize::get);
         for tx in executable {
+            if transactions.len() >= txs_max {
+                break;
+            }
             // What has no room now waits for the next block, and so does what its sender sent after it.
             if passed_over.contains(&tx.signer()) {
                 continue;
@@ -244,7 +250,7 @@ impl Chain {
                 Err(
                     error @ (ExecuteError::Internal(_)
                     | ExecuteError::Recording(_)
-                    | ExecuteError::TimedOut(_)),
+                    | ExecuteError::Stopped(_)),
                 ) => {
                     self.pool.lock().remove(tx.tx_hash());
                     return Err(ChainError::Internal(error.to_string()));
@@ -298,6 +304,7 @@ pub(super) fn header(parent: &Block, context: &BlockContext, state_root: B256) -
         gas_limit: context.gas_limit,
         timestamp: context.timestamp,
         mix_hash: context.prevrandao,
+        extra_data: extra_data(context.chain_id),
         base_fee_per_gas: Some(context.base_fee),
         ..empty_header()
     }

@@ -10,10 +10,12 @@
 mod block;
 mod call;
 mod capabilities;
+mod chain_id;
 mod cheat;
 mod clock;
 mod control;
 mod data_dir;
+mod erc20;
 mod error;
 mod estimate;
 mod impersonate;
@@ -34,6 +36,7 @@ mod trace;
 mod watch;
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
@@ -60,13 +63,14 @@ pub use estimate::Estimate;
 pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
 pub use mining::{INTERVAL_MAX, INTERVAL_MIN, Mining};
-pub use pool::{Order, POOL_TXS_MAX, SENDER_QUEUED_MAX, SENDER_TXS_MAX};
+pub use pool::{Order, POOL_BYTES_MAX, POOL_TXS_MAX, SENDER_QUEUED_MAX, SENDER_TXS_MAX};
 pub use predeploys::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER};
 pub use read::{LOG_BLOCKS_MAX, LOGS_MAX};
-pub use rewind::SNAPSHOTS_MAX;
+pub use rewind::{SNAPSHOT_POOL_BYTES_MAX, SNAPSHOTS_MAX};
 pub use simulate::{SIMULATED_BLOCKS_MAX, SIMULATED_CALLS_MAX, SimulateError, SimulatedBlock};
 pub use spec::{
-    ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, FirstBlock, GENESIS_BASE_FEE, GENESIS_TIMESTAMP,
+    CHAIN_ID_MAX, ChainSpec, DEFAULT_CHAIN_ID, DEFAULT_GAS_LIMIT, FirstBlock, GENESIS_BASE_FEE,
+    GENESIS_TIMESTAMP,
 };
 pub use state_dump::DUMP_BYTES_MAX;
 
@@ -157,6 +161,10 @@ pub struct Manner {
     pub min_gas_price: u128,
     /// Receives the fees.
     pub beneficiary: Address,
+    /// Transactions that a block has at most, if there is a limit besides that of its gas.
+    pub block_txs_max: Option<NonZeroUsize>,
+    /// Whether the node sends transactions of every account without its key.
+    pub impersonates_everyone: bool,
 }
 
 impl Default for Manner {
@@ -170,6 +178,8 @@ impl Default for Manner {
             base_fee: None,
             min_gas_price: 0,
             beneficiary: Address::ZERO,
+            block_txs_max: None,
+            impersonates_everyone: false,
         }
     }
 }
@@ -290,6 +300,7 @@ impl Chain {
             writer: Mutex::default(),
             manner,
         });
+        chain.impersonate_everyone(chain.manner.impersonates_everyone);
         chain.set_mining(chain.manner.mining)?;
         Ok(chain)
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy_consensus::{Transaction, TxEnvelope, transaction::Recovered};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, U256};
 use lathe_state::Account;
 
@@ -16,6 +17,8 @@ use super::{SubmitError, mine::cost};
 
 /// Transactions the pool holds.
 pub const POOL_TXS_MAX: usize = 8_192;
+/// Bytes that these may have together: some hundred creations of the largest modules.
+pub const POOL_BYTES_MAX: usize = 128 << 20;
 /// Transactions of one sender the pool holds.
 pub const SENDER_TXS_MAX: usize = 1_024;
 /// Transactions of one sender that wait behind a gap in nonces (geth, `core/txpool`: `AccountQueue`).
@@ -44,15 +47,17 @@ impl Order {
 }
 
 /// Waiting transactions.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     senders: BTreeMap<Address, BTreeMap<u64, Waiting>>,
     by_hash: HashMap<B256, (Address, u64)>,
+    /// What they take together.
+    bytes: usize,
     arrivals: u64,
     order: Order,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     tx: Recovered<TxEnvelope>,
     arrival: u64,
@@ -95,6 +100,14 @@ impl Pool {
                 "account limit exceeded: the pool holds {SENDER_TXS_MAX} transactions of {sender}"
             )));
         }
+        let replaced = waiting.and_then(|txs| txs.get(&nonce)).map_or(0, |old| bytes_of(&old.tx));
+        let bytes = self.bytes - replaced + bytes_of(&tx);
+        if bytes > POOL_BYTES_MAX {
+            return Err(SubmitError::Rejected(format!(
+                "txpool is full: with this transaction it would hold {bytes} bytes, the limit is {POOL_BYTES_MAX}; mine or \
+                 drop what waits"
+            )));
+        }
         self.check_gap(&tx, account.nonce)?;
         self.check_overdraft(&tx, account.balance)?;
         self.arrivals += 1;
@@ -104,6 +117,7 @@ impl Pool {
             self.by_hash.remove(old.tx.tx_hash());
         }
         self.by_hash.insert(hash, (sender, nonce));
+        self.bytes = bytes;
         Ok(())
     }
 
@@ -157,7 +171,10 @@ impl Pool {
         if txs.is_empty() {
             self.senders.remove(&sender);
         }
-        waiting.map(|waiting| waiting.tx)
+        waiting.map(|Waiting { tx, .. }| {
+            self.bytes -= bytes_of(&tx);
+            tx
+        })
     }
 
     /// Returns the nonce after the executable transactions of a sender whose account has `account_nonce`.
@@ -176,7 +193,7 @@ impl Pool {
     /// Removes everything that is here and returns it.
     pub(super) fn take_all(&mut self) -> Vec<Recovered<TxEnvelope>> {
         let all = self.all();
-        (self.senders, self.by_hash) = Default::default();
+        (self.senders, self.by_hash, self.bytes) = Default::default();
         all
     }
 
@@ -188,6 +205,11 @@ impl Pool {
     /// Returns how many transactions are here.
     pub(super) fn len(&self) -> usize {
         self.by_hash.len()
+    }
+
+    /// Returns how many bytes what is here takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns the executable transactions in the order in which a block with this base fee takes them. `nonces` holds the
@@ -230,6 +252,11 @@ impl Pool {
             self.remove(&hash);
         }
     }
+}
+
+/// Returns how many bytes a transaction takes in memory: its data, and what is there without any.
+fn bytes_of(tx: &Recovered<TxEnvelope>) -> usize {
+    tx.encode_2718_len() + size_of::<Waiting>()
 }
 
 #[cfg(test)]
@@ -350,6 +377,27 @@ mod tests {
         pool.insert(tx(1, 1, 11), &Account { balance: each * U256::from(3), ..account }).unwrap();
     }
 
+    #[test]
+    fn what_waits_takes_no_more_bytes_than_the_pool_may() {
+        let large = |nonce: u64, bytes: usize| {
+            let tx = TxEip1559 { nonce, input: vec![0; bytes].into(), ..Default::default() };
+            let signed = TxEnvelope::from(tx.into_signed(Signature::test_signature()));
+            Recovered::new_unchecked(signed, Address::repeat_byte(1))
+        };
+        let mut pool = Pool::default();
+        let most = POOL_BYTES_MAX / 4;
+        for nonce in 0..3 {
+            insert(&mut pool, large(nonce, most)).unwrap();
+        }
+        let refused = insert(&mut pool, large(3, most)).unwrap_err().to_string();
+        assert!(refused.starts_with("txpool is full") && refused.contains("134217728"), "{refused}");
+        insert(&mut pool, large(3, most / 2)).unwrap();
+        pool.drop_below(Address::repeat_byte(1), 1);
+        insert(&mut pool, large(4, most)).unwrap();
+        pool.take_all();
+        assert_eq!(pool.bytes(), 0);
+    }
+
     proptest! {
         /// Whatever comes and goes, a sender's transactions are taken in the order of nonces without a gap, and the
         /// index by hash holds what the senders hold.
@@ -367,6 +415,7 @@ mod tests {
             }
             let held: usize = pool.senders.values().map(BTreeMap::len).sum();
             prop_assert_eq!(held, pool.len());
+            prop_assert_eq!(pool.bytes(), pool.all().iter().map(bytes_of).sum::<usize>());
             let mut next: BTreeMap<u8, u64> = BTreeMap::new();
             for (sender, nonce) in order(&pool, 0) {
                 let expected = next.entry(sender).or_default();

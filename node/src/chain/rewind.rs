@@ -6,12 +6,16 @@ use alloy_primitives::{B256, keccak256};
 use lathe_state::StateError;
 
 use super::{
-    Chain, ChainError, Latest, Mining, Result, SubmitError, control::Remembered, record,
-    watch::logs_to_remove,
+    Chain, ChainError, Latest, Mining, POOL_BYTES_MAX, Result, SubmitError, control::Remembered, pool::Pool,
+    record, watch::logs_to_remove,
 };
 
-/// Snapshots that a chain remembers; each is a block's number and hash.
+/// Snapshots that a chain remembers; each is a block's number and hash, and what waited then.
 pub const SNAPSHOTS_MAX: usize = 65_536;
+
+/// Bytes of waiting transactions that all snapshots together remember, each counted in every one that has it: as many as
+/// the pool may hold.
+pub const SNAPSHOT_POOL_BYTES_MAX: usize = POOL_BYTES_MAX;
 
 /// Blocks that were marked to be gone back to.
 #[derive(Debug, Default)]
@@ -20,12 +24,13 @@ pub(super) struct Snapshots {
     made: u64,
 }
 
-/// A block, and what was set about those to come.
-#[derive(Debug, Clone, Copy)]
+/// A block, what was set about those to come, and what waited for them.
+#[derive(Debug, Clone)]
 struct Mark {
     number: u64,
     hash: B256,
     controls: Remembered,
+    pool: Pool,
 }
 
 impl Chain {
@@ -38,19 +43,25 @@ impl Chain {
         if snapshots.blocks.len() >= SNAPSHOTS_MAX {
             return Err(ChainError::TooManySnapshots);
         }
+        let pool = self.pool.lock().clone();
+        let held: usize = snapshots.blocks.values().map(|mark| mark.pool.bytes()).sum();
+        let bytes = held + pool.bytes();
+        if pool.bytes() > 0 && bytes > SNAPSHOT_POOL_BYTES_MAX {
+            return Err(ChainError::SnapshotsTooLarge { bytes });
+        }
         snapshots.made += 1;
         let id = snapshots.made;
         let controls = self.controls.lock().remember(head.header.timestamp);
-        snapshots.blocks.insert(id, Mark { number: head.header.number, hash: head.hash, controls });
+        snapshots.blocks.insert(id, Mark { number: head.header.number, hash: head.hash, controls, pool });
         Ok(id)
     }
 
-    /// Goes back to a marked block and to the time, fees and limits that were set then, and forgets this mark and all later
-    /// ones. Returns whether there was such a mark.
+    /// Goes back to a marked block, to the time, fees, limits and chain id that were set then and to what waited then, and
+    /// forgets this mark and all later ones. Returns whether there was such a mark.
     pub fn restore(&self, id: u64) -> Result<bool> {
         let writer = self.writer.lock();
-        let mark = self.snapshots.lock().blocks.get(&id).copied();
-        let Some(Mark { number, hash, controls }) = mark else { return Ok(false) };
+        let mark = self.snapshots.lock().blocks.get(&id).cloned();
+        let Some(Mark { number, hash, controls, pool }) = mark else { return Ok(false) };
         if self.latest().view.hash_by_number(number)? != Some(hash) {
             // An earlier restore took the block back.
             self.snapshots.lock().blocks.remove(&id);
@@ -58,6 +69,7 @@ impl Chain {
         }
         self.rewind_to(number)?;
         *self.controls.lock() = controls.recall(self.head().header.timestamp);
+        *self.pool.lock() = pool;
         self.snapshots.lock().blocks.split_off(&id);
         drop(writer);
         self.settle()?;

@@ -20,6 +20,7 @@ use crate::runtime::{
 use super::{
     Block, CallError, Chain, ChainError, Result,
     call::{account_overrides, override_block},
+    chain_id::extra_data,
     mine::next_base_fee,
     spec::empty_header,
 };
@@ -134,6 +135,7 @@ impl Chain {
             SimulationRules { validates: payload.validation, shows_transfers: payload.trace_transfers };
         let mut simulation = self.runtime.simulate(view, rules, &self.time_limit());
         let mut blocks: Vec<SimulatedBlock> = Vec::new();
+        let chain_id = self.foreign_chain_id();
         for wanted in payload.block_state_calls {
             let parent = blocks.last().map_or(&*base, |simulated| &simulated.block);
             let number =
@@ -148,11 +150,11 @@ impl Chain {
             // Blocks between are there, too, and empty.
             for empty in parent.header.number + 1..number {
                 let parent = blocks.last().map_or(&*base, |simulated| &simulated.block);
-                let plan = plan(parent, empty, SimBlock::default(), rules)?;
+                let plan = plan(parent, empty, SimBlock::default(), rules, chain_id)?;
                 blocks.push(self.simulate_block(&mut simulation, &base, parent, plan)?);
             }
             let parent = blocks.last().map_or(&*base, |simulated| &simulated.block);
-            let plan = plan(parent, number, wanted, rules)?;
+            let plan = plan(parent, number, wanted, rules, chain_id)?;
             blocks.push(self.simulate_block(&mut simulation, &base, parent, plan)?);
         }
         Ok(blocks)
@@ -183,7 +185,7 @@ impl Chain {
             }
             let simulated =
                 simulation.execute(&request).map_err(|error| broken(error, context.number, index))?;
-            let tx = unsigned(call, simulated.nonce, self.spec().chain_id)?;
+            let tx = unsigned(call, simulated.nonce, self.chain_id())?;
             gas_used += simulated.executed.gas_used;
             receipts.push(receipt(&tx, &simulated, gas_used, context.base_fee));
             transactions.push(tx);
@@ -197,6 +199,7 @@ impl Chain {
             gas_limit: context.gas_limit,
             timestamp: context.timestamp,
             mix_hash: context.prevrandao,
+            extra_data: extra_data(context.chain_id),
             base_fee_per_gas: Some(context.base_fee),
             ..empty_header()
         };
@@ -226,6 +229,7 @@ fn plan(
     number: u64,
     wanted: SimBlock,
     rules: SimulationRules,
+    chain_id: Option<u64>,
 ) -> Result<Plan, SimulateError> {
     let SimBlock { block_overrides, state_overrides, calls } = wanted;
     let mut context = BlockContext {
@@ -235,6 +239,7 @@ fn plan(
         gas_limit: parent.header.gas_limit,
         base_fee: if rules.validates { next_base_fee(&parent.header) } else { 0 },
         prevrandao: keccak256(parent.hash),
+        chain_id,
     };
     override_block(&mut context, &block_overrides.unwrap_or_else(BlockOverrides::default));
     let before = parent.header.timestamp;

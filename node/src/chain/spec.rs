@@ -13,6 +13,8 @@ use crate::runtime::{Fork, Interfaces, Protocol};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
+/// The largest chain id: it stands in signatures as 2 id + 36 (EIP-155).
+pub const CHAIN_ID_MAX: u64 = (u64::MAX - 36) / 2;
 /// Gas limit of each block unless told otherwise.
 pub const DEFAULT_GAS_LIMIT: u64 = 100_000_000;
 /// Base fee of the first block: 1 gwei, as mainnet began.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use lathe_vm::{Features, Limit, Limits, Rules, Schedule};
 use serde::Deserialize;
 
-use super::{ChainSpec, FirstBlock};
+use super::{CHAIN_ID_MAX, ChainSpec, FirstBlock};
 use crate::runtime::{Fork, Interfaces};
 
 /// The least gas that a block can have: a transfer.
@@ -116,8 +116,6 @@ pub fn parse(text: &str) -> Result<ChainSpec, SpecError> {
 }
 
 fn chain_id(id: u64) -> Result<u64, SpecError> {
-    // The id stands in signatures as 2 id + 36 (EIP-155).
-    const CHAIN_ID_MAX: u64 = (u64::MAX - 36) / 2;
     match id {
         1..=CHAIN_ID_MAX => Ok(id),
         _ => Err(SpecError::value("chain_id", id, format!("it must be from 1 to {CHAIN_ID_MAX}"))),

@@ -41,7 +41,8 @@ impl Chain {
     ) -> Result<Recording, CallError> {
         let overrides = account_overrides(state)?;
         let (view, context) = self.call_context(at, block.as_deref())?;
-        Ok(self.runtime.trace_call(view, &context, &self.request(&request)?, &overrides, capture)?)
+        let (request, limit) = (self.request(&request)?, self.no_time_limit());
+        Ok(self.runtime.trace_call(view, &context, &request, &overrides, capture, &limit)?)
     }
 
     /// Runs a mined transaction again, on the state before it, and records it.
@@ -101,6 +102,8 @@ impl Chain {
     fn before(&self, block: &Block) -> Result<BlockExecutor, CallError> {
         let view = self.state_at(block.header.parent_hash.into())?;
         let context = context_of(&self.latest().view, block.header.number)?;
-        Ok(self.runtime.block(view, &context))
+        let mut executor = self.runtime.block(view, &context);
+        executor.set_time_limit(&self.no_time_limit());
+        Ok(executor)
     }
 }

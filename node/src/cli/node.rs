@@ -45,13 +45,13 @@ pub(super) struct NodeCommand {
     #[arg(long, default_value = "127.0.0.1", value_parser = parse_host, value_name = "ADDRESS")]
     host: IpAddr,
     /// Listen on this port; 0 takes a free one
-    #[arg(long, default_value_t = 8545)]
+    #[arg(long, short, default_value_t = 8545)]
     port: u16,
     /// Keep the chain in this directory
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Keep the state of so many blocks before the latest; of all of them without this
-    #[arg(long, value_name = "BLOCKS")]
+    #[arg(long, visible_alias = "prune-history", num_args = 0..=1, default_missing_value = "0", value_name = "BLOCKS")]
     history: Option<u64>,
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
@@ -61,8 +61,11 @@ pub(super) struct NodeCommand {
     rpc_timeout: u64,
     /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary
     /// files
-    #[arg(long, num_args = 0..=1, value_name = "PATH")]
+    #[arg(long, visible_alias = "ipcpath", num_args = 0..=1, value_name = "PATH")]
     ipc: Option<Option<PathBuf>>,
+    /// Answer requests on so many threads, and one more for connections; 0 is one for each processor
+    #[arg(long, short = 'j', visible_alias = "jobs", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=THREADS_MAX), value_name = "N")]
+    threads: u16,
     /// Accept requests that name this host, for example a container's name (repeatable)
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
@@ -97,6 +100,9 @@ pub(super) struct NodeCommand {
     state_file: StateFileOptions,
 }
 
+/// Threads that answer requests: more than any processor has a use for.
+const THREADS_MAX: i64 = 1024;
+
 impl NodeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         self.check_exposure()?;
@@ -106,6 +112,8 @@ impl NodeCommand {
         let manner = Manner {
             derivation_path: self.accounts.derivation_path(),
             order: self.mining.order,
+            block_txs_max: self.mining.max_transactions,
+            impersonates_everyone: self.accounts.auto_impersonate,
             ..Manner::default()
         };
         let options = ChainOptions {
@@ -121,10 +129,13 @@ impl NodeCommand {
         self.state_file.load(&chain)?;
         self.accounts.write_config(&chain)?;
         chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => usize::from(threads),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // Handlers run on all threads but one.
-            .worker_threads(cores + 1)
+            .worker_threads(threads + 1)
             .enable_all()
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;

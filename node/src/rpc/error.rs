@@ -159,7 +159,7 @@ impl From<SimulateError> for RpcError {
             SimulateError::Move(MoveError::None(_)) | SimulateError::Call(CallError::Rejected(_)) => {
                 INVALID_PARAMS
             }
-            SimulateError::Call(CallError::TimedOut(_)) => SIMULATION_TIMED_OUT,
+            SimulateError::Call(CallError::Stopped(_)) => SIMULATION_STOPPED,
             SimulateError::Call(_) => {
                 let SimulateError::Call(error) = error else { unreachable!("it was matched above") };
                 return error.into();
@@ -169,8 +169,8 @@ impl From<SimulateError> for RpcError {
     }
 }
 
-/// Code of a simulation that takes too long.
-const SIMULATION_TIMED_OUT: i32 = -32016;
+/// Code of a simulation that takes too long, or too much.
+const SIMULATION_STOPPED: i32 = -32016;
 
 #[cfg(test)]
 mod tests {

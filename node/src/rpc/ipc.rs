@@ -11,18 +11,20 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixSocket, UnixStream},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     envelope,
-    error::{INVALID_REQUEST, PARSE_ERROR},
-    server::{BODY_MAX, Permit, Shared, WRITE_TIMEOUT, stopped},
+    error::{INVALID_REQUEST, PARSE_ERROR, SERVER_ERROR},
+    limits::{InboxFull, Share},
+    server::{BODY_MAX, Permit, Shared, stopped},
     websocket::news,
     workers::Workers,
 };
@@ -93,23 +95,35 @@ pub(super) async fn serve(mut stream: UnixStream, shared: Arc<Shared>, _permit: 
     let mut activity = api.chain.activity();
     let (mut requests, mut is_more) = (Requests::default(), false);
     let mut chunk = vec![0; CHUNK];
+    let (timeouts, mut share, mut begun) = (shared.timeouts, shared.inbox.share(), None);
     loop {
         while let Some(request) = requests.next() {
             let body = match request {
                 Ok(body) => body,
                 Err(refusal) => {
-                    let _ = send(&mut stream, refusal.answer()).await;
+                    let _ = send(&mut stream, refusal.answer(), timeouts.write).await;
                     return;
                 }
             };
             Workers::make_way().await;
             if let Some(answer) = envelope::answer_with(&shared.registry, &api, &body)
-                && !send(&mut stream, answer).await
+                && !send(&mut stream, answer, timeouts.write).await
             {
                 return;
             }
+            begun = None;
         }
+        if let Err(refusal) = requests.hold(&mut share) {
+            let _ = send(&mut stream, refusal.answer(), timeouts.write).await;
+            return;
+        }
+        begun = requests.is_begun().then(|| begun.unwrap_or_else(Instant::now));
+        let too_late = begun.map(|begun| begun + timeouts.body);
         tokio::select! {
+            () = sleep_until(too_late.unwrap_or_else(Instant::now)), if too_late.is_some() => {
+                let _ = send(&mut stream, Refusal::TooSlow.answer(), timeouts.write).await;
+                return;
+            }
             read = stream.read(&mut chunk) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(len) => requests.push(&chunk[..len]),
@@ -123,7 +137,7 @@ pub(super) async fn serve(mut stream: UnixStream, shared: Arc<Shared>, _permit: 
                 };
                 is_more = rest;
                 for message in messages {
-                    if !send(&mut stream, message.into_bytes()).await {
+                    if !send(&mut stream, message.into_bytes(), timeouts.write).await {
                         return;
                     }
                 }
@@ -134,9 +148,9 @@ pub(super) async fn serve(mut stream: UnixStream, shared: Arc<Shared>, _permit: 
 }
 
 /// Sends a message; false when the client is gone or does not read.
-async fn send(stream: &mut UnixStream, mut message: Vec<u8>) -> bool {
+async fn send(stream: &mut UnixStream, mut message: Vec<u8>, limit: Duration) -> bool {
     message.push(b'\n');
-    matches!(timeout(WRITE_TIMEOUT, stream.write_all(&message)).await, Ok(Ok(())))
+    matches!(timeout(limit, stream.write_all(&message)).await, Ok(Ok(())))
 }
 
 /// What cannot be read as a stream of requests; the connection ends with it, for nobody knows where the next one begins.
@@ -146,6 +160,10 @@ enum Refusal {
     NotJson(u8),
     /// A request beyond the limit.
     TooLarge,
+    /// A request of which not all came in time.
+    TooSlow,
+    /// One for which there is no room beside others.
+    Full(InboxFull),
 }
 
 impl Refusal {
@@ -157,6 +175,8 @@ impl Refusal {
             Self::TooLarge => {
                 (INVALID_REQUEST, format!("invalid request: it is longer than the limit of {BODY_MAX} bytes"))
             }
+            Self::TooSlow => (INVALID_REQUEST, "invalid request: the rest of it did not come in time".into()),
+            Self::Full(full) => (SERVER_ERROR, full.to_string()),
         };
         serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}})
             .to_string()
@@ -179,6 +199,16 @@ struct Requests {
 impl Requests {
     fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Returns whether a part of a request has come.
+    fn is_begun(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    /// Holds as many bytes of the inbox as have come.
+    fn hold(&self, share: &mut Share) -> Result<(), Refusal> {
+        share.hold(self.bytes.len()).map_err(Refusal::Full)
     }
 
     /// Returns the next whole request.

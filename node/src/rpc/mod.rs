@@ -13,6 +13,7 @@ mod dev_params;
 pub mod envelope;
 pub mod error;
 mod ipc;
+mod limits;
 mod method;
 pub mod methods;
 mod metrics;
@@ -30,6 +31,7 @@ mod workers;
 
 pub use access::{Access, Refusal};
 pub use error::RpcError;
+pub use limits::{INBOX_MAX, Timeouts};
 pub use method::{Answer, Api, Handler, Method, Parameter, Registry};
 pub use metrics::Metrics;
 pub use openrpc::{Schema, component};

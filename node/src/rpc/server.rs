@@ -8,7 +8,7 @@ use std::{convert::Infallible, io, net::SocketAddr, path::Path, sync::Arc, time:
 
 use alloy_primitives::B256;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     body::{Body, Bytes, Incoming},
     server::conn::http1,
@@ -26,6 +26,7 @@ use super::{
     access::{Access, is_json},
     envelope,
     ipc::{self, IpcListener},
+    limits::{Inbox, InboxFull, Share, Timeouts},
     method::Registry,
     socket::WriteTimeout,
     websocket,
@@ -38,15 +39,6 @@ pub const BODY_MAX: usize = 16 << 20;
 
 /// Open connections; further ones wait in the system's queue.
 const CONNECTIONS_MAX: u32 = 512;
-
-/// How long a client may take to send a request's head. It also ends idle connections, which clients keep for reuse.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a client may leave its answer unread.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long requests that run at shutdown have to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +70,8 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) registry: Registry,
     access: Access,
+    pub(super) timeouts: Timeouts,
+    pub(super) inbox: Arc<Inbox>,
     /// Becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
 }
@@ -91,7 +85,18 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
-        Ok(Self { listener, ipc: None, shared: Arc::new(Shared { registry, access, stopping }) })
+        let (timeouts, inbox) = Default::default();
+        let shared = Shared { registry, access, timeouts, inbox, stopping };
+        Ok(Self { listener, ipc: None, shared: Arc::new(shared) })
+    }
+
+    /// Waits otherwise for its clients.
+    ///
+    /// # Panics
+    /// If the server runs.
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        Arc::get_mut(&mut self.shared).expect("only connections share it").timeouts = timeouts;
+        self
     }
 
     /// Answers on a Unix socket, too. Fails when its path is in use.
@@ -169,6 +174,7 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>, permit: Permit
     // Answers are small and each is awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let mut stopping = shared.stopping.clone();
+    let timeouts = shared.timeouts;
     let service = service_fn(move |request| {
         let shared = shared.clone();
         let permit = permit.clone();
@@ -176,8 +182,8 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>, permit: Permit
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT)), service)
+        .header_read_timeout(timeouts.head)
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream, timeouts.write)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
@@ -266,10 +272,14 @@ async fn post(request: Request<Incoming>, shared: &Shared) -> Answer {
     if body.size_hint().lower() > BODY_MAX as u64 {
         return too_large();
     }
-    let body = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return too_large(),
-        Ok(Err(error)) => {
+    let mut share = shared.inbox.share();
+    let body = match timeout(shared.timeouts.body, read(body, &mut share)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(BodyError::TooLarge)) => return too_large(),
+        Ok(Err(BodyError::Full(full))) => {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"));
+        }
+        Ok(Err(BodyError::Broken(error))) => {
             return text(StatusCode::BAD_REQUEST, format!("The body cannot be read: {error}\n"));
         }
         Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
@@ -283,6 +293,31 @@ async fn post(request: Request<Incoming>, shared: &Shared) -> Answer {
         }
         None => empty(StatusCode::NO_CONTENT),
     }
+}
+
+/// Why there is no body.
+enum BodyError {
+    TooLarge,
+    Full(InboxFull),
+    Broken(hyper::Error),
+}
+
+/// Reads a body piece by piece: what its head says of its length is not to be trusted, and a piece may be a byte.
+async fn read(mut body: Incoming, share: &mut Share) -> Result<Bytes, BodyError> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
+        let bytes = whole.len() + piece.len();
+        if bytes > BODY_MAX {
+            return Err(BodyError::TooLarge);
+        }
+        share.hold(bytes).map_err(BodyError::Full)?;
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.into())
 }
 
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {

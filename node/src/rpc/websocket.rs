@@ -29,13 +29,11 @@ use tokio_tungstenite::{
 
 use super::{
     envelope,
+    limits::Counted,
     method::Api,
-    server::{BODY_MAX, Permit, Shared, WRITE_TIMEOUT, empty, stopped, text},
+    server::{BODY_MAX, Permit, Shared, empty, stopped, text},
     workers::Workers,
 };
-
-/// How long a connection may be silent before it is asked whether it still lives, and then again before it is closed.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Returns whether a GET asks for a WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -75,19 +73,20 @@ pub(super) fn upgrade(
     answer
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = WebSocketStream<Counted<TokioIo<Upgraded>>>;
 
 async fn serve(connection: Upgraded, shared: &Shared) {
     let config = WebSocketConfig::default().max_message_size(Some(BODY_MAX)).max_frame_size(Some(BODY_MAX));
-    let mut socket =
-        WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(config)).await;
+    let timeouts = shared.timeouts;
+    let stream = Counted::new(TokioIo::new(connection), shared.inbox.share(), timeouts.body);
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let mut stopping = shared.stopping.clone();
     let (api, subscriptions) = shared.registry.connect();
     let mut activity = api.chain.activity();
     let (mut is_asked, mut is_more) = (false, false);
     let close = loop {
         let received = tokio::select! {
-            received = timeout(SILENCE_MAX, socket.next()) => received,
+            received = timeout(timeouts.silence, socket.next()) => received,
             () = news(&mut activity, is_more), if !subscriptions.is_empty() => {
                 let news = shared.registry.workers().run(|| subscriptions.notifications());
                 let Ok((messages, rest)) = news.inspect_err(|error| {
@@ -96,7 +95,7 @@ async fn serve(connection: Upgraded, shared: &Shared) {
                     break Some((CloseCode::Error, "the node cannot read its chain"));
                 };
                 is_more = rest;
-                if !send_all(&mut socket, messages).await {
+                if !send_all(&mut socket, messages, timeouts.write).await {
                     break None;
                 }
                 continue;
@@ -107,7 +106,14 @@ async fn serve(connection: Upgraded, shared: &Shared) {
             Ok(Some(Ok(message))) => {
                 is_asked = false;
                 Workers::make_way().await;
-                answer(shared, &api, message)
+                let answer = answer(shared, &api, &message);
+                match message {
+                    Message::Ping(payload) | Message::Pong(payload) => {
+                        socket.get_mut().is_controlled(payload.len());
+                    }
+                    _ => socket.get_mut().is_whole(),
+                }
+                answer
             }
             Ok(Some(Err(Error::Capacity(_)))) => break Some((CloseCode::Size, "message too large")),
             Ok(Some(Err(_)) | None) => break None,
@@ -118,7 +124,7 @@ async fn serve(connection: Upgraded, shared: &Shared) {
             }
         };
         if let Some(answer) = answer
-            && !send(&mut socket, answer).await
+            && !send(&mut socket, answer, timeouts.write).await
         {
             break None;
         }
@@ -130,8 +136,8 @@ async fn serve(connection: Upgraded, shared: &Shared) {
 }
 
 /// Returns the answer to a message; control messages are tungstenite's to answer.
-fn answer(shared: &Shared, api: &Api, message: Message) -> Option<Message> {
-    let body = match &message {
+fn answer(shared: &Shared, api: &Api, message: &Message) -> Option<Message> {
+    let body = match message {
         Message::Text(text) => text.as_bytes(),
         Message::Binary(bytes) => bytes,
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
@@ -151,9 +157,9 @@ pub(super) async fn news(activity: &mut watch::Receiver<u64>, is_more: bool) {
 }
 
 /// Sends messages one by one; false when the client is gone or does not read.
-async fn send_all(socket: &mut Socket, messages: Vec<String>) -> bool {
+async fn send_all(socket: &mut Socket, messages: Vec<String>, limit: Duration) -> bool {
     for message in messages {
-        if !send(socket, Message::Text(message.into())).await {
+        if !send(socket, Message::Text(message.into()), limit).await {
             return false;
         }
     }
@@ -161,6 +167,6 @@ async fn send_all(socket: &mut Socket, messages: Vec<String>) -> bool {
 }
 
 /// Sends a message; false when the client is gone or does not read.
-async fn send(socket: &mut Socket, message: Message) -> bool {
-    matches!(timeout(WRITE_TIMEOUT, socket.send(message)).await, Ok(Ok(())))
+async fn send(socket: &mut Socket, message: Message, limit: Duration) -> bool {
+    matches!(timeout(limit, socket.send(message)).await, Ok(Ok(())))
 }

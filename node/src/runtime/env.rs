@@ -28,6 +28,15 @@ pub struct BlockContext {
     pub base_fee: u64,
     /// PREVRANDAO (EIP-4399); the difficulty, at forks before Paris.
     pub prevrandao: B256,
+    /// The chain id of EIP-155 in the place of the chain's, where a developer has set one.
+    pub chain_id: Option<u64>,
+}
+
+impl BlockContext {
+    /// Returns the chain id that transactions of the block are signed for and that their code sees.
+    pub(super) fn chain_id(&self, protocol: &Protocol) -> u64 {
+        self.chain_id.unwrap_or(protocol.chain_id)
+    }
 }
 
 /// A call that is no transaction: no signature, and by default no fee.

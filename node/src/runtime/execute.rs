@@ -28,7 +28,7 @@ use super::{
     program::CodeCache,
     protocol::Protocol,
     statistics::Statistics,
-    time_limit::{TIMED_OUT, TimeLimit},
+    time_limit::{ABORTED, TimeLimit},
     trace::{Capture, Recording, RecordingTooLong},
     unsigned::is_unsigned,
     world::{BlockHashes, World, WorldError, to_bytecode},
@@ -89,9 +89,9 @@ pub enum ExecuteError {
     /// It was to be recorded, but did too much.
     #[error(transparent)]
     Recording(#[from] RecordingTooLong),
-    /// It took longer than it may.
+    /// It took longer than it may, or more memory than there is for calls.
     #[error("{0}")]
-    TimedOut(String),
+    Stopped(String),
     /// A rule of the implementation was broken.
     #[error("internal error: {0}")]
     Internal(String),
@@ -161,7 +161,9 @@ impl Runtime {
         let ctx = Context::mainnet()
             .with_db(state)
             .with_chain(GasReading::default())
-            .with_cfg(config(self.protocol(), Mode::Transaction))
+            .with_cfg(
+                config(self.protocol(), Mode::Transaction).with_chain_id(block.chain_id(self.protocol())),
+            )
             .with_block(block_env(block));
         BlockExecutor { evm: WasmEvm::new(ctx, self.code.clone()) }
     }
@@ -202,8 +204,10 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
         capture: &Capture,
+        limit: &Arc<TimeLimit>,
     ) -> Result<Recording, ExecuteError> {
         let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        evm.set_time_limit(limit);
         Ok(evm.trace(tx, capture).map_err(execute_error)??)
     }
 
@@ -229,12 +233,13 @@ impl Runtime {
                 request.from, sender.balance
             )));
         }
-        let mut tx = request_env(request, self.protocol().chain_id);
+        let chain_id = block.chain_id(self.protocol());
+        let mut tx = request_env(request, chain_id);
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
         let ctx = Context::mainnet()
             .with_db(db)
             .with_chain(GasReading::default())
-            .with_cfg(config(self.protocol(), Mode::Call))
+            .with_cfg(config(self.protocol(), Mode::Call).with_chain_id(chain_id))
             .with_block(block_env(block));
         let mut evm = WasmEvm::new(ctx, self.code.clone());
         evm.move_precompiles(overrides).map_err(|error| ExecuteError::Invalid(error.to_string()))?;
@@ -286,6 +291,11 @@ impl BlockExecutor {
     pub fn execute_request(&mut self, request: &Request) -> Result<Executed, ExecuteError> {
         let chain_id = self.evm.ctx().cfg().chain_id;
         self.transact(request_env(request, chain_id))
+    }
+
+    /// Limits what transactions from now on may take together.
+    pub fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
+        self.evm.set_time_limit(limit);
     }
 
     /// Lets senders have code (EIP-3607) whose transactions nobody signed.
@@ -442,7 +452,7 @@ fn world_error(error: EvmDatabaseError<WorldError>) -> WorldError {
 
 pub(super) fn execute_error(error: TransactError<WorldError>) -> ExecuteError {
     match error {
-        EVMError::Custom(words) if words.starts_with(TIMED_OUT) => ExecuteError::TimedOut(words),
+        EVMError::Custom(words) if words.starts_with(ABORTED) => ExecuteError::Stopped(words),
         EVMError::Transaction(invalid) => ExecuteError::Invalid(invalid_words(&invalid)),
         EVMError::Database(WorldError(error)) => ExecuteError::State(error),
         other => ExecuteError::Internal(other.to_string()),

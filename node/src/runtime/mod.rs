@@ -46,5 +46,5 @@ pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
 pub use simulate::{Refusal, Simulated, Simulation, SimulationError, SimulationRules, TRANSFERS};
 pub use statistics::Statistics;
-pub use time_limit::{TimeLimit, Turns};
+pub use time_limit::{CALL_PAGES_MAX, TimeLimit, Turns};
 pub use world::BlockHashes;

@@ -83,9 +83,11 @@ impl Session {
                 request.from
             )));
         }
-        let mut tx = request_env(request, self.chain_id);
+        let chain_id = block.chain_id.unwrap_or(self.chain_id);
+        let mut tx = request_env(request, chain_id);
         tx.nonce = request.nonce.unwrap_or(nonce);
         self.evm.ctx().block = block_env(block);
+        self.evm.ctx().cfg.chain_id = chain_id;
         let result = self.evm.transact(tx);
         let changes = self.evm.ctx().journal_mut().finalize();
         let (result, notes) = result.map_err(execute_error)?;

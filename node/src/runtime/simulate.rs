@@ -98,7 +98,6 @@ pub enum SimulationError {
 pub struct Simulation {
     evm: WasmEvm<CacheDB<World>>,
     rules: SimulationRules,
-    chain_id: u64,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -124,7 +123,7 @@ impl Runtime {
         if rules.shows_transfers {
             evm.show_transfers();
         }
-        Simulation { evm, rules, chain_id: self.protocol().chain_id }
+        Simulation { evm, rules }
     }
 }
 
@@ -138,6 +137,7 @@ impl Simulation {
         self.evm.move_precompiles(overrides)?;
         let ctx = self.evm.ctx();
         ctx.set_block(block_env(block));
+        ctx.cfg.chain_id = block.chain_id.unwrap_or(ctx.cfg.chain_id);
         for (address, account) in overrides {
             apply_override(&mut ctx.journaled_state.database, *address, account)?;
         }
@@ -151,10 +151,11 @@ impl Simulation {
 
     /// Runs a call, whose effects those after it see.
     pub fn execute(&mut self, request: &Request) -> Result<Simulated, SimulationError> {
+        let chain_id = self.evm.ctx().cfg.chain_id;
         let db = &self.evm.ctx().journaled_state.database;
         let sender = db.basic_ref(request.from).map_err(|error| ExecuteError::State(error.0))?;
         let sender = sender.unwrap_or_default();
-        let mut tx = request_env(request, self.chain_id);
+        let mut tx = request_env(request, chain_id);
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
         let nonce = tx.nonce;
         if !self.rules.validates {

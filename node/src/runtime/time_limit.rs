@@ -5,6 +5,9 @@
 //! there are processors but one, each for a slice of time, then at the end of the queue. One processor is thereby left
 //! for blocks, however many calls never end.
 //!
+//! Calls that run, wait for their turn or are recorded hold memory meanwhile. So all of them together may hold only so many
+//! **pages** of Wasm memory; the one that asks for more is stopped, whoever holds the others.
+//!
 //! Whatever runs code asks [`TimeLimit::go_on`] every now and then: the meter of a Wasm frame before each slice of its
 //! gas, the loop of an EVM frame after as much. None of it is consensus: a call that is stopped has no result.
 
@@ -32,8 +35,11 @@ pub(super) const SLICE_GAS: u64 = 100_000;
 /// How long a call runs before it waits for its next turn. Most calls take less and never wait.
 const TURN: Duration = Duration::from_millis(10);
 
-/// What the reason begins with for which a call was stopped, in geth's words.
-pub(super) const TIMED_OUT: &str = "execution aborted (timeout";
+/// What the reason begins with for which a call was stopped.
+pub(super) const ABORTED: &str = "execution aborted (";
+
+/// Pages of Wasm memory that all calls together may hold: 1 GiB, four times what one transaction may.
+pub const CALL_PAGES_MAX: u32 = 16_384;
 
 /// The queue of calls that take long.
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub struct Turns {
     places: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// Pages that may still be held.
+    pages_free: Mutex<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +67,12 @@ impl Turns {
     }
 
     fn with_places(places: usize) -> Arc<Self> {
-        Arc::new(Self { places, queue: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self {
+            places,
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            pages_free: Mutex::new(CALL_PAGES_MAX),
+        })
     }
 
     /// Begins a call that may take this long.
@@ -67,8 +80,27 @@ impl Turns {
         let now = Instant::now();
         // Centuries on, no limit is needed.
         let deadline = now.checked_add(timeout);
-        let state = State { turn_end: now + TURN, has_place: false, is_over: false };
-        Arc::new(TimeLimit { turns: Arc::clone(self), timeout, deadline, state: Mutex::new(state) })
+        let state = State { turn_end: now + TURN, has_place: false, end: None, pages: 0 };
+        Arc::new(TimeLimit {
+            turns: Arc::clone(self),
+            timeout,
+            deadline,
+            is_paced: true,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Begins what may take as long as it does and waits for nobody, but holds memory as calls do.
+    pub fn no_limit(self: &Arc<Self>) -> Arc<TimeLimit> {
+        let state = State { turn_end: Instant::now(), has_place: false, end: None, pages: 0 };
+        let turns = Arc::clone(self);
+        Arc::new(TimeLimit {
+            turns,
+            timeout: Duration::MAX,
+            deadline: None,
+            is_paced: false,
+            state: Mutex::new(state),
+        })
     }
 
     /// Waits for a place; false if there was none before the deadline.
@@ -114,6 +146,8 @@ pub struct TimeLimit {
     turns: Arc<Turns>,
     timeout: Duration,
     deadline: Option<Instant>,
+    /// Whether it has a deadline and takes turns.
+    is_paced: bool,
     state: Mutex<State>,
 }
 
@@ -121,21 +155,45 @@ pub struct TimeLimit {
 struct State {
     turn_end: Instant,
     has_place: bool,
-    is_over: bool,
+    /// Why it was stopped, once it was.
+    end: Option<End>,
+    /// Pages that it holds.
+    pages: u32,
+}
+
+/// Why a call was stopped.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Its time is over.
+    Time,
+    /// It asked for so many pages when so many were left.
+    Pages { wanted: u32, free: u32 },
 }
 
 impl TimeLimit {
     /// Returns whether the call was stopped.
     pub(super) fn is_over(&self) -> bool {
-        self.state.lock().is_over
+        self.state.lock().end.is_some()
+    }
+
+    /// Returns whether it has to be asked while code runs that holds no more memory.
+    pub(super) fn is_paced(&self) -> bool {
+        self.is_paced
     }
 
     /// Returns why the call was stopped.
     pub(super) fn words(&self) -> String {
-        format!(
-            "{TIMED_OUT} = {:?}): ask for less, give less gas, or start the node with a longer --rpc-timeout",
-            self.timeout
-        )
+        match self.state.lock().end {
+            Some(End::Pages { wanted, free }) => format!(
+                "{ABORTED}memory): it needs {wanted} more pages, and of the {CALL_PAGES_MAX} that all calls of this node together \
+                 may hold {free} are left; send fewer calls at a time"
+            ),
+            // In geth's words.
+            Some(End::Time) | None => format!(
+                "{ABORTED}timeout = {:?}): ask for less, give less gas, or start the node with a longer --rpc-timeout",
+                self.timeout
+            ),
+        }
     }
 }
 
@@ -144,11 +202,13 @@ impl Pace for TimeLimit {
     fn go_on(&self) -> bool {
         let mut state = self.state.lock();
         let now = Instant::now();
-        if state.is_over || self.deadline.is_some_and(|deadline| now >= deadline) {
-            state.is_over = true;
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            state.end.get_or_insert(End::Time);
+        }
+        if state.end.is_some() {
             return false;
         }
-        if now < state.turn_end {
+        if !self.is_paced || now < state.turn_end {
             return true;
         }
         if state.has_place && self.turns.somebody_waits() {
@@ -157,16 +217,35 @@ impl Pace for TimeLimit {
         }
         if !state.has_place {
             state.has_place = self.turns.take(self.deadline);
-            state.is_over = !state.has_place;
+            if !state.has_place {
+                state.end = Some(End::Time);
+            }
         }
         state.turn_end = Instant::now() + TURN;
-        !state.is_over
+        state.end.is_none()
+    }
+
+    /// Returns whether there are as many pages for this call.
+    fn may_hold(&self, pages: u32) -> bool {
+        let mut state = self.state.lock();
+        let mut free = self.turns.pages_free.lock();
+        let wanted = pages.saturating_sub(state.pages);
+        if wanted > *free {
+            state.end.get_or_insert(End::Pages { wanted, free: *free });
+            return false;
+        }
+        // Frames that have ended since gave theirs back.
+        *free = *free + state.pages - pages;
+        state.pages = pages;
+        state.end.is_none()
     }
 }
 
 impl Drop for TimeLimit {
     fn drop(&mut self) {
-        if self.state.get_mut().has_place {
+        let State { has_place, pages, .. } = *self.state.get_mut();
+        *self.turns.pages_free.lock() += pages;
+        if has_place {
             self.turns.give_back();
         }
     }
@@ -222,6 +301,28 @@ mod tests {
         assert!(turns.queue.lock().waiting.is_empty(), "who gives up leaves the queue");
         drop((hog, late));
         assert_eq!(turns.queue.lock().running, 0);
+    }
+
+    #[test]
+    fn calls_together_hold_no_more_pages_than_there_are() {
+        let turns = Turns::with_places(1);
+        let limit = || turns.limit(Duration::MAX);
+        let (one, other) = (turns.no_limit(), limit());
+        assert!(one.go_on() && !one.is_paced());
+        assert!(one.may_hold(CALL_PAGES_MAX - 5) && other.may_hold(3) && other.may_hold(5));
+        assert!(!other.may_hold(6) && other.is_over() && !other.go_on());
+        assert!(
+            other.words().contains("1 more pages") && other.words().contains("0 are left"),
+            "{}",
+            other.words()
+        );
+        assert!(!one.is_over());
+        drop(other);
+        assert!(one.may_hold(CALL_PAGES_MAX), "what a call held that has ended is free");
+        assert!(one.may_hold(100), "and so is what frames held that have ended");
+        assert!(limit().may_hold(CALL_PAGES_MAX - 100));
+        drop(one);
+        assert_eq!(*turns.pages_free.lock(), CALL_PAGES_MAX);
     }
 
     #[test]

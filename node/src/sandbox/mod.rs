@@ -140,6 +140,7 @@ impl Sandbox {
             gas_limit: spec.gas_limit,
             base_fee: GENESIS_BASE_FEE,
             prevrandao: B256::ZERO,
+            chain_id: None,
         };
         let mut sandbox = Self {
             session,

@@ -158,6 +158,7 @@ impl Env {
             gas_limit: self.current_gas_limit.u64("currentGasLimit")?,
             base_fee,
             prevrandao: difficulty.unwrap_or(self.current_difficulty).hash("currentRandom")?,
+            chain_id: None,
         })
     }
 

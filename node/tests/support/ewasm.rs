@@ -218,6 +218,7 @@ impl World {
             gas_limit: gas.max(BLOCK_GAS),
             base_fee: 0,
             prevrandao: U256::from(0x020000).into(),
+            chain_id: None,
         };
         let request = Request {
             from: SENDER,

@@ -4,6 +4,8 @@
 
 pub(crate) mod evm;
 pub(crate) mod ewasm;
+pub(crate) mod node;
+pub(crate) mod schema;
 pub(crate) mod script;
 
 use std::sync::Arc;

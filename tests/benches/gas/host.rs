@@ -62,6 +62,7 @@ impl World {
             gas_limit: spec.gas_limit,
             base_fee: 0,
             prevrandao: B256::ZERO,
+            chain_id: None,
         };
         Ok(Self { runtime: Runtime::new(spec.chain_id, spec.rules), view, block })
     }

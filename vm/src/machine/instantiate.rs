@@ -87,6 +87,7 @@ pub(super) fn instantiate(
         push(&mut instance.memories, store.memories.len());
         store.memories.push(Memory::new(memory.min, memory.max, pages_max));
     }
+    meter.hold_pages(store.open_pages()).map_err(TrapKind::from)?;
     for table in &definition.tables[definition.imported_tables as usize..] {
         push(&mut instance.tables, store.tables.len());
         store.tables.push(Table::new(table.ty, limits.table_elements));

@@ -531,6 +531,7 @@ impl Computation {
                     let pages = pop!(u32);
                     check!(meter.charge(store.pages_ink(pages)));
                     push!(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
+                    check!(meter.hold_pages(store.open_pages()));
                     large = store.is_large(instance);
                 }
                 MemoryFill => {

@@ -129,6 +129,7 @@ pub(super) unsafe fn ending(context: *mut Context, ip: *const u64, sp: *mut u64)
                 let memory = store.instances[instance as usize].memories[0] as usize;
                 operands.push(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
                 context.view_memory(store);
+                meter.hold_pages(store.open_pages())?;
             }
             MemoryFill => {
                 let (len, byte, start): (u32, u32, u32) = (operands.pop(), operands.pop(), operands.pop());

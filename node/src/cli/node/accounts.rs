@@ -1,9 +1,12 @@
 //! The development accounts of `lathe node`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::OnceLock};
 
-use alloy_primitives::{U256, keccak256};
-use alloy_signer_local::coins_bip39::{English, Entropy, Mnemonic};
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_signer_local::{
+    PrivateKeySigner,
+    coins_bip39::{English, Entropy, Mnemonic},
+};
 use serde_json::json;
 
 use crate::{
@@ -28,8 +31,23 @@ pub(super) struct AccountOptions {
     #[arg(long, short, default_value = DEV_MNEMONIC, conflicts_with = "mnemonic_seed", value_name = "WORDS")]
     mnemonic: String,
     /// Derive the development accounts from a mnemonic of twelve words made from this text. Unsafe for anything of value
-    #[arg(long, visible_alias = "mnemonic-seed-unsafe", value_name = "TEXT")]
+    #[arg(long, visible_aliases = ["mnemonic-seed-unsafe", "seed"], value_name = "TEXT")]
     mnemonic_seed: Option<String>,
+    /// Derive the development accounts from a new mnemonic of so many words, 12 unless told otherwise
+    #[arg(
+        long,
+        num_args = 0..=1,
+        default_missing_value = "12",
+        value_parser = parse_words,
+        conflicts_with_all = ["mnemonic", "mnemonic_seed"],
+        value_name = "WORDS"
+    )]
+    mnemonic_random: Option<u8>,
+    #[arg(skip)]
+    drawn: OnceLock<String>,
+    /// Send transactions of every account that a request names, without its key (as `anvil_autoImpersonateAccount` does)
+    #[arg(long, visible_alias = "auto-unlock")]
+    pub(super) auto_impersonate: bool,
     /// The BIP-32 path whose children the development accounts are
     #[arg(long, default_value = ACCOUNTS_PATH, value_name = "PATH")]
     derivation_path: String,
@@ -41,6 +59,9 @@ pub(super) struct AccountOptions {
 impl AccountOptions {
     /// Returns the mnemonic that the accounts are derived from.
     pub(super) fn mnemonic(&self) -> String {
+        if let Some(words) = self.mnemonic_random {
+            return self.drawn.get_or_init(|| draw(words)).clone();
+        }
         let Some(seed) = &self.mnemonic_seed else { return self.mnemonic.clone() };
         // 16 bytes make twelve words (BIP-39).
         let entropy: [u8; 16] = std::array::from_fn({
@@ -76,6 +97,29 @@ impl AccountOptions {
         });
         write(path, &format!("{config:#}\n"))
     }
+}
+
+/// Returns a mnemonic that nobody knows. A new key is as random as the machine can be.
+fn draw(words: u8) -> String {
+    let random = PrivateKeySigner::random().to_bytes();
+    let entropy = match words {
+        // Three words hold 32 bits and their share of the checksum (BIP-39).
+        15 => Entropy::Twenty(first(&random)),
+        18 => Entropy::TwentyFour(first(&random)),
+        21 => Entropy::TwentyEight(first(&random)),
+        24 => Entropy::ThirtyTwo(random.0),
+        _ => Entropy::Sixteen(first(&random)),
+    };
+    Mnemonic::<English>::new_from_entropy(entropy).to_phrase()
+}
+
+fn first<const N: usize>(random: &B256) -> [u8; N] {
+    std::array::from_fn(|index| random[index])
+}
+
+fn parse_words(text: &str) -> Result<u8, String> {
+    let words = text.parse().ok().filter(|words| [12, 15, 18, 21, 24].contains(words));
+    words.ok_or_else(|| "a mnemonic has 12, 15, 18, 21 or 24 words".into())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 //! When `lathe node` mines, and in which order.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use crate::chain::{Mining, Order};
 
@@ -9,14 +9,17 @@ use crate::chain::{Mining, Order};
 #[command(next_help_heading = "Mining")]
 pub(super) struct MiningOptions {
     /// Mine a block every so many seconds, a fraction if need be, in the place of one for each transaction
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, short, visible_alias = "blockTime", value_name = "SECONDS", value_parser = parse_seconds)]
     block_time: Option<Duration>,
     /// With --block-time, mine a block for each transaction, too
     #[arg(long, requires = "block_time")]
     mixed_mining: bool,
     /// Mine only when asked to, with evm_mine
-    #[arg(long, conflicts_with = "block_time")]
+    #[arg(long, visible_alias = "no-mine", conflicts_with = "block_time")]
     no_mining: bool,
+    /// Let no block have more transactions than this
+    #[arg(long, value_name = "N")]
+    pub(super) max_transactions: Option<NonZeroUsize>,
     /// In which order a block takes transactions of different senders: by what they pay, or as they came
     #[arg(long, value_enum, default_value_t, value_name = "ORDER")]
     pub(super) order: Order,

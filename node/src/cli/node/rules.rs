@@ -21,6 +21,12 @@ pub(super) struct RuleOptions {
     /// Gas limit of each block, in the place of the chain's (100,000,000 on the devnet)
     #[arg(long, visible_alias = "gas-limit", value_name = "GAS")]
     block_gas_limit: Option<u64>,
+    /// Let blocks, and thereby transactions and calls, take as much gas as a header can say
+    #[arg(long, conflicts_with = "block_gas_limit")]
+    disable_block_gas_limit: bool,
+    /// Fork of Ethereum, in the place of the chain's (osaka on the devnet, which `latest` is, too)
+    #[arg(long, value_parser = parse_fork, value_name = "NAME")]
+    hardfork: Option<Fork>,
     /// Base fee of the first blocks in wei (1 gwei on the devnet)
     #[arg(long, visible_alias = "block-base-fee-per-gas", value_name = "WEI")]
     base_fee: Option<u64>,
@@ -44,8 +50,19 @@ pub(super) struct RuleOptions {
     deterministic: bool,
 }
 
+/// The largest gas limit that a block can have (geth, `params/protocol_params.go`: `MaxGasLimit`).
+const GAS_LIMIT_MAX: u64 = (1 << 63) - 1;
+
 /// The first fork whose headers have all the fields that a node's do.
 const FORK_MIN: Fork = Fork::Prague;
+
+fn parse_fork(name: &str) -> Result<Fork, String> {
+    let fork = if name == "latest" { Some(ChainSpec::DEVNET.fork) } else { Fork::find(name) };
+    fork.filter(|fork| *fork >= FORK_MIN).ok_or_else(|| {
+        let known = Fork::ALL.iter().filter(|fork| **fork >= FORK_MIN).map(|fork| fork.name());
+        format!("a node makes blocks of these forks: {}, latest", known.collect::<Vec<_>>().join(", "))
+    })
+}
 
 impl RuleOptions {
     /// Returns the rules of the chain. Fails for those of chains that are not made for blocks.
@@ -53,6 +70,10 @@ impl RuleOptions {
         let mut spec = chain_file::load(&self.chain)?;
         spec.chain_id = self.chain_id.unwrap_or(spec.chain_id);
         spec.gas_limit = self.block_gas_limit.unwrap_or(spec.gas_limit);
+        if self.disable_block_gas_limit {
+            spec.gas_limit = GAS_LIMIT_MAX;
+        }
+        spec.fork = self.hardfork.unwrap_or(spec.fork);
         spec.first.base_fee = self.base_fee.unwrap_or(spec.first.base_fee);
         spec.first.timestamp = self.timestamp.unwrap_or(spec.first.timestamp);
         let refused = |why: String| Err(CliError::Usage(format!("--chain {}: {why}", self.chain)));

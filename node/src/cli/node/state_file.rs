@@ -24,7 +24,7 @@ pub(super) struct StateFileOptions {
     #[arg(long, value_name = "FILE")]
     dump_state: Option<PathBuf>,
     /// Dump the chain every so many seconds, too
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "SECONDS")]
+    #[arg(long, short = 's', value_parser = clap::value_parser!(u64).range(1..), value_name = "SECONDS")]
     state_interval: Option<u64>,
 }
 

@@ -68,7 +68,7 @@ fn config(api: &Api) -> Result<Configs> {
     let current = Config {
         activation_time: 0,
         blob_schedule: BlobSchedule { base_fee_update_fraction: BLOB_FEE_UPDATE_FRACTION, max: 0, target: 0 },
-        chain_id: U64::from(api.chain.spec().chain_id),
+        chain_id: U64::from(api.chain.chain_id()),
         fork_id: hex::encode_prefixed(fork_id),
         precompiles: api.chain.precompiles(),
         system_contracts: BTreeMap::new(),

@@ -5,7 +5,7 @@
 use alloy_primitives::{Address, Bytes, U256};
 
 use crate::{
-    chain::{ChainError, Cheat},
+    chain::Cheat,
     methods,
     rpc::{RpcError, dev_params::ResetOptions, method::Api, params::Slot},
 };
@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, RpcError>;
 
 methods! {
     /// Sets the balance of an account, in wei; mines a block.
-    "anvil_setBalance" | "hardhat_setBalance", set_balance(address: Address, wei: U256);
+    "anvil_setBalance" | "hardhat_setBalance" | "tenderly_setBalance", set_balance(address: Address, wei: U256);
     /// Sets the nonce of an account; mines a block.
     "anvil_setNonce" | "hardhat_setNonce" | "evm_setAccountNonce", set_nonce(address: Address, nonce: u64);
     /// Sets the code of an account, which must be some that a creation could have installed; mines a block.
@@ -36,7 +36,7 @@ methods! {
     /// Takes back every block, drops what waits and forgets snapshots and everything that was set.
     "anvil_reset" | "hardhat_reset", reset(options: Option<ResetOptions>);
     /// Adds to the balance of an account, in wei; mines a block.
-    "anvil_addBalance" | "hardhat_addBalance", add_balance(address: Address, wei: U256);
+    "anvil_addBalance" | "hardhat_addBalance" | "tenderly_addBalance", add_balance(address: Address, wei: U256);
     /// Sets how many seconds each block is after the one before it.
     "anvil_setBlockTimestampInterval", set_timestamp_interval(seconds: u64);
     /// Lets the clock tell timestamps again; false if it did already.
@@ -45,8 +45,15 @@ methods! {
     "hardhat_setPrevRandao" | "anvil_setPrevRandao", set_prevrandao(value: U256);
     /// Sets what a transaction must offer for a gas at least, in wei.
     "anvil_setMinGasPrice" | "hardhat_setMinGasPrice", set_min_gas_price(wei: U256);
-    /// Checks a chain id: it is part of the chain's rules, so only the one that it has can be set.
+    /// Sets the chain id that transactions to come are signed for and that contracts see, until the node ends. The first block
+    /// stays as it is.
     "anvil_setChainId", set_chain_id(chain_id: u64);
+    /// Sets how many tokens of an ERC-20 contract an account has, in the slot where the contract keeps that; mines a block.
+    "anvil_dealERC20" | "hardhat_dealERC20" | "anvil_setERC20Balance",
+        set_erc20_balance(owner: Address, token: Address, amount: U256);
+    /// Sets how many tokens of its owner an account may spend, in the slot where the contract keeps that; mines a block.
+    "anvil_setERC20Allowance",
+        set_erc20_allowance(owner: Address, spender: Address, token: Address, amount: U256);
     /// Sets whether the node's log tells of what happens; errors are always told.
     "anvil_setLoggingEnabled" | "hardhat_setLoggingEnabled", set_logging(enabled: bool);
     /// Does nothing: what a transaction did is recorded whenever it is asked for.
@@ -129,11 +136,22 @@ fn set_min_gas_price(api: &Api, wei: U256) -> Result<()> {
     Ok(())
 }
 
-fn set_chain_id(api: &Api, want: u64) -> Result<()> {
-    match api.chain.spec().chain_id {
-        have if have == want => Ok(()),
-        have => Err(ChainError::ChainIdStays { have, want }.into()),
-    }
+fn set_chain_id(api: &Api, chain_id: u64) -> Result<()> {
+    Ok(api.chain.set_chain_id(chain_id)?)
+}
+
+fn set_erc20_balance(api: &Api, owner: Address, token: Address, amount: U256) -> Result<()> {
+    Ok(api.chain.set_erc20_balance(token, owner, amount)?)
+}
+
+fn set_erc20_allowance(
+    api: &Api,
+    owner: Address,
+    spender: Address,
+    token: Address,
+    amount: U256,
+) -> Result<()> {
+    Ok(api.chain.set_erc20_allowance(token, owner, spender, amount)?)
 }
 
 fn set_logging(_: &Api, enabled: bool) -> Result<bool> {

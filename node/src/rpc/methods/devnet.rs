@@ -9,6 +9,7 @@ use alloy_primitives::{B256, Bytes, U64, U256, keccak256};
 use serde::Serialize;
 
 use crate::{
+    chain::ChainError,
     methods,
     rpc::{RpcError, method::Api},
     schemas,
@@ -19,14 +20,17 @@ type Result<T> = std::result::Result<T, RpcError>;
 methods! {
     /// Marks the latest block and returns the mark, for `evm_revert`.
     "evm_snapshot" | "anvil_snapshot", snapshot();
-    /// Goes back to a marked block and to the time, fees and limits that were set then; false if there is no such mark. The
-    /// mark and all later ones are used up.
+    /// Goes back to a marked block, to the time, fees, limits and chain id that were set then, and to the transactions that
+    /// waited then; false if there is no such mark. The mark and all later ones are used up. When blocks are mined and who is
+    /// impersonated stays as it is.
     "evm_revert" | "anvil_revert", restore(snapshot: U256);
     /// Returns the whole chain with its history, compressed, for `anvil_loadState`.
     "anvil_dumpState" | "hardhat_dumpState", dump_state(preserve_historical_states: Option<bool>);
     /// Makes the chain the one that was dumped, with the same blocks; of anvil's dumps, sets the accounts, in a block of their
     /// own. Returns true.
     "anvil_loadState" | "hardhat_loadState", load_state(dump: Bytes);
+    /// Returns the timestamp of the first block, in seconds since 1970.
+    "anvil_getGenesisTime", genesis_time();
     /// Returns the node's latest block, rules and fees.
     "anvil_nodeInfo", node_info();
     /// Returns the node's name and version, chain and latest block.
@@ -51,6 +55,11 @@ fn snapshot(api: &Api) -> Result<U64> {
 fn restore(api: &Api, snapshot: U256) -> Result<bool> {
     // A mark that is no 64-bit number was never made.
     Ok(u64::try_from(snapshot).map(|id| api.chain.restore(id)).unwrap_or(Ok(false))?)
+}
+
+fn genesis_time(api: &Api) -> Result<u64> {
+    let first = api.chain.block(0.into())?.ok_or(ChainError::UnknownBlock)?;
+    Ok(first.header.timestamp)
 }
 
 /// The answer to `anvil_nodeInfo`, in anvil's shape.
@@ -99,7 +108,7 @@ fn node_info(api: &Api) -> Result<NodeInfo> {
         transaction_order: api.chain.order().name(),
         environment: Environment {
             base_fee: U64::from(api.chain.next_base_fee()),
-            chain_id: api.chain.spec().chain_id,
+            chain_id: api.chain.chain_id(),
             gas_limit: U64::from(head.header.gas_limit),
             gas_price: super::fees::gas_price(api)?,
         },
@@ -128,7 +137,7 @@ fn metadata(api: &Api) -> Result<Metadata> {
     let head = api.chain.head();
     Ok(Metadata {
         client_version: super::node::CLIENT_VERSION,
-        chain_id: api.chain.spec().chain_id,
+        chain_id: api.chain.chain_id(),
         instance_id: *INSTANCE,
         latest_block_number: head.header.number,
         latest_block_hash: head.hash,

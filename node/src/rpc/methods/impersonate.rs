@@ -1,6 +1,7 @@
 //! Methods that let the node send transactions from accounts whose keys it does not hold, contracts among them.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
+use alloy_rpc_types_eth::TransactionRequest;
 
 use crate::{
     methods,
@@ -14,6 +15,8 @@ methods! {
     "anvil_impersonateAccount" | "hardhat_impersonateAccount", impersonate(address: Address);
     /// Ends that for one account.
     "anvil_stopImpersonatingAccount" | "hardhat_stopImpersonatingAccount", stop(address: Address);
+    /// Sends a transaction from any account without its key, impersonated or not; returns its hash.
+    "eth_sendUnsignedTransaction", send_unsigned(transaction: TransactionRequest);
     /// Sets whether `eth_sendTransaction` sends from every account without its key.
     "anvil_autoImpersonateAccount" | "hardhat_autoImpersonateAccount", everyone(enabled: bool);
 }
@@ -25,6 +28,15 @@ fn impersonate(api: &Api, address: Address) -> Result<()> {
 fn stop(api: &Api, address: Address) -> Result<()> {
     api.chain.stop_impersonating(address);
     Ok(())
+}
+
+fn send_unsigned(api: &Api, transaction: TransactionRequest) -> Result<B256> {
+    let from = transaction.from.ok_or_else(|| {
+        RpcError::invalid_params(
+            "eth_sendUnsignedTransaction: parameter 1 (transaction): \"from\" is missing",
+        )
+    })?;
+    Ok(api.chain.send_for_anyone(from, transaction)?)
 }
 
 fn everyone(api: &Api, enabled: bool) -> Result<()> {

@@ -13,7 +13,7 @@ methods! {
     /// Returns the chain id of EIP-155.
     "eth_chainId", chain_id();
     /// Returns the chain id in decimal.
-    "net_version", network_id();
+    "net_version" | "eth_networkId", network_id();
     /// Returns true: the node accepts connections.
     "net_listening", is_listening();
     /// Returns 0: a devnet has no peers.
@@ -35,11 +35,11 @@ methods! {
 pub const CLIENT_VERSION: &str = concat!("anvil-compatible/Lathe/v", env!("CARGO_PKG_VERSION"), "/wasm");
 
 fn chain_id(api: &Api) -> Result<U64> {
-    Ok(U64::from(api.chain.spec().chain_id))
+    Ok(U64::from(api.chain.chain_id()))
 }
 
 fn network_id(api: &Api) -> Result<String> {
-    Ok(api.chain.spec().chain_id.to_string())
+    Ok(api.chain.chain_id().to_string())
 }
 
 fn is_listening(_: &Api) -> Result<bool> {

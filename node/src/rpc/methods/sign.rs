@@ -18,7 +18,7 @@ methods! {
     /// Signs data as a message (EIP-191) with an account's key.
     "personal_sign", personal_sign(data: Bytes, address: Address);
     /// Signs typed data (EIP-712), an object or its JSON in a string, with an account's key.
-    "eth_signTypedData_v4" | "eth_signTypedData", sign_typed_data(address: Address, data: TypedDataParam);
+    "eth_signTypedData_v4" | "eth_signTypedData_v3" | "eth_signTypedData", sign_typed_data(address: Address, data: TypedDataParam);
     /// Fills in what a transaction leaves out and signs it with its sender's key; returns it as bytes and as an object.
     "eth_signTransaction", sign_transaction(transaction: TransactionRequest);
 }

@@ -40,9 +40,11 @@ pub(crate) fn of(chain: &Chain, method: &str) -> Vec<Value> {
         "eth_getBlockTransactionCountByNumber" | "eth_getBlockReceipts" => {
             by_number().chain([json!(["0xffff"])]).collect()
         }
-        "eth_getBlockAccessList" | "debug_getRawHeader" | "debug_getRawBlock" | "debug_getRawReceipts" => {
-            by_number().collect()
-        }
+        "eth_getBlockAccessList"
+        | "debug_getRawBlockAccessList"
+        | "debug_getRawHeader"
+        | "debug_getRawBlock"
+        | "debug_getRawReceipts" => by_number().collect(),
         "eth_capabilities"
         | "eth_chainId"
         | "eth_syncing"
