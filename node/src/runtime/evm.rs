@@ -46,6 +46,7 @@ use super::{
     code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
     console::Console,
     eei::{Eei, Ending, link::MAIN, price::Prices},
+    evm_console::{self, CONSOLE},
     failure::{ContractFrame, Failure, FailureKind},
     gas::Stop,
     gas_reading::{self, GasReading},
@@ -865,6 +866,11 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             FrameInput::Call(call) => call.bytecode_address,
             _ => Address::ZERO,
         };
+        if let FrameInput::Call(call) = &init.frame_input
+            && called == CONSOLE
+        {
+            evm_console::print(&mut self.notes.console, call.caller, &call.input.as_bytes(&self.inner.ctx));
+        }
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
             if let Some(reason) = self.inner.precompiles.take_failure() {
                 let frame = ContractFrame { contract: called, ..Default::default() };

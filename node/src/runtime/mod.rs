@@ -10,6 +10,7 @@ mod console;
 mod eei;
 mod env;
 mod evm;
+mod evm_console;
 mod execute;
 mod failure;
 mod gas;
