@@ -44,12 +44,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A client asked for something.
+    /// A client asks for something.
     Request {
         /// The method.
         method: String,
-        /// Why there was no result.
-        error: Option<String>,
+    },
+    /// A client got no result.
+    RequestFailed {
+        /// The method.
+        method: String,
+        /// Why.
+        error: String,
     },
 }
 
@@ -139,7 +144,8 @@ impl Event {
                 }
                 Self::Call(call) => call.data.len() + printed(&call.console),
                 Self::Refused { reason, .. } => reason.len(),
-                Self::Request { method, error } => method.len() + error.as_ref().map_or(0, String::len),
+                Self::Request { method } => method.len(),
+                Self::RequestFailed { method, error } => method.len() + error.len(),
                 Self::EmptyBlocks(_) | Self::WentBack { .. } => 0,
             }
     }
@@ -153,6 +159,8 @@ pub(super) struct Feed {
     is_open: AtomicBool,
     /// Whether clients do not want events told.
     is_muted: AtomicBool,
+    /// Whether the listener wants to hear of requests.
+    has_requests: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -276,9 +284,23 @@ impl Chain {
         self.feed.is_muted.store(is_muted, Ordering::Relaxed);
     }
 
-    /// Tells that a client asked for something.
-    pub fn tell_request(&self, method: &str, error: Option<String>) {
-        self.feed.tell(|| Event::Request { method: method.to_owned(), error });
+    /// Sets whether the listener hears of clients' requests.
+    pub fn tell_requests(&self, has_requests: bool) {
+        self.feed.has_requests.store(has_requests, Ordering::Relaxed);
+    }
+
+    /// Tells that a client asks for something, if the listener wants to hear of that.
+    pub fn tell_request(&self, method: &str) {
+        if self.feed.has_requests.load(Ordering::Relaxed) {
+            self.feed.tell(|| Event::Request { method: method.to_owned() });
+        }
+    }
+
+    /// Tells that a client got no result, if the listener wants to hear of that.
+    pub fn tell_request_failed(&self, method: &str, error: &str) {
+        if self.feed.has_requests.load(Ordering::Relaxed) {
+            self.feed.tell(|| Event::RequestFailed { method: method.to_owned(), error: error.to_owned() });
+        }
     }
 
     /// Tells that a transaction was refused, if it was.

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, I256, U256, address, keccak256};
 use super::console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console};
 
 /// The account that prints: "console.log" in ASCII.
-pub(super) const CONSOLE: Address = address!("000000000000000000636F6e736F6c652e6c6f67");
+pub const CONSOLE: Address = address!("000000000000000000636F6e736F6c652e6c6f67");
 
 /// Arguments of the functions called `log`: all rows of these types up to this length.
 const ARGUMENTS_MAX: usize = 4;

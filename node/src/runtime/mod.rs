@@ -35,6 +35,7 @@ pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLin
 pub use eei::link::EeiError;
 pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
+pub use evm_console::CONSOLE;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
