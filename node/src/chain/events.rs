@@ -165,9 +165,15 @@ pub(super) struct Feed {
 
 #[derive(Debug, Default)]
 struct Queue {
-    sender: Option<(mpsc::Sender<(Event, usize)>, Arc<Waiting>)>,
+    sender: Option<Sender>,
     /// Empty blocks that more may follow.
     empty: Option<EmptyBlocks>,
+}
+
+#[derive(Debug)]
+struct Sender {
+    events: mpsc::Sender<(Event, usize)>,
+    waiting: Arc<Waiting>,
 }
 
 /// What both ends of the queue know.
@@ -200,7 +206,7 @@ impl Listener {
 
 impl Queue {
     fn push(&mut self, event: Event) -> bool {
-        let Some((sender, waiting)) = &self.sender else { return false };
+        let Some(Sender { events, waiting }) = &self.sender else { return false };
         let weight = event.weight();
         let held = waiting.bytes.load(Ordering::Acquire);
         // One that is larger than the limit is told to a listener who keeps up.
@@ -209,11 +215,21 @@ impl Queue {
             return true;
         }
         waiting.bytes.fetch_add(weight, Ordering::AcqRel);
-        sender.send((event, weight)).is_ok()
+        events.send((event, weight)).is_ok()
     }
 }
 
 impl Feed {
+    /// Begins a queue, and returns its other end.
+    fn open(&self) -> Listener {
+        let (events, receiver) = mpsc::channel();
+        let waiting = Arc::new(Waiting::default());
+        let sender = Sender { events, waiting: waiting.clone() };
+        *self.queue.lock() = Queue { sender: Some(sender), empty: None };
+        self.is_open.store(true, Ordering::Relaxed);
+        Listener { receiver, waiting }
+    }
+
     /// Returns whether events are wanted. What is costly to make is made only then.
     pub(super) fn is_wanted(&self) -> bool {
         self.is_open.load(Ordering::Relaxed) && !self.is_muted.load(Ordering::Relaxed)
@@ -264,11 +280,7 @@ impl Feed {
 impl Chain {
     /// Begins to tell what happens; whoever listened before hears no more.
     pub fn listen(&self) -> Listener {
-        let (sender, receiver) = mpsc::channel();
-        let waiting = Arc::new(Waiting::default());
-        *self.feed.queue.lock() = Queue { sender: Some((sender, waiting.clone())), empty: None };
-        self.feed.is_open.store(true, Ordering::Relaxed);
-        Listener { receiver, waiting }
+        self.feed.open()
     }
 
     /// Ends the telling: the listener hears what waits, and then that there is no more.
@@ -339,11 +351,8 @@ mod tests {
 
     fn listened() -> (Feed, Listener) {
         let feed = Feed::default();
-        let (sender, receiver) = mpsc::channel();
-        let waiting = Arc::new(Waiting::default());
-        feed.queue.lock().sender = Some((sender, waiting.clone()));
-        feed.is_open.store(true, Ordering::Relaxed);
-        (feed, Listener { receiver, waiting })
+        let listener = feed.open();
+        (feed, listener)
     }
 
     fn empty(first: u64, last: u64) -> EmptyBlocks {

@@ -10,7 +10,7 @@ use std::{
     io::Write,
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::view::{Names, View};
@@ -19,8 +19,10 @@ use crate::{
     cli::{shown::Paint, trace::artifacts::Artifacts},
 };
 
-/// How long a node that ends waits for its last lines to be read.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a node that ends waits for somebody to read an event.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long it waits for all that is yet to be read.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How the console writes.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +44,8 @@ pub(super) struct Detail {
 #[derive(Debug)]
 pub(super) struct Console {
     chain: Arc<Chain>,
-    /// Closed when the last line is written.
-    ended: mpsc::Receiver<()>,
+    /// Says now and then that an event was written; closed when the last one is.
+    written: mpsc::Receiver<()>,
 }
 
 impl Console {
@@ -58,20 +60,20 @@ impl Console {
         let listener = chain.listen();
         chain.tell_requests(detail.requests);
         let mut names = Names::new(artifacts, &chain.accounts());
-        let (end, ended) = mpsc::channel();
+        let (progress, written) = mpsc::sync_channel(1);
         thread::spawn(move || {
             let mut out = out;
             // Nobody reads any more: dropping the listener ends the telling.
-            let _ = write_all(&listener, &mut names, form, &mut out);
-            drop(end);
+            let _ = write_all(&listener, &mut names, form, &mut out, &progress);
         });
-        Self { chain: Arc::clone(chain), ended }
+        Self { chain: Arc::clone(chain), written }
     }
 
     /// Writes what is yet to be written, unless nobody reads it.
     pub(super) fn end(&self) {
         self.chain.stop_telling();
-        let _ = self.ended.recv_timeout(END_TIMEOUT);
+        let begun = Instant::now();
+        while begun.elapsed() < END_TIMEOUT && self.written.recv_timeout(READ_TIMEOUT).is_ok() {}
     }
 }
 
@@ -81,6 +83,7 @@ fn write_all(
     names: &mut Names,
     form: Form,
     out: &mut impl Write,
+    progress: &mpsc::SyncSender<()>,
 ) -> std::io::Result<()> {
     loop {
         let event = listener.next_event();
@@ -95,6 +98,8 @@ fn write_all(
         }
         out.write_all(lines.as_bytes())?;
         out.flush()?;
+        // One that is told of already need not be told of again.
+        let _ = progress.try_send(());
         if is_last {
             return Ok(());
         }
