@@ -18,6 +18,7 @@ mod data_dir;
 mod erc20;
 mod error;
 mod estimate;
+mod events;
 mod impersonate;
 mod mine;
 mod mine_empty;
@@ -60,6 +61,7 @@ pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use estimate::Estimate;
+pub use events::{Aside, EmptyBlocks, Event, Listener, MinedBlock, Purpose, UnminedCall};
 pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
 pub use mining::{INTERVAL_MAX, INTERVAL_MIN, Mining};
@@ -84,6 +86,7 @@ pub use capabilities::CALL_TIMEOUT;
 use capabilities::CallTimes;
 use clock::Clock;
 use control::Controls;
+use events::Feed;
 use impersonate::Impersonation;
 use mining::Miner;
 use pool::Pool;
@@ -107,7 +110,8 @@ pub enum Home {
 }
 
 /// What an answered transaction survives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(clap::ValueEnum))]
 pub enum Durability {
     /// A killed process: the operating system has the block.
     #[default]
@@ -217,6 +221,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    feed: Feed,
     calls: CallTimes,
     controls: Mutex<Controls>,
     miner: Miner,
@@ -296,6 +301,7 @@ impl Chain {
             failure: sync::watch::Sender::new(None),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            feed: Feed::default(),
             calls: CallTimes::default(),
             writer: Mutex::default(),
             manner,

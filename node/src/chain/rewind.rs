@@ -6,8 +6,8 @@ use alloy_primitives::{B256, keccak256};
 use lathe_state::StateError;
 
 use super::{
-    Chain, ChainError, Latest, Mining, POOL_BYTES_MAX, Result, SubmitError, control::Remembered, pool::Pool,
-    record, watch::logs_to_remove,
+    Chain, ChainError, Event, Latest, Mining, POOL_BYTES_MAX, Result, SubmitError, control::Remembered,
+    pool::Pool, record, watch::logs_to_remove,
 };
 
 /// Snapshots that a chain remembers; each is a block's number and hash, and what waited then.
@@ -142,7 +142,7 @@ impl Chain {
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
         *self.latest.write() = Latest { block: block.into(), view: view.into() };
         self.watches.went_back(number, &removed);
-        tracing::info!(number, "went back");
+        self.feed.tell(|| Event::WentBack { number });
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod console;
 mod eei;
 mod env;
 mod evm;
+mod evm_console;
 mod execute;
 mod failure;
 mod gas;
@@ -32,14 +33,17 @@ mod world;
 pub use arb_wasm::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION};
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use eei::link::EeiError;
+#[cfg(feature = "server")]
 pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
+pub use evm_console::CONSOLE;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
     revert_reason, revert_text,
 };
 pub use precompiles::MoveError;
+#[cfg(feature = "server")]
 pub(crate) use program::ENTRYPOINT;
 pub use program::{Interface, Program, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};

@@ -54,7 +54,7 @@ methods! {
     /// Sets how many tokens of its owner an account may spend, in the slot where the contract keeps that; mines a block.
     "anvil_setERC20Allowance",
         set_erc20_allowance(owner: Address, spender: Address, token: Address, amount: U256);
-    /// Sets whether the node's log tells of what happens; errors are always told.
+    /// Sets whether the node's console and log tell of what happens; errors are always told.
     "anvil_setLoggingEnabled" | "hardhat_setLoggingEnabled", set_logging(enabled: bool);
     /// Does nothing: what a transaction did is recorded whenever it is asked for.
     "anvil_enableTraces", enable_traces();
@@ -154,7 +154,8 @@ fn set_erc20_allowance(
     Ok(api.chain.set_erc20_allowance(token, owner, spender, amount)?)
 }
 
-fn set_logging(_: &Api, enabled: bool) -> Result<bool> {
+fn set_logging(api: &Api, enabled: bool) -> Result<bool> {
+    api.chain.mute(!enabled);
     crate::log::set_enabled(enabled);
     Ok(true)
 }
