@@ -1,6 +1,7 @@
 //! A chain in memory, and what contracts on it are made of.
 
 #![allow(dead_code, reason = "each file of tests uses the part it needs")]
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
 
 pub(crate) mod evm;
 pub(crate) mod ewasm;
