@@ -12,6 +12,7 @@ mod env;
 mod evm;
 mod execute;
 mod failure;
+mod frame_host;
 mod gas;
 mod gas_reading;
 mod guest;

@@ -18,11 +18,9 @@ mod profile;
 mod recorder;
 mod state_diff;
 mod struct_log;
-pub mod stylus;
+mod stylus;
 mod wasm_step;
 pub(super) mod watch;
-
-use std::borrow::Cow;
 
 use alloy_primitives::{Bytes, Log};
 
@@ -38,6 +36,7 @@ pub(super) use state_diff::read as state_of;
 pub use state_diff::{AccountState, StateDiff, StateDiffOptions};
 pub use struct_log::StructLogOptions;
 pub(super) use struct_log::run as run_steps;
+pub use stylus::StylusOptions;
 pub use wasm_step::WasmStepOptions;
 
 /// Bytes that the entries of a recording hold: shown as hex, they fit the longest answer of the node.
@@ -104,11 +103,33 @@ enum Step {
 /// What a program asked of the host.
 #[derive(Debug, Clone)]
 struct HostCall {
-    name: Cow<'static, str>,
+    name: HostCallName,
     arguments: Bytes,
     results: Bytes,
     start_ink: u64,
     end_ink: u64,
+}
+
+/// The name under which a host call is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HostCallName {
+    text: &'static str,
+    /// Whether cargo-stylus knows it.
+    is_stylus: bool,
+}
+
+impl HostCallName {
+    /// Returns a name that EEI has, or what else cargo-stylus does not know.
+    pub(super) const fn of_eei(text: &'static str) -> Self {
+        Self { text, is_stylus: false }
+    }
+}
+
+impl From<&'static str> for HostCallName {
+    /// Returns a name that cargo-stylus knows.
+    fn from(text: &'static str) -> Self {
+        Self { text, is_stylus: true }
+    }
 }
 
 /// Why there is no recording.
