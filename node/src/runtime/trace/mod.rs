@@ -66,6 +66,8 @@ pub struct Capture {
 pub struct Recording {
     entries: Vec<Entry>,
     outline: Outline,
+    /// Logs of transactions before it in its block.
+    logs_before: u64,
     struct_logs: Option<String>,
     wasm_steps: Option<String>,
     state: Option<StateDiff>,
@@ -154,6 +156,11 @@ impl Recording {
         &self.outline
     }
 
+    /// Says how many logs the transactions before it in its block have; none unless said.
+    pub fn set_logs_before(&mut self, logs: u64) {
+        self.logs_before = logs;
+    }
+
     /// Returns where the gas went, if that was captured.
     pub fn into_profile(self) -> Option<Profile> {
         self.profile
@@ -167,18 +174,20 @@ impl Recording {
         })
     }
 
-    /// Returns the entries directly inside the frame with this index: frames and logs. Host calls are looked through.
-    fn inside(&self, index: usize) -> impl Iterator<Item = &Step> {
+    /// Returns the entries directly inside the frame with this index: frames and logs, each with its own. Host calls are looked
+    /// through.
+    fn inside(&self, index: usize) -> impl Iterator<Item = (usize, &Step)> {
         let end = self.entries[index].end;
         let mut next = index + 1;
         std::iter::from_fn(move || {
             while next < end {
-                let Entry { step, end } = &self.entries[next];
+                let at = next;
+                let Entry { step, end } = &self.entries[at];
                 match step {
                     Step::HostCall(_) => next += 1,
                     _ => {
                         next = *end;
-                        return Some(step);
+                        return Some((at, step));
                     }
                 }
             }

@@ -233,7 +233,8 @@ impl Recorder {
         }
         let (wasm_steps, profile) = self.watch.map_or((None, None), |watch| watch.take().finish());
         let struct_logs = self.struct_logs.map(StructLogs::finish).transpose()?;
-        Ok(Recording { entries: self.entries, outline, struct_logs, wasm_steps, state, profile })
+        let entries = self.entries;
+        Ok(Recording { entries, outline, logs_before: 0, struct_logs, wasm_steps, state, profile })
     }
 
     fn push(&mut self, step: Step, bytes: usize) {
