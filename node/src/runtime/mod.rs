@@ -10,6 +10,7 @@ mod console;
 mod eei;
 mod env;
 mod evm;
+mod evm_console;
 mod execute;
 mod failure;
 mod frame_host;
@@ -36,6 +37,7 @@ pub use eei::link::EeiError;
 #[cfg(feature = "server")]
 pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
+pub use evm_console::CONSOLE;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,

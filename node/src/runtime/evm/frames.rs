@@ -20,6 +20,7 @@ use revm::{
 use super::{
     super::{
         code::{CodeKind, Creation},
+        evm_console::{self, CONSOLE},
         failure::{ContractFrame, Failure, FailureKind},
         precompiles::Precompiles,
         program_state::ChildStatus,
@@ -66,6 +67,11 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             FrameInput::Call(call) => call.bytecode_address,
             _ => Address::ZERO,
         };
+        if let FrameInput::Call(call) = &init.frame_input
+            && called == CONSOLE
+        {
+            evm_console::print(&mut self.notes.console, call.caller, &call.input.as_bytes(&self.inner.ctx));
+        }
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
             if let Some(reason) = self.inner.precompiles.take_failure() {
                 let frame = ContractFrame { contract: called, ..Default::default() };
