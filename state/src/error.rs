@@ -46,6 +46,12 @@ pub enum StateError {
         /// The block that it stands on.
         number: u64,
     },
+    /// Code of the chain that this one forks, of an account that was read too long ago.
+    #[error("code {code_hash} of the forked chain is no longer kept: ask again")]
+    CodeNotKept {
+        /// Its hash.
+        code_hash: B256,
+    },
     /// A record that another one promises is not there.
     #[error("database entry {column}/0x{} is missing", hex::encode(.key))]
     Missing {

@@ -1,6 +1,7 @@
 //! `lathe node`: the devnet as a process.
 
 mod accounts;
+mod fork;
 mod mining;
 mod rules;
 mod state_file;
@@ -25,6 +26,7 @@ use super::{
     output::{print, print_json},
 };
 use accounts::AccountOptions;
+use fork::ForkOptions;
 use mining::MiningOptions;
 use rules::RuleOptions;
 use state_file::StateFileOptions;
@@ -94,6 +96,8 @@ pub(super) struct NodeCommand {
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
+    fork: ForkOptions,
+    #[command(flatten)]
     state_file: StateFileOptions,
 }
 
@@ -117,7 +121,10 @@ impl NodeCommand {
             balance: self.accounts.balance,
         };
         let manner = Manner { mining: self.mining.mining(), ..self.rules.apply(manner) };
-        let chain = Chain::open_with(options, manner)?;
+        let chain = match self.fork.fork(self.rules.chain_id, self.rules.block_gas_limit) {
+            Some(fork) => Chain::open_fork(options, manner, &fork)?,
+            None => Chain::open_with(options, manner)?,
+        };
         self.state_file.load(&chain)?;
         self.accounts.write_config(&chain)?;
         chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
@@ -262,6 +269,7 @@ impl NodeCommand {
              {accounts}\
              Chain id   {chain_id}\n\
              Block      {block}\n\
+             {fork}\
              Data       {data}\n\
              RPC        {url} (HTTP and WebSocket)\n\
              {ipc}\n\
@@ -271,6 +279,15 @@ impl NodeCommand {
             version = env!("CARGO_PKG_VERSION"),
             chain_id = chain.spec().chain_id,
             block = chain.head().header.number,
+            fork = chain
+                .fork()
+                .map(|fork| format!(
+                    "Fork       {} at block {} ({})\n",
+                    fork.url(),
+                    fork.number(),
+                    fork.hash()
+                ))
+                .unwrap_or_default(),
             ipc = ipc.map(|path| format!("IPC        {}\n", path.display())).unwrap_or_default(),
             from = chain.accounts().first().map_or_else(|| "ADDRESS".into(), ToString::to_string),
         )
@@ -295,6 +312,9 @@ impl NodeCommand {
             "blockNumber": chain.head().header.number,
             "dataDir": data.path(),
             "ipc": ipc,
+            "fork": chain.fork().map(|fork| json!({
+                "url": fork.url(), "blockNumber": fork.number(), "blockHash": fork.hash(),
+            })),
             "accounts": accounts,
         })
     }
