@@ -42,7 +42,7 @@ quick() {
     tests "handlers end in jumps, in a release build too" --release -p lathe-vm --test machine_code --test host_stack
     tests "the Wasm spec suite, and the engines against each other" -p lathe-tests --no-default-features --lib --test spec --test kernels --test oracle
     check "kernels are what their sources build" scripts/kernels.sh --check
-    tests "node: in memory" -p lathe-node --no-default-features
+    tests "node: in memory" -p lathe-node --no-default-features --features server
     tests "contracts: the built modules, in the sandbox" -p lathe-contracts-tests
 }
 
@@ -51,6 +51,7 @@ all() {
     check "contracts are what their sources build" scripts/contracts.sh --check
     tests "contracts: their logic" --manifest-path contracts/Cargo.toml -p lathe-calculator -p lathe-scale-abi
     tests "fuzz targets over seeds" --manifest-path fuzz/Cargo.toml
+    check "lints of the node without its server" cargo clippy --locked -p lathe-node --no-default-features --lib -- -D warnings
     check "lints" cargo clippy --locked --workspace --all-targets -- -D warnings
     check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
     tests "state: RocksDB" -p lathe-state

@@ -1,5 +1,5 @@
-//! What a call in the sandbox takes, with the example contracts. Run it with `cargo bench -p lathe-node --bench sandbox`;
-//! the last line is JSON.
+//! What a call in the sandbox takes, with the example contracts. Run it with
+//! `cargo bench -p lathe-node --no-default-features --bench sandbox`; the last line is JSON.
 //!
 //! Each row is the best of several rounds, in nanoseconds a call: the work there is, without what else the machine does.
 

@@ -84,7 +84,7 @@ fn the_page_of_methods_is_current() {
     assert!(
         there == page,
         "{} is not what the tables of methods say: {differs:?}; run UPDATE_EXPECT=1 cargo test -p lathe-node \
-         --no-default-features --test openrpc",
+         --no-default-features --features server --test openrpc",
         path.display()
     );
 }

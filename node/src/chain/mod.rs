@@ -105,7 +105,8 @@ pub enum Home {
 }
 
 /// What an answered transaction survives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(clap::ValueEnum))]
 pub enum Durability {
     /// A killed process: the operating system has the block.
     #[default]

@@ -24,7 +24,8 @@ pub const SENDER_QUEUED_MAX: usize = 64;
 const REPLACEMENT_BUMP_PERCENT: u128 = 10;
 
 /// In which order blocks take transactions of different senders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(clap::ValueEnum))]
 pub enum Order {
     /// Those first that tip the most for a gas; of equal ones the first to arrive.
     #[default]

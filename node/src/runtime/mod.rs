@@ -32,6 +32,7 @@ mod world;
 pub use arb_wasm::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION};
 pub use console::{CONSOLE_LINE_BYTES_MAX, CONSOLE_LINES_MAX, Console, ConsoleLine};
 pub use eei::link::EeiError;
+#[cfg(feature = "server")]
 pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
@@ -40,6 +41,7 @@ pub use failure::{
     revert_reason, revert_text,
 };
 pub use precompiles::MoveError;
+#[cfg(feature = "server")]
 pub(crate) use program::ENTRYPOINT;
 pub use program::{Interface, Program, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};

@@ -3,6 +3,14 @@
 //! A call answers what the contract returned, typed, with its gas, logs and console output, or says why it failed as
 //! a debugger would. Nothing is mined: the state is in memory, the block is what the test says it is.
 //!
+//! It needs no feature of this crate; a test's manifest turns the default ones off, which leaves out the database, the
+//! server and the command line:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! lathe-node = { path = "../lathe/node", default-features = false }
+//! ```
+//!
 //! ```
 //! use alloy_primitives::U256;
 //! use alloy_sol_types::sol;
@@ -77,6 +85,7 @@ use crate::{
 
 pub use error::{Error, ErrorKind};
 pub use expect::Expect;
+#[cfg(feature = "server")]
 pub(crate) use message::matching;
 pub use message::{Message, Raw, Scale, Solidity, SolidityError, scale, solidity};
 pub use outcome::Done;

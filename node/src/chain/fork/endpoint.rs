@@ -12,12 +12,12 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
-use ureq::{Agent, http::Uri};
 
-use super::ForkOptions;
+use super::{
+    ForkOptions,
+    transport::{Failure, Reply, Transport},
+};
 
-/// Bytes of an answer: those of the largest that a Lathe node sends.
-const ANSWER_BYTES_MAX: u64 = 65 << 20;
 /// Calls in one request: what providers take, far less than nodes do.
 const BATCH_MAX: usize = 100;
 /// The longest pause between two attempts, whatever the node asks for.
@@ -66,8 +66,7 @@ pub(super) type Answer = Result<Box<RawValue>, ForkError>;
 
 /// A node, and how patient we are with it.
 pub(super) struct Endpoint {
-    agent: Agent,
-    url: String,
+    transport: Transport,
     shown: String,
     retries: u32,
     backoff: Duration,
@@ -77,24 +76,6 @@ pub(super) struct Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("url", &self.shown).finish_non_exhaustive()
-    }
-}
-
-/// Why an attempt gave nothing, and whether another one may.
-struct Failure {
-    what: String,
-    retry: bool,
-    /// How long the node asks us to wait.
-    pause: Option<Duration>,
-}
-
-impl Failure {
-    fn last(what: impl Into<String>) -> Self {
-        Self { what: what.into(), retry: false, pause: None }
-    }
-
-    fn passing(what: impl Into<String>) -> Self {
-        Self { what: what.into(), retry: true, pause: None }
     }
 }
 
@@ -129,23 +110,9 @@ struct ErrorObject<'a> {
 impl Endpoint {
     /// Returns the endpoint of a fork. Fails for a URL that nothing can be asked at.
     pub(super) fn new(options: &ForkOptions) -> Result<Self, String> {
-        let uri: Uri = options.url.parse().map_err(|_| "the URL of the fork is no URL")?;
-        let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return Err("the URL of the fork must begin with http:// or https:// and name a host".into());
-        };
-        let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let shown = format!("{}://{host}{port}", uri.scheme_str().unwrap_or_default());
-        let agent = Agent::config_builder()
-            .timeout_global(Some(options.timeout))
-            .http_status_as_error(false)
-            // A redirect would send what is asked elsewhere, as a GET.
-            .max_redirects(0)
-            .user_agent(concat!("lathe/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let (transport, shown) = Transport::new(&options.url, options.timeout)?;
         Ok(Self {
-            agent,
-            url: options.url.clone(),
+            transport,
             shown,
             retries: options.retries,
             backoff: options.backoff,
@@ -239,32 +206,18 @@ impl Endpoint {
     }
 
     fn attempt(&self, body: &[u8], calls: &[Call], first: u64) -> Result<Option<Vec<Answer>>, Failure> {
-        let response = self
-            .agent
-            .post(&self.url)
-            .header("content-type", "application/json")
-            .send(body)
-            .map_err(|error| transport_failure(&error))?;
-        let status = response.status();
-        let pause = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
-                Failure::last(format!("the answer is longer than {limit} bytes"))
-            }
-            error => transport_failure(&error),
-        })?;
-        if !status.is_success() {
+        let Reply { status, pause, body } = self.transport.post(body)?;
+        if !(200..300).contains(&status) {
             // Some nodes answer errors of JSON-RPC with such a status; what a gateway says is no JSON.
-            let is_passing = status.as_u16() == 429 || status.is_server_error();
-            let advice = match status.as_u16() {
+            let is_passing = status == 429 || status >= 500;
+            let advice = match status {
                 429 => ": too many requests; a larger --fork-retry-backoff waits longer",
                 401 | 403 => ": the node wants another key in the URL",
                 _ => "",
             };
             if is_passing || !body.trim_ascii_start().starts_with(b"{") {
-                let what = format!("HTTP status {}{advice}", status.as_u16());
-                return Err(Failure { what, retry: is_passing, pause: pause.map(Duration::from_secs) });
+                let what = format!("HTTP status {status}{advice}");
+                return Err(Failure { what, retry: is_passing, pause });
             }
         }
         self.answers(&body, calls, first)
@@ -314,24 +267,6 @@ impl Endpoint {
 
 fn is_limit(error: &ErrorObject<'_>) -> bool {
     LIMIT_CODES.contains(&error.code)
-}
-
-/// Says what is wrong with a connection, without its URL.
-fn transport_failure(error: &ureq::Error) -> Failure {
-    match error {
-        ureq::Error::Timeout(_) => Failure::passing("no answer in time; --timeout waits longer"),
-        ureq::Error::Io(error) => Failure::passing(format!("{error}; is the node up?")),
-        ureq::Error::HostNotFound => Failure::passing("the host is not known"),
-        ureq::Error::ConnectionFailed => Failure::passing("no connection; is the node up?"),
-        ureq::Error::Tls(why) => Failure::last(format!("TLS: {why}")),
-        ureq::Error::Rustls(error) => Failure::last(format!("TLS: {error}")),
-        ureq::Error::Protocol(error) => Failure::last(format!("the answer is no HTTP: {error}")),
-        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
-            Failure::last("the node is elsewhere (a redirect); give the URL that it is at")
-        }
-        // Others quote the URL.
-        _ => Failure::last("the request could not be sent"),
-    }
 }
 
 /// Returns the beginning of a text.

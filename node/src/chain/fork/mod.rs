@@ -1,7 +1,7 @@
 //! Forking another chain: this one stands on a block of that one, the **base**, and reads from a node of it what it has not
 //! written itself.
 //!
-//! - `endpoint.rs` asks the node, `cache.rs` keeps what it said, `open.rs` makes and opens forks.
+//! - `endpoint.rs` asks the node over `transport.rs`, `cache.rs` keeps what it said, `open.rs` makes and opens forks.
 //! - A [`Fork`] is the [`Origin`] that the state reads through. All it says is about the base or blocks before it, so nothing
 //!   of it ever changes; what cannot be read is an error, never a default.
 //! - Requests about blocks up to the base go to the node as they are, see `rpc/fork.rs`.
@@ -11,6 +11,7 @@
 mod cache;
 mod endpoint;
 mod open;
+mod transport;
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::OnceLock, time::Duration};
 

@@ -11,9 +11,9 @@ const HEAD: &str = "\
 # JSON-RPC
 
 Every method of the node, made from the tables in `src/rpc/methods` (do not edit: `UPDATE_EXPECT=1 cargo test -p
-lathe-node --no-default-features --test openrpc` writes it). `rpc.discover` answers the same as an OpenRPC document
-with the schemas of all types; their names here are those of its components. A parameter with `?` may be left out or
-`null`; a result with `?` may be `null`.
+lathe-node --no-default-features --features server --test openrpc` writes it). `rpc.discover` answers the same as an
+OpenRPC document with the schemas of all types; their names here are those of its components. A parameter with `?` may be
+left out or `null`; a result with `?` may be `null`.
 ";
 
 /// Returns the page: a section for each namespace, a row for each method.
