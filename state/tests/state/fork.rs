@@ -160,8 +160,9 @@ fn changes_of(number: u64, seed: u64) -> Changes {
     let mut changes = Changes::default();
     for _ in 0..2 {
         let n = next(ACCOUNTS);
-        let storage = (0..next(4))
-            .map(|_| (U256::from(next(SLOTS)), U256::from([0, 0, 1, 1_000 + 10 * n][next(4) as usize])));
+        let value = |drawn: u64| if drawn < 2 { 0 } else { [1, 1_000 + 10 * n][usize::from(drawn == 3)] };
+        let storage = (0..next(4)).map(|_| (next(SLOTS), next(4))).collect::<Vec<_>>();
+        let storage = storage.into_iter().map(|(slot, drawn)| (U256::from(slot), U256::from(value(drawn))));
         let storage = storage.collect();
         let change = match next(5) {
             0 => AccountChange { info: None, ..AccountChange::default() },

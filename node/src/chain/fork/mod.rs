@@ -182,7 +182,7 @@ impl Fork {
             Call { method: "eth_getBalance", params: json!([Address::ZERO, {"blockHash": self.hash}]) },
         ];
         let [block, by_hash] = self.call_array(&calls)?;
-        let block: Option<Found> = self.endpoint.read("eth_getBlockByNumber", &*block?)?;
+        let block: Option<Found> = self.endpoint.read("eth_getBlockByNumber", &block?)?;
         let number = self.number;
         match block.and_then(|block| block.hash) {
             None => {
@@ -236,9 +236,9 @@ impl Fork {
         let mut answers = self.endpoint.call_all(&calls)?.into_iter();
         for address in missing {
             let mut next = || answers.next().expect("there is an answer to each call");
-            let balance: U256 = self.endpoint.read("eth_getBalance", &*next()?)?;
-            let nonce: U64 = self.endpoint.read("eth_getTransactionCount", &*next()?)?;
-            let code: Bytes = self.endpoint.read("eth_getCode", &*next()?)?;
+            let balance: U256 = self.endpoint.read("eth_getBalance", &next()?)?;
+            let nonce: U64 = self.endpoint.read("eth_getTransactionCount", &next()?)?;
+            let code: Bytes = self.endpoint.read("eth_getCode", &next()?)?;
             let code_hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
             if !code.is_empty() {
                 self.cache.put_code(code_hash, &code)?;
