@@ -4,12 +4,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use lathe_node::chain::{Chain, ForkOptions, Manner};
+use lathe_state::{MemoryStore, Store};
 use serde_json::json;
 use support::{
     Devnet, GAS,
@@ -19,7 +20,7 @@ use support::{
 
 fn options(remote: &Remote) -> ForkOptions {
     ForkOptions {
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(60),
         retries: 2,
         backoff: Duration::from_millis(1),
         // What follows the host is a key.
@@ -52,7 +53,6 @@ fn a_call_gets_the_error_of_what_could_not_be_read() {
         (Fault::Status(429, 9), "HTTP status 429: too many requests", 3),
         (Fault::Status(503, 9), "HTTP status 503 (3 attempts)", 3),
         (Fault::Status(403, 1), "HTTP status 403: the node wants another key", 1),
-        (Fault::Silent, "no answer in time; --timeout waits longer (3 attempts)", 3),
         (Fault::NoJson, "the answer `<html>welcome</html>` is no JSON-RPC", 1),
         (Fault::NoRpc, r#"the answer `{"welcome":true}` is no JSON-RPC"#, 1),
         (Fault::OtherId, "an id that was not asked for", 1),
@@ -75,6 +75,25 @@ fn a_call_gets_the_error_of_what_could_not_be_read() {
     remote.go();
     let error = fork.0.balance(Address::repeat_byte(3), BlockId::latest()).unwrap_err().to_string();
     assert!(error.contains("eth_getBalance") && error.contains("is the node up?"), "{error}");
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_not_waited_for_without_end() {
+    let (remote, contract) = other();
+    let home: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let open = |fork: &ForkOptions| {
+        let chain =
+            Chain::open_fork_in(home.clone(), home.clone(), Devnet::options(), Manner::default(), fork);
+        Devnet(chain.unwrap())
+    };
+    drop(open(&options(&remote)));
+    // A fork that is there asks nobody when it is opened.
+    remote.set(Fault::Silent);
+    let before = remote.requests();
+    let fork = open(&ForkOptions { timeout: Duration::from_millis(100), ..options(&remote) });
+    assert_eq!(remote.requests(), before);
+    let error = fork.0.balance(contract, BlockId::latest()).unwrap_err().to_string();
+    assert!(error.contains("no answer in time; --timeout waits longer (3 attempts)"), "{error}");
 }
 
 #[test]
