@@ -123,12 +123,6 @@ impl Node {
         self.child.wait().expect("the node ends");
     }
 
-    /// Ends the node and returns what it wrote to its log.
-    pub fn into_log(mut self) -> String {
-        self.child.kill().expect("the node runs");
-        self.stderr()
-    }
-
     /// Calls a method; an error object is an error.
     pub fn try_rpc(&self, method: &str, params: Value) -> Result<Value, RpcFailure> {
         rpc(&self.url, method, params)

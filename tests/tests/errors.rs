@@ -229,30 +229,6 @@ fn a_panic_is_told_with_its_words_and_every_contract_on_the_way() {
 }
 
 #[test]
-fn the_log_shows_what_contracts_print_and_why_calls_fail() {
-    let node = Node::try_start_with(&lathe_binary(), &[], &[("LATHE_LOG", "info"), ("NO_COLOR", "1")]);
-    let node = node.unwrap_or_else(|error| panic!("{error}"));
-    let panics = deploy(&node, PANICS);
-    node.rpc_error("eth_call", json!([{"to": panics}]));
-    let refused = Bytes::from_static(b"\0asm\x01\0\0\0");
-    node.rpc_error("eth_estimateGas", json!([{"from": FIRST_ADDRESS, "input": refused}]));
-    // With its gas given it is mined, and fails there.
-    let failing = json!([{"from": FIRST_ADDRESS, "to": panics, "gas": "0x30d40"}]);
-    node.rpc("eth_sendTransaction", failing);
-    let log = node.into_log();
-    for (words, times) in [
-        (" call failed: execution reverted: wasm trap: unreachable after printing", 1),
-        (" call failed: invalid code: ", 1),
-        ("missing export `memory`", 1),
-        ("transaction failed: execution reverted: wasm trap: unreachable after printing", 1),
-    ] {
-        assert_eq!(log.matches(words).count(), times, "{words}: {log}");
-    }
-    let printed = format!(" console: {panics}: panicked at src/lib.rs:7:9: out of tea").to_lowercase();
-    assert!(log.to_lowercase().contains(&printed), "{log}");
-}
-
-#[test]
 fn running_out_of_gas_says_where() {
     let node = Node::start(&[]);
     let spin = deploy(

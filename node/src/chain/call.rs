@@ -13,7 +13,7 @@ use crate::runtime::{
     AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
 };
 
-use super::{CallError, Chain, ChainError, Result, SubmitError, mine::log_console, record::read_header};
+use super::{CallError, Chain, ChainError, Purpose, Result, SubmitError, record::read_header};
 
 /// Tip per gas the node offers for transactions it fills in: 1 gwei.
 const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
@@ -44,9 +44,9 @@ impl Chain {
     ) -> Result<CallOutcome, CallError> {
         let overrides = account_overrides(state)?;
         let limit = self.time_limit();
-        let executed = self.run(&self.request(&request)?, at, &overrides, block.as_deref(), &limit)?;
-        log_console(&executed.console);
-        let Executed { output, gas_used, logs, .. } = succeeded(executed)?;
+        let request = self.request(&request)?;
+        let executed = self.run(&request, at, &overrides, block.as_deref(), &limit);
+        let Executed { output, gas_used, logs, .. } = self.tell_call(Purpose::Result, &request, executed)?;
         Ok(CallOutcome { output, gas_used, logs })
     }
 
@@ -171,7 +171,7 @@ impl Chain {
         let (list, executed) =
             self.runtime.call_with_access_list(view, &context, &request, &overrides, &limit)?;
         let gas_used = executed.gas_used;
-        Ok((list, gas_used, succeeded(executed).err()))
+        Ok((list, gas_used, self.tell_call(Purpose::AccessList, &request, Ok(executed)).err()))
     }
 
     /// Returns the state that a call at a block runs on, and the block that it sees.
@@ -284,6 +284,5 @@ pub(super) fn succeeded(executed: Executed) -> Result<Executed, CallError> {
         },
         Status::Halted(words) => CallError::Halted { words, failure: failure(executed.failure) },
     };
-    tracing::info!("call failed: {error}");
     Err(error)
 }

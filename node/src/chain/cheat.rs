@@ -6,11 +6,7 @@
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use lathe_state::{AccountChange, Changes};
 
-use super::{
-    Chain, ChainError, Result,
-    data_dir::check_code,
-    mine::{Writer, log_block},
-};
+use super::{Chain, ChainError, Event, MinedBlock, Result, data_dir::check_code, mine::Writer};
 
 /// What to change about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +71,7 @@ impl Chain {
         let parent = self.head();
         let context = self.next_block(&parent);
         let block = self.seal(writer, &parent, &context, changes, Vec::new(), Vec::new())?;
-        log_block(&block);
+        self.feed.tell(|| Event::Block(MinedBlock { block, asides: Vec::new() }));
         let mut pool = self.pool.lock();
         for (address, change) in &changes.accounts {
             pool.drop_below(*address, change.info.unwrap_or_default().nonce);

@@ -12,8 +12,8 @@ use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use crate::runtime::{ExecuteError, Request, Status};
 
 use super::{
-    CallError, Chain,
-    call::{account_overrides, exceeds_allowance, succeeded},
+    CallError, Chain, Purpose,
+    call::{account_overrides, exceeds_allowance},
 };
 
 /// What every transaction costs before it does anything: no limit below it is valid.
@@ -66,7 +66,10 @@ impl Chain {
         let run =
             |request: &Request| self.runtime.call_within(view.clone(), &context, request, &overrides, &limit);
         let most = request.gas;
-        let first = succeeded(run(&request)?).map_err(|error| exceeds_allowance(error, most))?;
+        let first = run(&request).map_err(CallError::from);
+        let first = self
+            .tell_call(Purpose::Estimate, &request, first)
+            .map_err(|error| exceeds_allowance(error, most))?;
         let needed = first.gas_needed;
         let reads_gas = first.gas_was_read || first.ran_out_of_gas;
         let mut succeeds = |gas: u64| {

@@ -14,13 +14,11 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use lathe_state::{Account, Changes, StateError, View};
 use parking_lot::MutexGuard;
 
-use crate::runtime::{
-    BlockContext, Console, ExecuteError, Executed, Status, halt_text, revert_reason, revert_text,
-};
+use crate::runtime::{BlockContext, ExecuteError, Executed, Status, halt_text, revert_reason, revert_text};
 
 use super::{
-    Block, Chain, ChainError, Durability, Latest, Receipt, Result, SubmitError, record::write_block,
-    spec::empty_header,
+    Aside, Block, Chain, ChainError, Durability, Event, Latest, MinedBlock, Receipt, Result, SubmitError,
+    record::write_block, spec::empty_header,
 };
 
 /// EIP-2718 type of blob transactions, which carry data for other chains.
@@ -40,15 +38,18 @@ impl Chain {
     /// Decodes, checks, pools and mines a signed transaction; returns its hash. When this returns, the transaction
     /// is in a written block, or waits for a lower nonce.
     pub fn submit(&self, raw: &[u8]) -> Result<B256, SubmitError> {
-        self.accept(decode(raw)?)
+        let tx = decode(raw);
+        self.tell_refused(None, &tx);
+        self.accept(tx?)
     }
 
     /// Checks, pools and mines a transaction whose sender is known; returns its hash.
     pub(super) fn accept(&self, tx: Recovered<TxEnvelope>) -> Result<B256, SubmitError> {
         let hash = *tx.tx_hash();
         let writer = self.writer.lock();
-        let account = self.check(&tx)?;
-        self.pool.lock().insert(tx, &account)?;
+        let taken = self.check(&tx).and_then(|account| self.pool.lock().insert(tx, &account));
+        self.tell_refused(Some(hash), &taken);
+        taken?;
         self.watches.arrived(hash);
         let rejected = if self.mining().on_send { self.mine_executable(&writer)? } else { Vec::new() };
         // Others may mine while this one waits for the disk; the next trip to it takes all their blocks at once.
@@ -222,6 +223,7 @@ impl Chain {
         let context = self.next_block(&parent);
         let mut executor = self.runtime.block(view, &context);
         let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
+        let mut asides = Vec::new();
         let mut gas_used = 0u64;
         let mut passed_over = HashSet::new();
         for tx in executable {
@@ -234,15 +236,17 @@ impl Chain {
                 continue;
             }
             match executor.execute(&tx) {
-                Ok(executed) => {
+                Ok(mut executed) => {
                     gas_used += executed.gas_used;
-                    log_console(&executed.console);
+                    asides.push(Aside::take(&mut executed));
                     receipts.push(receipt(&tx, executed, gas_used, context.base_fee));
                     transactions.push(tx);
                 }
                 Err(ExecuteError::Invalid(reason)) => {
                     self.pool.lock().remove(tx.tx_hash());
-                    rejected.push((*tx.tx_hash(), reason));
+                    let hash = *tx.tx_hash();
+                    self.feed.tell(|| Event::Refused { hash: Some(hash), reason: reason.clone() });
+                    rejected.push((hash, reason));
                 }
                 // What the forked chain does not tell is never taken for zero: the transaction waits, or its sender is told.
                 Err(ExecuteError::State(StateError::Origin(error))) => {
@@ -265,7 +269,7 @@ impl Chain {
             return Ok(None);
         }
         let block = self.seal(writer, &parent, &context, &executor.finish(), transactions, receipts)?;
-        log_block(&block);
+        self.feed.tell(|| Event::Block(MinedBlock { block: block.clone(), asides }));
         Ok(Some(block))
     }
 
@@ -313,16 +317,6 @@ pub(super) fn header(parent: &Block, context: &BlockContext, state_root: B256) -
     }
 }
 
-pub(super) fn log_block(block: &Block) {
-    tracing::info!(
-        number = block.header.number,
-        hash = %block.hash,
-        txs = block.transactions.len(),
-        gas = block.header.gas_used,
-        "block"
-    );
-}
-
 /// Returns what a transaction costs its sender at most, in wei.
 pub(super) fn cost(tx: &TxEnvelope) -> U256 {
     let gas_cost = U256::from(tx.gas_limit()).saturating_mul(U256::from(tx.max_fee_per_gas()));
@@ -354,16 +348,6 @@ fn decode(raw: &[u8]) -> Result<Recovered<TxEnvelope>, SubmitError> {
     tx.try_into_recovered().map_err(|error| SubmitError::Sender(error.to_string()))
 }
 
-/// Shows what contracts printed. A text of several lines is indented, so that it passes for no line of the log.
-pub(super) fn log_console(console: &Console) {
-    for line in &console.lines {
-        tracing::info!("console: {}", line.to_string().replace('\n', "\n    "));
-    }
-    if console.omitted > 0 {
-        tracing::info!("console: and {} more lines", console.omitted);
-    }
-}
-
 fn receipt(
     tx: &Recovered<TxEnvelope>,
     executed: Executed,
@@ -378,9 +362,6 @@ fn receipt(
         }
         Status::Halted(words) => (false, None, Some(halt_text(&words, failure.as_ref()))),
     };
-    if let Some(failure) = &failure {
-        tracing::info!(hash = %tx.tx_hash(), "transaction failed: {failure}");
-    }
     Receipt {
         tx_type: tx.ty(),
         success,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 
 use super::{
-    Block, Chain, Latest, Result,
+    Block, Chain, EmptyBlocks, Latest, Result,
     mine::{Empty, Writer, header},
     record::write_block,
 };
@@ -22,6 +22,7 @@ impl Chain {
     /// beyond [`TIMESTAMP_MAX`](super::TIMESTAMP_MAX); those before it are mined.
     pub fn mine_blocks(&self, count: u64, interval: Option<u64>) -> Result<()> {
         let mined = self.mine_many(count, interval);
+        self.feed.tell_rest();
         // What was mined before a failure is answered for as well.
         self.settle()?;
         mined
@@ -72,14 +73,14 @@ impl Chain {
             parent = Arc::new(block);
         }
         self.database.extend(&records).map_err(|error| self.fail(error))?;
-        let (number, hash) = (parent.header.number, parent.hash);
+        let (last, hash) = (parent.header.number, parent.hash);
+        let base_fee = parent.header.base_fee_per_gas.unwrap_or_default();
+        let blocks = EmptyBlocks { first, last, hash, timestamp: parent.header.timestamp, base_fee };
         let view = Arc::new(self.database.view()?);
         *self.latest.write() = Latest { block: parent, view };
         self.watches.announce();
-        if records.len() == 1 {
-            tracing::info!(number, %hash, txs = 0, gas = 0, "block");
-        } else {
-            tracing::info!(first, last = number, %hash, "empty blocks");
+        if !records.is_empty() {
+            self.feed.tell_empty(blocks);
         }
         refused.map(|()| records.len() as u64)
     }

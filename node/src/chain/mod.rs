@@ -16,6 +16,7 @@ mod control;
 mod data_dir;
 mod error;
 mod estimate;
+mod events;
 mod fork;
 mod impersonate;
 mod mine;
@@ -58,6 +59,7 @@ pub use clock::TIMESTAMP_MAX;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use estimate::Estimate;
+pub use events::{Aside, EmptyBlocks, Event, Listener, MinedBlock, Purpose, UnminedCall};
 pub use fork::{Fork, ForkError, ForkOptions};
 pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
@@ -82,6 +84,7 @@ pub use capabilities::CALL_TIMEOUT;
 use capabilities::CallTimes;
 use clock::Clock;
 use control::Controls;
+use events::Feed;
 use impersonate::Impersonation;
 use mining::Miner;
 use pool::Pool;
@@ -212,6 +215,7 @@ pub struct Chain {
     pool: Mutex<Pool>,
     snapshots: Mutex<Snapshots>,
     watches: Watches,
+    feed: Feed,
     calls: CallTimes,
     controls: Mutex<Controls>,
     miner: Miner,
@@ -304,6 +308,7 @@ impl Chain {
             failure: sync::watch::Sender::new(None),
             snapshots: Mutex::default(),
             watches: Watches::default(),
+            feed: Feed::default(),
             calls: CallTimes::default(),
             writer: Mutex::default(),
             manner,

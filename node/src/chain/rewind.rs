@@ -6,7 +6,7 @@ use alloy_primitives::{B256, keccak256};
 use lathe_state::StateError;
 
 use super::{
-    Chain, ChainError, Latest, Mining, Result, SubmitError, control::Remembered, record,
+    Chain, ChainError, Event, Latest, Mining, Result, SubmitError, control::Remembered, record,
     watch::logs_to_remove,
 };
 
@@ -136,7 +136,7 @@ impl Chain {
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
         *self.latest.write() = Latest { block: block.into(), view: view.into() };
         self.watches.went_back(number, &removed);
-        tracing::info!(number, "went back");
+        self.feed.tell(|| Event::WentBack { number });
         Ok(())
     }
 }

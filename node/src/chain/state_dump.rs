@@ -10,6 +10,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, BufRead, BufReader, Read, Write},
+    sync::Arc,
 };
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -18,7 +19,7 @@ use lathe_state::{AccountChange, AccountInfo, BlockRecords, Changes, View};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Chain, ChainError, Latest, Result, clock::TIMESTAMP_MAX, data_dir::check_code, mine::log_block,
+    Block, Chain, ChainError, Event, Latest, MinedBlock, Result, clock::TIMESTAMP_MAX, data_dir::check_code,
     record,
 };
 
@@ -253,10 +254,11 @@ impl Chain {
         for sender in senders {
             pool.drop_below(sender, view.account(sender)?.unwrap_or_default().nonce);
         }
-        log_block(&block);
-        *self.latest.write() = Latest { block: block.into(), view: view.into() };
+        let block = Arc::new(block);
+        *self.latest.write() = Latest { block: block.clone(), view: view.into() };
         drop(pool);
         self.watches.announce();
+        self.feed.tell(|| Event::Block(MinedBlock { block, asides: Vec::new() }));
         Ok(())
     }
 

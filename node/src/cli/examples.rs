@@ -11,6 +11,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "lathe node --data-dir chain --block-time 2 --mixed-mining",
             "lathe node --state chain.gz --deterministic",
             "lathe node --init genesis.json --ipc /tmp/lathe.ipc",
+            "lathe node --artifacts out -v",
         ],
     ),
     (

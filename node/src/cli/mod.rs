@@ -25,6 +25,7 @@ mod output;
 mod run;
 mod scale;
 mod send;
+mod shown;
 mod statetest;
 mod trace;
 mod upload;

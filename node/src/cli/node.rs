@@ -1,6 +1,7 @@
 //! `lathe node`: the devnet as a process.
 
 mod accounts;
+mod console;
 mod fork;
 mod mining;
 mod rules;
@@ -24,8 +25,11 @@ use tokio::{
 use super::{
     error::CliError,
     output::{print, print_json},
+    shown::Paint,
+    trace::{NameOptions, artifacts::Artifacts},
 };
 use accounts::AccountOptions;
+use console::{Console, Detail, Form};
 use fork::ForkOptions;
 use mining::MiningOptions;
 use rules::RuleOptions;
@@ -58,7 +62,7 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
-    /// How many seconds a call, an estimate or a simulation may take
+    /// How many seconds a call, an estimate, a simulation or a trace may take
     #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
     rpc_timeout: u64,
     /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary
@@ -77,18 +81,20 @@ pub(super) struct NodeCommand {
     /// Serve metrics for Prometheus at http://ADDRESS/metrics, for example 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
-    /// Print nothing but warnings
+    /// Print nothing but warnings and errors
     #[arg(long, short, visible_alias = "silent", conflicts_with = "verbose")]
     quiet: bool,
-    /// Log more: -v what the server does, -vv everything. LATHE_LOG or RUST_LOG choose by module
+    /// Show more: -v requests of clients and what the server does, -vv everything. LATHE_LOG or RUST_LOG choose what is logged
     #[arg(long, short, action = clap::ArgAction::Count)]
     verbose: u8,
     /// How the log looks
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Print the start-up message and the log as JSON
+    /// Print the start-up message, what happens, and the log as JSON: an object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    names: NameOptions,
     #[command(flatten)]
     accounts: AccountOptions,
     #[command(flatten)]
@@ -105,6 +111,7 @@ impl NodeCommand {
     pub(super) fn run(self) -> Result<(), CliError> {
         self.check_exposure()?;
         self.start_log();
+        let artifacts = self.names.load()?;
         let spec = self.rules.spec()?;
         let data = DataDir::new(self.data_dir.as_deref())?;
         let manner = Manner {
@@ -135,7 +142,7 @@ impl NodeCommand {
             .enable_all()
             .build()
             .map_err(|error| CliError::Node(format!("async runtime: {error}")))?;
-        let outcome = runtime.block_on(self.serve(&chain, &data));
+        let outcome = runtime.block_on(self.serve(&chain, &data, artifacts));
         // Nothing is mined any more that the dump would miss.
         chain.set_mining(Mining::MANUAL)?;
         outcome.and(self.state_file.dump(&chain))
@@ -163,7 +170,7 @@ impl NodeCommand {
         log::start(level, if self.json { LogFormat::Json } else { self.log_format });
     }
 
-    async fn serve(&self, chain: &Arc<Chain>, data: &DataDir) -> Result<(), CliError> {
+    async fn serve(&self, chain: &Arc<Chain>, data: &DataDir, artifacts: Artifacts) -> Result<(), CliError> {
         let (stop, stopping) = watch::channel(false);
         let options = ServerOptions {
             listen: SocketAddr::new(self.host, self.port),
@@ -193,6 +200,7 @@ impl NodeCommand {
         } else if !self.quiet {
             print(&self.banner(chain, data, address, ipc.as_deref()));
         }
+        let console = (!self.quiet).then(|| self.start_console(chain, artifacts));
         let mut failure = chain.failure();
         tokio::spawn(async move {
             tokio::select! {
@@ -208,6 +216,7 @@ impl NodeCommand {
             tokio::spawn(dumps);
         }
         server.run().await;
+        console.inspect(Console::end);
         let failure = chain.failure().borrow().clone();
         failure.map_or(Ok(()), |reason| {
             Err(CliError::Node(format!(
@@ -215,6 +224,12 @@ impl NodeCommand {
                  room on the disk and start it again."
             )))
         })
+    }
+
+    fn start_console(&self, chain: &Arc<Chain>, artifacts: Artifacts) -> Console {
+        let form = if self.json { Form::Json } else { Form::Text(Paint::of(&std::io::stdout())) };
+        let detail = Detail { requests: self.verbose > 0 };
+        Console::start(chain, artifacts, form, detail, std::io::stdout())
     }
 
     /// Returns where the Unix socket is, if there is one.

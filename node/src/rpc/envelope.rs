@@ -83,13 +83,16 @@ fn answer_request(registry: &Registry, api: &Api, request: Request<'_>, answer: 
         Err(error) => return write_error(answer, NULL_ID, &error),
     };
     write_head(answer, id.unwrap_or(NULL_ID), "result");
-    let outcome = request.check().and_then(|name| run(registry, api, &name, request.params, answer));
+    let outcome = request.check().and_then(|name| {
+        api.chain.tell_request(&name);
+        let outcome = run(registry, api, &name, request.params, answer);
+        outcome.inspect_err(|error| api.chain.tell_request_failed(&name, &error.message))
+    });
     match outcome {
         Ok(()) => answer.bytes.push(b'}'),
         Err(error) => {
             answer.bytes.truncate(start);
             write_error(answer, id.unwrap_or(NULL_ID), &error);
-            tracing::debug!(target: "lathe::rpc", code = error.code, "{}", error.message);
         }
     }
     // A malformed request is answered even without an id: its sender wants to know (JSON-RPC 2.0, section 5.1).

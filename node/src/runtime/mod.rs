@@ -10,8 +10,10 @@ mod console;
 mod eei;
 mod env;
 mod evm;
+mod evm_console;
 mod execute;
 mod failure;
+mod frame_host;
 mod gas;
 mod gas_reading;
 mod guest;
@@ -35,6 +37,7 @@ pub use eei::link::EeiError;
 #[cfg(feature = "server")]
 pub(crate) use eei::link::MAIN;
 pub use env::{BlockContext, Request};
+pub use evm_console::CONSOLE;
 pub use execute::{AccountOverride, BlockExecutor, ExecuteError, Executed, Runtime, Status};
 pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,

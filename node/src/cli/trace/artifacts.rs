@@ -11,7 +11,7 @@ use std::{
 
 use alloy_dyn_abi::{DynSolValue, EventExt, FunctionExt, JsonAbiExt};
 use alloy_json_abi::{Error, Event, Function, JsonAbi, Param};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use serde_json::Value as Json;
 
 use super::{
@@ -23,12 +23,17 @@ use super::{
 const FILES_MAX: usize = 20_000;
 /// How deep directories nest.
 const DEPTH_MAX: usize = 16;
+/// Contracts that are known by address: each is a word and a name.
+const CONTRACTS_MAX: usize = 65_536;
+/// Bytes of calldata, a log or an error that are decoded. Values may overlap in an encoding, so that what is decoded of nested
+/// lists grows by powers of this.
+const DECODED_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a file that is read. Artifacts with their sources take less.
 const FILE_BYTES_MAX: u64 = 32 << 20;
 
 /// The ABIs that are known.
 #[derive(Debug, Default)]
-pub(in super::super) struct Artifacts {
+pub(in crate::cli) struct Artifacts {
     /// By name.
     abis: BTreeMap<String, JsonAbi>,
     functions: HashMap<[u8; 4], Vec<(String, Function)>>,
@@ -36,24 +41,26 @@ pub(in super::super) struct Artifacts {
     errors: HashMap<[u8; 4], Vec<Error>>,
     /// Names of contracts.
     contracts: HashMap<Address, String>,
+    /// Creation data of EVM contracts without constructor arguments, and their names.
+    codes: Vec<(Bytes, String)>,
 }
 
 /// Something with a name and values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Decoded {
+pub(in crate::cli) struct Decoded {
     /// The contract whose ABI says so.
-    pub(in super::super) contract: Option<String>,
+    pub(in crate::cli) contract: Option<String>,
     /// The name of the function, event or error.
-    pub(in super::super) name: String,
+    pub(in crate::cli) name: String,
     /// The values, with their names if they have any.
-    pub(in super::super) values: Vec<(String, Value)>,
+    pub(in crate::cli) values: Vec<(String, Value)>,
     /// The function, if it is one.
     function: Option<Function>,
 }
 
 impl Artifacts {
     /// Returns the ABIs that everybody has.
-    pub(super) fn built_in() -> Self {
+    pub(in crate::cli) fn built_in() -> Self {
         let mut artifacts = Self::default();
         for (name, items) in INTERFACES {
             let abi = JsonAbi::parse(items.iter().copied());
@@ -65,7 +72,7 @@ impl Artifacts {
     }
 
     /// Adds the ABIs in the JSON files of a directory and those inside it. Files that hold none are passed over.
-    pub(super) fn add_directory(&mut self, directory: &Path) -> Result<(), CliError> {
+    pub(in crate::cli) fn add_directory(&mut self, directory: &Path) -> Result<(), CliError> {
         let mut directories = vec![(directory.to_owned(), 0)];
         let mut files: Vec<PathBuf> = Vec::new();
         while let Some((directory, depth)) = directories.pop() {
@@ -96,8 +103,9 @@ impl Artifacts {
                 continue;
             }
             let text = fs::read_to_string(&file).map_err(failed)?;
-            if let Some((name, abi)) = artifact(&file, &text) {
+            if let Some((name, abi, code)) = artifact(&file, &text) {
                 self.add(&name, abi);
+                self.codes.extend(code.map(|code| (code, name)));
             }
         }
         if self.abis.len() == known {
@@ -110,7 +118,7 @@ impl Artifacts {
     }
 
     /// Says which ABI a contract has.
-    pub(super) fn name_contract(&mut self, address: Address, name: &str) -> Result<(), CliError> {
+    pub(in crate::cli) fn name_contract(&mut self, address: Address, name: &str) -> Result<(), CliError> {
         if !self.abis.contains_key(name) {
             let known: Vec<_> = self.abis.keys().map(String::as_str).collect();
             let why =
@@ -119,6 +127,17 @@ impl Artifacts {
         }
         self.contracts.insert(address, name.to_owned());
         Ok(())
+    }
+
+    /// Names a contract that is seen to be one of those whose creation data is known; returns the name.
+    pub(in crate::cli) fn learn(&mut self, address: Address, creation: &[u8]) -> Option<&str> {
+        let codes = self.codes.iter();
+        let name = codes.filter(|(code, _)| creation.starts_with(code)).max_by_key(|(code, _)| code.len());
+        let name = name.map(|(_, name)| name.clone())?;
+        if self.contracts.len() < CONTRACTS_MAX {
+            self.contracts.insert(address, name);
+        }
+        self.contract(address)
     }
 
     fn add(&mut self, name: &str, abi: JsonAbi) {
@@ -137,12 +156,12 @@ impl Artifacts {
     }
 
     /// Returns the name of a contract.
-    pub(in super::super) fn contract(&self, address: Address) -> Option<&str> {
+    pub(in crate::cli) fn contract(&self, address: Address) -> Option<&str> {
         self.contracts.get(&address).map(String::as_str)
     }
 
     /// Returns the names of the functions with this selector: in the ABI of the contract if it is known, else in all.
-    pub(in super::super) fn function_name(&self, contract: Address, selector: [u8; 4]) -> Option<String> {
+    pub(in crate::cli) fn function_name(&self, contract: Address, selector: [u8; 4]) -> Option<String> {
         let functions = self.functions.get(&selector)?;
         let own = self.contract(contract);
         let (name, function) =
@@ -151,8 +170,8 @@ impl Artifacts {
     }
 
     /// Returns the function that a call of a contract means, and its arguments.
-    pub(super) fn call(&self, contract: Address, calldata: &[u8]) -> Option<Decoded> {
-        let (selector, data) = calldata.split_first_chunk::<4>()?;
+    pub(in crate::cli) fn call(&self, contract: Address, calldata: &[u8]) -> Option<Decoded> {
+        let (selector, data) = split_selector(calldata)?;
         let own = self.contract(contract);
         let functions = self.functions.get(selector)?;
         let first = functions.iter().filter(|(name, _)| Some(name.as_str()) == own);
@@ -167,7 +186,10 @@ impl Artifacts {
     }
 
     /// Returns the event that a log means.
-    pub(super) fn event(&self, topics: &[B256], data: &[u8]) -> Option<Decoded> {
+    pub(in crate::cli) fn event(&self, topics: &[B256], data: &[u8]) -> Option<Decoded> {
+        if data.len() > DECODED_BYTES_MAX {
+            return None;
+        }
         self.events.get(topics.first()?)?.iter().find_map(|event| {
             let decoded = event.decode_log_parts(topics.iter().copied(), data).ok()?;
             let (mut indexed, mut body) = (decoded.indexed.into_iter(), decoded.body.into_iter());
@@ -181,8 +203,8 @@ impl Artifacts {
     }
 
     /// Returns the error that the output of a revert means.
-    pub(super) fn error(&self, output: &[u8]) -> Option<Decoded> {
-        let (selector, data) = output.split_first_chunk::<4>()?;
+    pub(in crate::cli) fn error(&self, output: &[u8]) -> Option<Decoded> {
+        let (selector, data) = split_selector(output)?;
         self.errors.get(selector)?.iter().find_map(|error| {
             let values = error.abi_decode_input(data).ok()?;
             let values = with_names(&error.inputs, values);
@@ -193,11 +215,16 @@ impl Artifacts {
 
 impl Decoded {
     /// Returns what the function returned with this output.
-    pub(super) fn output(&self, output: &[u8]) -> Option<Vec<(String, Value)>> {
+    pub(in crate::cli) fn output(&self, output: &[u8]) -> Option<Vec<(String, Value)>> {
         let function = self.function.as_ref()?;
         let values = function.abi_decode_output(output).ok()?;
         Some(with_names(&function.outputs, values))
     }
+}
+
+/// Splits a selector off data that is not too long to be decoded.
+fn split_selector(data: &[u8]) -> Option<(&[u8; 4], &[u8])> {
+    data.split_first_chunk::<4>().filter(|(_, data)| data.len() <= DECODED_BYTES_MAX)
 }
 
 fn with_names(params: &[Param], values: Vec<DynSolValue>) -> Vec<(String, Value)> {
@@ -205,8 +232,8 @@ fn with_names(params: &[Param], values: Vec<DynSolValue>) -> Vec<(String, Value)
     names.zip(values.into_iter().map(value_of)).collect()
 }
 
-/// Returns the ABI that a file holds, and the name of its contract.
-fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi)> {
+/// Returns the ABI that a file holds, the name of its contract, and its creation data if that is there.
+fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi, Option<Bytes>)> {
     let json: Json = serde_json::from_str(text).ok()?;
     let (name, abi) = match &json {
         Json::Array(_) => (None, &json),
@@ -218,7 +245,10 @@ fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi)> {
     // A file that is called what it is has the name of its directory.
     let directory = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
     let file_name = if stem.eq_ignore_ascii_case("abi") { directory.unwrap_or(stem) } else { stem };
-    Some((name.unwrap_or(file_name).to_owned(), abi))
+    // Foundry's is an object. One that waits to be linked is not hex.
+    let code = json.get("bytecode").and_then(|code| code.get("object").unwrap_or(code).as_str());
+    let code = code.and_then(|code| code.parse().ok()).filter(|code: &Bytes| !code.is_empty());
+    Some((name.unwrap_or(file_name).to_owned(), abi, code))
 }
 
 #[cfg(test)]
@@ -239,7 +269,10 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, text).expect("a file");
         };
-        write("out/Token.sol/Token.json", &format!(r#"{{"abi": {ABI}, "bytecode": {{"object": "0x"}}}}"#));
+        write(
+            "out/Token.sol/Token.json",
+            &format!(r#"{{"abi": {ABI}, "bytecode": {{"object": "0x60016002"}}}}"#),
+        );
         write("artifacts/Lots.sol/Lots.json", &format!(r#"{{"contractName": "LotsToken", "abi": {ABI}}}"#));
         write("artifacts/Lots.sol/Lots.dbg.json", r#"{"buildInfo": "x"}"#);
         write("plain/abi.json", ABI);
@@ -250,6 +283,14 @@ mod tests {
             assert!(artifacts.abis.contains_key(name), "{name}: {:?}", artifacts.abis.keys());
         }
         assert!(!artifacts.abis.contains_key("notes"));
+        let party = Address::repeat_byte(7);
+        assert_eq!(
+            artifacts.learn(party, &hex!("600160020399")),
+            Some("Token"),
+            "with arguments behind its code"
+        );
+        assert_eq!(artifacts.contract(party), Some("Token"));
+        assert_eq!(artifacts.learn(Address::ZERO, &hex!("60")), None);
         let empty = tempfile::tempdir().expect("a directory");
         assert!(artifacts.add_directory(empty.path()).is_err());
     }
@@ -276,5 +317,7 @@ mod tests {
         let call = artifacts.call(Address::ZERO, &whole).expect("a transfer");
         assert_eq!((call.name.as_str(), call.contract.as_deref()), ("transfer", Some("ERC20")));
         assert!(call.output(&[]).is_none());
+        let long = [&transfer[..], &vec![0; DECODED_BYTES_MAX + 1]].concat();
+        assert!(artifacts.call(Address::ZERO, &long).is_none());
     }
 }

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, address};
 
 use crate::{
     chain::{CREATE2_FACTORY, MULTICALL3, STYLUS_DEPLOYER},
-    runtime::{ARB_WASM, ARB_WASM_CACHE},
+    runtime::{ARB_WASM, ARB_WASM_CACHE, CONSOLE},
 };
 
 /// Interfaces by name, as Solidity declares their functions, events and errors.
@@ -21,6 +21,7 @@ pub(super) const INTERFACES: &[(&str, &[&str])] = &[
             "function transfer(address to, uint256 value) returns (bool)",
             "function approve(address spender, uint256 value) returns (bool)",
             "function transferFrom(address from, address to, uint256 value) returns (bool)",
+            "function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
             "event Transfer(address indexed from, address indexed to, uint256 value)",
             "event Approval(address indexed owner, address indexed spender, uint256 value)",
             "error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)",
@@ -41,6 +42,39 @@ pub(super) const INTERFACES: &[(&str, &[&str])] = &[
             "event Transfer(address indexed from, address indexed to, uint256 indexed tokenId)",
             "event Approval(address indexed owner, address indexed approved, uint256 indexed tokenId)",
             "event ApprovalForAll(address indexed owner, address indexed operator, bool approved)",
+            "error ERC721NonexistentToken(uint256 tokenId)",
+            "error ERC721IncorrectOwner(address sender, uint256 tokenId, address owner)",
+            "error ERC721InsufficientApproval(address operator, uint256 tokenId)",
+        ],
+    ),
+    (
+        "ERC1155",
+        &[
+            "function balanceOf(address account, uint256 id) returns (uint256)",
+            "function balanceOfBatch(address[] accounts, uint256[] ids) returns (uint256[])",
+            "function safeTransferFrom(address from, address to, uint256 id, uint256 value, bytes data)",
+            "function safeBatchTransferFrom(address from, address to, uint256[] ids, uint256[] values, bytes data)",
+            "event TransferSingle(address indexed operator, address indexed from, address indexed to, uint256 id, uint256 value)",
+            "event TransferBatch(address indexed operator, address indexed from, address indexed to, uint256[] ids, uint256[] values)",
+            "event URI(string value, uint256 indexed id)",
+        ],
+    ),
+    (
+        "Ownable",
+        &[
+            "function owner() returns (address)",
+            "function transferOwnership(address newOwner)",
+            "function renounceOwnership()",
+            "event OwnershipTransferred(address indexed previousOwner, address indexed newOwner)",
+            "error OwnableUnauthorizedAccount(address account)",
+            "error OwnableInvalidOwner(address owner)",
+        ],
+    ),
+    (
+        "StylusDeployer",
+        &[
+            "function deploy(bytes bytecode, bytes initData, uint256 initValue, bytes32 salt) payable returns (address)",
+            "event ContractDeployed(address deployedContract)",
         ],
     ),
     (
@@ -57,7 +91,15 @@ pub(super) const INTERFACES: &[(&str, &[&str])] = &[
             "error ProgramNotWasm()",
         ],
     ),
-    ("Multicall3", &["function aggregate3((address,bool,bytes)[] calls) returns ((bool,bytes)[] results)"]),
+    (
+        "Multicall3",
+        &[
+            "function aggregate((address,bytes)[] calls) returns (uint256 blockNumber, bytes[] returnData)",
+            "function aggregate3((address,bool,bytes)[] calls) returns ((bool,bytes)[] results)",
+            "function aggregate3Value((address,bool,uint256,bytes)[] calls) returns ((bool,bytes)[] results)",
+            "function tryAggregate(bool requireSuccess, (address,bytes)[] calls) returns ((bool,bytes)[] results)",
+        ],
+    ),
     ("Solidity", &["error Error(string reason)", "error Panic(uint256 code)"]),
 ];
 
@@ -65,6 +107,7 @@ pub(super) const INTERFACES: &[(&str, &[&str])] = &[
 pub(super) const CONTRACTS: &[(Address, &str)] = &[
     (ARB_WASM, "ArbWasm"),
     (ARB_WASM_CACHE, "ArbWasmCache"),
+    (CONSOLE, "console"),
     (MULTICALL3, "Multicall3"),
     (CREATE2_FACTORY, "Create2Factory"),
     (STYLUS_DEPLOYER, "StylusDeployer"),

@@ -5,10 +5,7 @@ mod json;
 mod known;
 mod text;
 
-use std::{
-    io::{self, IsTerminal},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use alloy_primitives::{Address, B256};
 use serde_json::json;
@@ -18,12 +15,13 @@ use super::{
     client::ClientOptions,
     error::CliError,
     output::{print, print_json},
+    shown::Paint,
 };
 use crate::runtime::trace::ShownEntry;
 
 /// Show what a transaction did: a tree of calls with names, arguments, gas, events and reasons of failures.
 ///
-/// Names come from ABIs: those in --artifacts, and the ones that everybody has (ERC-20, ERC-721, ArbWasm, Multicall3). A function is known by
+/// Names come from ABIs: those in --artifacts, and the ones that everybody has (ERC-20, ERC-721, ERC-1155, ArbWasm, Multicall3). A function is known by
 /// its selector, so that a contract need not be named; --contract says which ABI an address has where that is not enough.
 #[derive(Debug, clap::Args)]
 pub(super) struct TraceCommand {
@@ -80,8 +78,7 @@ impl TraceCommand {
             print_json(&json::entries(&entries, &artifacts));
             return Ok(());
         }
-        let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print(&text::tree(&entries, &artifacts, colours));
+        print(&text::tree(&entries, &artifacts, Paint::of(&io::stdout())));
         Ok(())
     }
 }

@@ -2,46 +2,16 @@
 
 use std::fmt::Write;
 
-use alloy_primitives::{Address, Bytes, U256, utils::format_ether};
+use alloy_primitives::Address;
 
 use super::artifacts::{Artifacts, Decoded};
 use crate::{
-    cli::{output::grouped, value::Value},
+    cli::{
+        output::grouped,
+        shown::{Paint, arguments, bytes, ether, printable},
+    },
     runtime::trace::{Shown, ShownEntry, ShownFrame},
 };
-
-/// Bytes of a value that is not decoded which are shown.
-const BYTES_SHOWN_MAX: usize = 100;
-/// Characters of a decoded value which are shown.
-const CHARS_SHOWN_MAX: usize = 200;
-
-/// Colours of a terminal; none elsewhere.
-#[derive(Debug, Clone, Copy)]
-struct Paint {
-    colours: bool,
-}
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn good(self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn bad(self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn event(self, text: &str) -> String {
-        self.with("36", text)
-    }
-
-    fn faint(self, text: &str) -> String {
-        self.with("2", text)
-    }
-}
 
 /// A frame whose end is yet to be written.
 struct Open<'a> {
@@ -51,8 +21,7 @@ struct Open<'a> {
 }
 
 /// Returns a tree of frames and logs.
-pub(super) fn tree(entries: &[ShownEntry], artifacts: &Artifacts, colours: bool) -> String {
-    let paint = Paint { colours };
+pub(super) fn tree(entries: &[ShownEntry], artifacts: &Artifacts, paint: Paint) -> String {
     let mut text = String::new();
     let mut open: Vec<Open<'_>> = Vec::new();
     for ShownEntry { depth, what } in entries {
@@ -70,7 +39,7 @@ pub(super) fn tree(entries: &[ShownEntry], artifacts: &Artifacts, colours: bool)
                     Some(event) => format!("{}({})", event.name, arguments(&event.values)),
                     None => {
                         let topics: Vec<_> = topics.iter().map(ToString::to_string).collect();
-                        format!("log [{}] {}", topics.join(", "), bytes(data))
+                        format!("log [{}] {}", topics.join(", "), bytes(data, data.len()))
                     }
                 };
                 let from = match open.last().and_then(|open| open.frame.to) {
@@ -121,7 +90,7 @@ fn called(frame: &ShownFrame, decoded: Option<&Decoded>, artifacts: &Artifacts) 
         ("SELFDESTRUCT", _) => format!("everything to {target}"),
         (_, Some(call)) => format!("{target}::{}({})", call.name, arguments(&call.values)),
         _ if frame.input.is_empty() => target,
-        _ => format!("{target} {}", bytes(&frame.input)),
+        _ => format!("{target} {}", bytes(&frame.input, frame.input.len())),
     }
 }
 
@@ -140,7 +109,7 @@ fn end(open: &Open<'_>, artifacts: &Artifacts, paint: Paint, text: &mut String) 
                 None => match &frame.reason {
                     Some(reason) => reason.clone(),
                     None if frame.output.is_empty() => String::new(),
-                    None => bytes(&frame.output),
+                    None => bytes(&frame.output, frame.output.len()),
                 },
             };
             let colon = if reason.is_empty() { "" } else { ": " };
@@ -151,7 +120,7 @@ fn end(open: &Open<'_>, artifacts: &Artifacts, paint: Paint, text: &mut String) 
             Some(values) if values.is_empty() => "←".into(),
             Some(values) => format!("← {}", arguments(&values)),
             None if frame.output.is_empty() => "←".into(),
-            None => format!("← {}", bytes(&frame.output)),
+            None => format!("← {}", bytes(&frame.output, frame.output.len())),
         },
     };
     let _ = writeln!(text, "{}└─ {line}", indent(depth + 1));
@@ -164,44 +133,4 @@ fn contract(address: Address, decoded: Option<&Decoded>, artifacts: &Artifacts) 
         Some(name) => format!("{address} {name}"),
         None => address.to_string(),
     }
-}
-
-/// Returns values in a list, each with its name if it has one.
-pub(super) fn arguments(values: &[(String, Value)]) -> String {
-    let shown = values.iter().map(|(name, value)| {
-        let value = cut(printable(&value.to_string()));
-        if name.is_empty() { value } else { format!("{name}: {value}") }
-    });
-    shown.collect::<Vec<_>>().join(", ")
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(CHARS_SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// Returns text without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-fn bytes(bytes: &Bytes) -> String {
-    match bytes.get(..BYTES_SHOWN_MAX) {
-        Some(head) if bytes.len() > BYTES_SHOWN_MAX => {
-            format!("0x{}… ({} bytes)", hex::encode(head), bytes.len())
-        }
-        _ => bytes.to_string(),
-    }
-}
-
-fn ether(value: U256) -> String {
-    // Small amounts are told in the smallest unit.
-    if value < U256::from(1_000_000_000) {
-        return format!("{value} wei");
-    }
-    let text = format_ether(value);
-    let text = text.trim_end_matches('0');
-    format!("{} ether", text.strip_suffix('.').unwrap_or(text))
 }

@@ -47,7 +47,7 @@ methods! {
     "anvil_setMinGasPrice" | "hardhat_setMinGasPrice", set_min_gas_price(wei: U256);
     /// Checks a chain id: it is part of the chain's rules, so only the one that it has can be set.
     "anvil_setChainId", set_chain_id(chain_id: u64);
-    /// Sets whether the node's log tells of what happens; errors are always told.
+    /// Sets whether the node's console and log tell of what happens; errors are always told.
     "anvil_setLoggingEnabled" | "hardhat_setLoggingEnabled", set_logging(enabled: bool);
     /// Does nothing: what a transaction did is recorded whenever it is asked for.
     "anvil_enableTraces", enable_traces();
@@ -136,7 +136,8 @@ fn set_chain_id(api: &Api, want: u64) -> Result<()> {
     }
 }
 
-fn set_logging(_: &Api, enabled: bool) -> Result<bool> {
+fn set_logging(api: &Api, enabled: bool) -> Result<bool> {
+    api.chain.mute(!enabled);
     crate::log::set_enabled(enabled);
     Ok(true)
 }

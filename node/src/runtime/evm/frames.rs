@@ -20,6 +20,7 @@ use revm::{
 use super::{
     super::{
         code::{CodeKind, Creation},
+        evm_console::{self, CONSOLE},
         failure::{ContractFrame, Failure, FailureKind},
         precompiles::Precompiles,
         program_state::ChildStatus,
@@ -66,6 +67,11 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             FrameInput::Call(call) => call.bytecode_address,
             _ => Address::ZERO,
         };
+        if let FrameInput::Call(call) = &init.frame_input
+            && called == CONSOLE
+        {
+            evm_console::print(&mut self.notes.console, call.caller, &call.input.as_bytes(&self.inner.ctx));
+        }
         if let ItemOrResult::Result(result) = self.inner.frame_init(init)? {
             if let Some(reason) = self.inner.precompiles.take_failure() {
                 let frame = ContractFrame { contract: called, ..Default::default() };
@@ -132,7 +138,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
                 let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
                 match (recorder, &self.limit) {
-                    (Some(recorder), _) => run_steps(recorder, interpreter, instructions, gas, ctx, depth),
+                    (Some(recorder), limit) => {
+                        run_steps(recorder, interpreter, instructions, gas, ctx, depth, limit.as_deref())
+                    }
                     (None, None) => interpreter.run_plain(instructions, gas, ctx),
                     (None, Some(limit)) => run_evm(interpreter, instructions, gas, ctx, limit),
                 }
