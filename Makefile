@@ -51,8 +51,8 @@ bench-rpc: $(LATHE) ## our node beside anvil: start, memory, transfers, calls, m
 	@anvil=$$(scripts/anvil.sh) && cargo bench --quiet --locked -p lathe-tests --no-default-features --bench rpc -- \
 		--lathe $(CURDIR)/$(LATHE) --anvil $$anvil
 
-gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md
-	@cargo bench --locked -p lathe-tests --bench gas -- --table $(CURDIR)/gas/CALIBRATION.md
+gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md (ROUNDS=15)
+	@cargo bench --locked -p lathe-tests --bench gas -- --rounds $(or $(ROUNDS),15) --table $(CURDIR)/gas/CALIBRATION.md
 
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 	@scripts/json.sh cargo test --locked -p lathe-tests --no-default-features --test spec -- --nocapture --test-threads=2
