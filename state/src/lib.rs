@@ -32,6 +32,7 @@ mod genesis;
 mod history;
 mod leaf;
 mod load;
+mod measure;
 mod memory;
 mod prepare;
 mod proof;
@@ -72,6 +73,7 @@ pub use crate::{
     error::{BlockMismatch, ChangesError, CorruptEntry, CorruptTrie, Foreign, NotKept, StateError},
     genesis::{Genesis, GenesisAccount},
     load::{BlockRecords, Loader},
+    measure::Measure,
     memory::MemoryStore,
     prepare::Prepared,
     proof::{AccountProof, SlotProof},

@@ -318,6 +318,7 @@ impl Chain {
     /// Tells that a transaction was refused, if it was.
     pub(super) fn tell_refused<T>(&self, hash: Option<B256>, outcome: &Result<T, SubmitError>) {
         if let Err(error) = outcome {
+            self.tally.refused();
             self.feed.tell(|| Event::Refused { hash, reason: error.to_string() });
         }
     }

@@ -15,7 +15,7 @@ pub mod error;
 mod ipc;
 mod method;
 pub mod methods;
-mod metrics;
+pub mod metrics;
 pub mod openrpc;
 mod params;
 mod request;
