@@ -60,7 +60,7 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
-    /// How many seconds a call, an estimate or a simulation may take
+    /// How many seconds a call, an estimate, a simulation or a trace may take
     #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
     rpc_timeout: u64,
     /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary

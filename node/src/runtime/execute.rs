@@ -194,7 +194,7 @@ impl Runtime {
         Ok(executed(result, notes))
     }
 
-    /// Records a call on top of a state, without keeping anything.
+    /// Records a call on top of a state for as long as it may take, without keeping anything.
     pub fn trace_call(
         &self,
         view: Arc<View>,
@@ -202,8 +202,10 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
         capture: &Capture,
+        limit: &Arc<TimeLimit>,
     ) -> Result<Recording, ExecuteError> {
         let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
+        evm.set_time_limit(limit);
         Ok(evm.trace(tx, capture).map_err(execute_error)??)
     }
 
@@ -291,6 +293,11 @@ impl BlockExecutor {
     /// Lets senders have code (EIP-3607) whose transactions nobody signed.
     fn judge_sender(&mut self, tx: &Recovered<TxEnvelope>) {
         self.evm.ctx().cfg.disable_eip3607 = is_unsigned(tx);
+    }
+
+    /// Limits how long all that runs from now on may take.
+    pub fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
+        self.evm.set_time_limit(limit);
     }
 
     /// Sets by how much gas the blocks before had too many blobs, which decides what a blob costs.

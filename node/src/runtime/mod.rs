@@ -13,6 +13,7 @@ mod evm;
 mod evm_console;
 mod execute;
 mod failure;
+mod frame_host;
 mod gas;
 mod gas_reading;
 mod guest;

@@ -40,6 +40,11 @@ impl ProgramState {
     pub(super) fn new(calldata: CallInput, reentrant: bool) -> Self {
         Self { calldata, reentrant, ..Default::default() }
     }
+
+    /// Returns whether the code has ended the frame by its own will.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exit_status.is_some() || self.ending.is_some()
+    }
 }
 
 /// The write-back cache of a frame's storage.

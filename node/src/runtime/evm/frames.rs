@@ -138,7 +138,9 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
                 let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
                 match (recorder, &self.limit) {
-                    (Some(recorder), _) => run_steps(recorder, interpreter, instructions, gas, ctx, depth),
+                    (Some(recorder), limit) => {
+                        run_steps(recorder, interpreter, instructions, gas, ctx, depth, limit.as_deref())
+                    }
                     (None, None) => interpreter.run_plain(instructions, gas, ctx),
                     (None, Some(limit)) => run_evm(interpreter, instructions, gas, ctx, limit),
                 }
