@@ -69,6 +69,10 @@ columns! {
     TrieHist = "trie_hist",
     /// Number → which keys of the two above have rows of that block.
     Changes = "changes",
+    /// Key of the flat state → number of the first block of a fork that wrote it.
+    Written = "written",
+    /// What was read of the chain that this one forks. Nothing depends on it: it can be read again.
+    Origin = "origin",
 }
 
 impl fmt::Display for Column {

@@ -12,6 +12,7 @@ mod access;
 mod dev_params;
 pub mod envelope;
 pub mod error;
+mod fork;
 mod ipc;
 mod method;
 pub mod methods;
