@@ -235,7 +235,7 @@ fn arb_wasm_answers_what_tools_ask() {
     let program = devnet.deploy(SCRIPT);
     let codehash = keccak256(devnet.code(program));
     // The module is stored as it is, behind a prefix of 3 bytes.
-    let (schedule, bytes) = (&lathe_vm::Schedule::V3, u64::try_from(wasm(SCRIPT).len()).unwrap());
+    let (schedule, bytes) = (&lathe_vm::Schedule::V4, u64::try_from(wasm(SCRIPT).len()).unwrap());
     let load = [schedule.code_ink(bytes + 3), schedule.load_ink(bytes)].map(|ink| ink.div_ceil(10_000));
     let gas = ask(&devnet, ARB_WASM, programInitGasCall { program });
     assert_eq!((gas.gas, gas.gasWhenCached), (load[0] + load[1], 100));

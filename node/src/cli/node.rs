@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod fork;
 mod mining;
 mod rules;
 mod state_file;
@@ -29,6 +30,7 @@ use super::{
 };
 use accounts::AccountOptions;
 use console::{Console, Detail, Form};
+use fork::ForkOptions;
 use mining::MiningOptions;
 use rules::RuleOptions;
 use state_file::StateFileOptions;
@@ -100,6 +102,8 @@ pub(super) struct NodeCommand {
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
+    fork: ForkOptions,
+    #[command(flatten)]
     state_file: StateFileOptions,
 }
 
@@ -124,7 +128,10 @@ impl NodeCommand {
             balance: self.accounts.balance,
         };
         let manner = Manner { mining: self.mining.mining(), ..self.rules.apply(manner) };
-        let chain = Chain::open_with(options, manner)?;
+        let chain = match self.fork.fork(self.rules.chain_id, self.rules.block_gas_limit) {
+            Some(fork) => Chain::open_fork(options, manner, &fork)?,
+            None => Chain::open_with(options, manner)?,
+        };
         self.state_file.load(&chain)?;
         self.accounts.write_config(&chain)?;
         chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
@@ -277,6 +284,7 @@ impl NodeCommand {
              {accounts}\
              Chain id   {chain_id}\n\
              Block      {block}\n\
+             {fork}\
              Data       {data}\n\
              RPC        {url} (HTTP and WebSocket)\n\
              {ipc}\n\
@@ -286,6 +294,15 @@ impl NodeCommand {
             version = env!("CARGO_PKG_VERSION"),
             chain_id = chain.spec().chain_id,
             block = chain.head().header.number,
+            fork = chain
+                .fork()
+                .map(|fork| format!(
+                    "Fork       {} at block {} ({})\n",
+                    fork.url(),
+                    fork.number(),
+                    fork.hash()
+                ))
+                .unwrap_or_default(),
             ipc = ipc.map(|path| format!("IPC        {}\n", path.display())).unwrap_or_default(),
             from = chain.accounts().first().map_or_else(|| "ADDRESS".into(), ToString::to_string),
         )
@@ -310,6 +327,9 @@ impl NodeCommand {
             "blockNumber": chain.head().header.number,
             "dataDir": data.path(),
             "ipc": ipc,
+            "fork": chain.fork().map(|fork| json!({
+                "url": fork.url(), "blockNumber": fork.number(), "blockHash": fork.hash(),
+            })),
             "accounts": accounts,
         })
     }

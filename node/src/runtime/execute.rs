@@ -25,7 +25,7 @@ use super::{
     failure::Failure,
     gas_reading::GasReading,
     precompiles::Precompiles,
-    program::CodeCache,
+    program::{CodeCache, ProgramCacheCounts},
     protocol::Protocol,
     statistics::Statistics,
     time_limit::{TIMED_OUT, TimeLimit},
@@ -135,9 +135,9 @@ impl Runtime {
         Precompiles::new(self.code.clone()).names()
     }
 
-    /// Returns how many programs are validated and at hand.
-    pub fn programs_cached(&self) -> usize {
-        self.code.programs_cached()
+    /// Returns how the cache of validated programs does.
+    pub fn program_cache(&self) -> ProgramCacheCounts {
+        self.code.program_counts()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
@@ -348,6 +348,7 @@ impl BlockExecutor {
     /// Ends the block: returns what it changed.
     pub fn finish(mut self) -> Changes {
         let state = self.evm.ctx().db_mut();
+        let is_fork = state.database.0.view.fork_base().is_some();
         state.merge_transitions(BundleRetention::PlainState);
         let bundle = state.take_bundle();
         let mut changes = Changes::default();
@@ -357,7 +358,8 @@ impl BlockExecutor {
                 balance: info.balance,
                 code_hash: info.code_hash,
             });
-            let storage_wiped = account.was_destroyed();
+            // A new account has no storage, and on a fork nobody must ask the other chain for it.
+            let storage_wiped = account.was_destroyed() || (is_fork && account.status.is_storage_known());
             let storage = account.storage.iter().map(|(slot, value)| (*slot, value.present_value)).collect();
             changes.accounts.insert(address, AccountChange { info, storage_wiped, storage });
         }

@@ -163,3 +163,25 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_looks_at_written_slots_only_whatever_was_read() {
+        let mut cache = StorageCache::default();
+        (0..2_000).for_each(|key| cache.keep(U256::from(key), U256::from(1)));
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 0));
+        assert_eq!(cache.first_dirty(), None);
+        cache.write(U256::from(1_500), U256::from(7));
+        cache.write(U256::from(9), U256::from(8));
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 2));
+        for expected in [(9, 8), (1_500, 7)] {
+            assert_eq!(cache.first_dirty(), Some((U256::from(expected.0), U256::from(expected.1))));
+            cache.first_flushed();
+        }
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 0));
+        assert_eq!(cache.get(U256::from(9)), Some(U256::from(8)), "what was flushed is still known");
+    }
+}

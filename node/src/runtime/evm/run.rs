@@ -146,7 +146,7 @@ impl<DB: Database> WasmEvm<DB> {
                 }
                 let account = self.contract_frame();
                 let printed = self.notes.console.last_words(account.contract);
-                let failure = Failure::trap(&trap, detail, printed, account);
+                let failure = Failure::trap(&trap, detail, printed.as_deref(), account);
                 let is_eei = program.interface == Interface::Eei;
                 self.note_failure(index, failure);
                 self.notes.trapped = is_eei;
