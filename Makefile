@@ -1,6 +1,6 @@
 # Each target does its own set-up. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup asan valgrind fuzz devnet demo test test-clients test-stylus quick torture openrpc clients fmt clippy doc deny contracts bench bench-rpc estimate gas kernels oracle spec self-host
+.PHONY: help setup anvil asan valgrind fuzz devnet demo test test-clients test-stylus quick torture openrpc clients fmt clippy doc deny contracts bench bench-rpc estimate gas kernels oracle spec self-host
 
 LATHE := target/release/lathe
 
@@ -16,7 +16,7 @@ devnet: $(LATHE) ## build, and start a devnet on 127.0.0.1:8545
 demo: $(LATHE) ## start a node, deploy the calculator, talk to it, show the receipts
 	@cargo run --quiet --locked --release -p lathe-tests --bin demo -- $(LATHE)
 
-test: setup clients ## everything that CI wants
+test: setup clients anvil ## everything that CI wants
 	@scripts/test.sh all
 
 test-stylus: $(LATHE) ## install cargo-stylus (takes long) and drive the node with it (RECORD=1 keeps its requests)
@@ -41,6 +41,9 @@ quick: ## the tests that need neither RocksDB nor a node
 clients: ## install the clients that `make test` drives
 	@scripts/clients.sh
 
+anvil: ## install the devnet that a test forks
+	@scripts/anvil.sh >/dev/null
+
 bench: ## race the engines against others: speed, start-up, instances (clang builds wasm3)
 	@CC=$$(command -v clang-19 clang | head -1) cargo bench --locked -p lathe-tests --features peers --bench engine --bench startup --bench instances
 
@@ -48,8 +51,8 @@ bench-rpc: $(LATHE) ## our node beside anvil: start, memory, transfers, calls, m
 	@anvil=$$(scripts/anvil.sh) && cargo bench --quiet --locked -p lathe-tests --no-default-features --bench rpc -- \
 		--lathe $(CURDIR)/$(LATHE) --anvil $$anvil
 
-gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md
-	@cargo bench --locked -p lathe-tests --bench gas -- --table $(CURDIR)/gas/CALIBRATION.md
+gas: setup ## how long a gas takes, in every instruction, host function and hostile program; writes gas/CALIBRATION.md (ROUNDS=15)
+	@cargo bench --locked -p lathe-tests --bench gas -- --rounds $(or $(ROUNDS),15) --table $(CURDIR)/gas/CALIBRATION.md
 
 spec: ## the Wasm test suite on every engine, a line of JSON for each suite
 	@scripts/json.sh cargo test --locked -p lathe-tests --no-default-features --test spec -- --nocapture --test-threads=2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the anvil that `make bench-rpc` compares with from npm into tests/anvil/node_modules, and prints its path.
+# Installs the anvil that a test forks and `make bench-rpc` compares with from npm into tests/anvil/node_modules, and prints its path.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/anvil"
 

@@ -57,7 +57,7 @@ all() {
     tests "state: RocksDB" -p lathe-state
     check "lathe builds" cargo build --locked -p lathe-node
     check "20 kills and 5 defects" make --no-print-directory torture KILLS=20
-    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors --test stylus
+    tests "a node, its clients, and kill -9" -p lathe-tests --test clients --test crash --test db --test errors --test fork --test stylus
 }
 
 case "${1:-}" in

@@ -25,7 +25,7 @@ const REDUCE: u32 = 24_000;
 const KECCAK: u32 = 120_000;
 /// Ink for an exponentiation of 256-bit integers, besides what the host charges by the bits of the exponent.
 const POWER: u32 = 20_000;
-/// Ink for writing a line to the node's log.
+/// Ink for writing a line to the node's log: a float may have hundreds of digits.
 const LOG_LINE: u32 = 1_000_000;
 /// Ink for looking a slot up in the frame's cache of storage.
 const CACHE: u32 = 18_000;
@@ -233,29 +233,29 @@ macro_rules! for_each_host_function {
 
             // Printing: for people only; the contract cannot tell whether anybody reads it
             /// Prints `len` bytes of UTF-8 at `text`.
-            LogTxt "console" "log_txt" [I32 I32 => ] CROSSING + POINTER;
+            LogTxt "console" "log_txt" [I32 I32 => ] CROSSING + POINTER + LOG_LINE;
             /// Prints a number.
-            LogI32 "console" "log_i32" [I32 => ] CROSSING;
+            LogI32 "console" "log_i32" [I32 => ] CROSSING + LOG_LINE;
             /// Prints a number.
-            LogI64 "console" "log_i64" [I64 => ] CROSSING;
+            LogI64 "console" "log_i64" [I64 => ] CROSSING + LOG_LINE;
             /// Prints a number.
-            LogF32 "console" "log_f32" [F32 => ] CROSSING;
+            LogF32 "console" "log_f32" [F32 => ] CROSSING + LOG_LINE;
             /// Prints a number.
-            LogF64 "console" "log_f64" [F64 => ] CROSSING;
+            LogF64 "console" "log_f64" [F64 => ] CROSSING + LOG_LINE;
             /// Prints a number and returns it.
-            TeeI32 "console" "tee_i32" [I32 => I32] CROSSING;
+            TeeI32 "console" "tee_i32" [I32 => I32] CROSSING + LOG_LINE;
             /// Prints a number and returns it.
-            TeeI64 "console" "tee_i64" [I64 => I64] CROSSING;
+            TeeI64 "console" "tee_i64" [I64 => I64] CROSSING + LOG_LINE;
             /// Prints a number and returns it.
-            TeeF32 "console" "tee_f32" [F32 => F32] CROSSING;
+            TeeF32 "console" "tee_f32" [F32 => F32] CROSSING + LOG_LINE;
             /// Prints a number and returns it.
-            TeeF64 "console" "tee_f64" [F64 => F64] CROSSING;
+            TeeF64 "console" "tee_f64" [F64 => F64] CROSSING + LOG_LINE;
             /// Does nothing: what is left is the price of crossing into the host and back.
             NullHost "debug" "null_host" [ => ] CROSSING;
             /// Marks where a measurement begins; prints the ink left.
-            StartBenchmark "debug" "start_benchmark" [ => ] CROSSING;
+            StartBenchmark "debug" "start_benchmark" [ => ] CROSSING + LOG_LINE;
             /// Marks where a measurement ends; prints the ink left.
-            EndBenchmark "debug" "end_benchmark" [ => ] CROSSING;
+            EndBenchmark "debug" "end_benchmark" [ => ] CROSSING + LOG_LINE;
         }
     };
 }

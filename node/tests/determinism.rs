@@ -8,7 +8,7 @@ mod support;
 use alloy_primitives::{Address, B256, TxKind, U256};
 use lathe_node::{
     chain::{Chain, ChainOptions, ChainSpec, Home},
-    runtime::trace::Capture,
+    runtime::trace::{Capture, StylusOptions},
 };
 use std::io::sink;
 use support::{
@@ -132,7 +132,8 @@ fn tracing_and_measuring_change_nothing() {
             let capture = Capture { host_calls: true, ..Capture::default() };
             let recording = devnet.0.trace_transaction(*tx.tx_hash(), &capture).unwrap();
             let again = devnet.0.trace_transaction(*tx.tx_hash(), &capture).unwrap();
-            assert_eq!(recording.to_stylus_json(), again.to_stylus_json());
+            let all = StylusOptions::default();
+            assert_eq!(recording.to_stylus_json(all), again.to_stylus_json(all));
             let first = devnet.0.measure_transaction(*tx.tx_hash()).unwrap().statistics;
             assert_eq!(first, devnet.0.measure_transaction(*tx.tx_hash()).unwrap().statistics);
         }

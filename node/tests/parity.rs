@@ -166,9 +166,9 @@ impl Bench {
         let output = self.run([&[0xEF, 0x4C, 0x00][..], &code].concat(), operation, warm);
         let spent = u64::from_le_bytes(output.try_into().unwrap());
         let [moves, call] =
-            [CostClass::Move, CostClass::Call].map(|class| u64::from(Schedule::V3.class(class).small));
+            [CostClass::Move, CostClass::Call].map(|class| u64::from(Schedule::V4.class(class).small));
         let crossing = |function: F| {
-            let argument = moves + u64::from(Schedule::V3.value_moved);
+            let argument = moves + u64::from(Schedule::V4.value_moved);
             u64::from(function.base_ink()) + call + function.params().len() as u64 * argument
         };
         let drop = if result.is_some() { moves } else { 0 };

@@ -372,6 +372,13 @@ fn calls_that_never_end_are_stopped_and_blocks_are_not() {
             assert_eq!(code, -32000, "{} {to}: {message}", params.0);
             assert!(message.starts_with("execution aborted (timeout = 40ms): "), "{message}");
         }
+        let tracers = ["callTracer", "latheTracer", "prestateTracer", "stylusTracer", "wasmTracer"];
+        let tracers = tracers.iter().map(|name| json!({"tracer": name, "stateOverrides": state}));
+        for options in tracers.chain([json!({"disableStack": true, "stateOverrides": state})]) {
+            let (code, message) = node.refusal("debug_traceCall", json!([call, "latest", options]));
+            assert_eq!(code, -32000, "{options} {to}: {message}");
+            assert!(message.starts_with("execution aborted (timeout = 40ms): "), "{message}");
+        }
         let payload = json!({"blockStateCalls": [
             {"blockOverrides": {"gasLimit": "0x7fffffffffffffff"}, "stateOverrides": state, "calls": [call]}]});
         let (code, message) = node.refusal("eth_simulateV1", json!([payload]));
@@ -382,4 +389,21 @@ fn calls_that_never_end_are_stopped_and_blocks_are_not() {
     let hash = node.result("eth_sendTransaction", json!([{"from": ALICE, "to": program, "gas": "0x989680"}]));
     let receipt = node.result("eth_getTransactionReceipt", json!([hash]));
     assert_eq!((&receipt["status"], &receipt["gasUsed"]), (&json!("0x0"), &json!("0x989680")));
+    // What it did is shown only as far as a call may go.
+    for (method, params) in [
+        ("debug_traceTransaction", json!([hash])),
+        ("debug_traceTransaction", json!([hash, {"tracer": "wasmTracer"}])),
+        ("debug_traceBlockByNumber", json!(["latest", {"tracer": "callTracer"}])),
+        ("trace_transaction", json!([hash])),
+        ("trace_block", json!(["latest"])),
+        ("trace_filter", json!([{}])),
+        ("trace_replayTransaction", json!([hash, ["trace"]])),
+        ("ots_getInternalOperations", json!([hash])),
+        ("ots_searchTransactionsBefore", json!([OTHER, 0, 5])),
+        ("lathe_gasProfile", json!([hash])),
+    ] {
+        let (code, message) = node.refusal(method, params);
+        assert_eq!(code, -32000, "{method}: {message}");
+        assert!(message.starts_with("execution aborted (timeout = 0ns): "), "{method}: {message}");
+    }
 }

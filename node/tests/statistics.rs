@@ -77,13 +77,13 @@ fn the_extension_counts_instructions_calls_and_pages() {
         json!({"read_args": 1, "contract_address": 1, "call_contract": 1})
     );
     // Taken or not, each of the branches is paid for; the two conditions are, too.
-    let branch = u64::from(Schedule::V3.class(CostClass::Branch).small);
+    let branch = u64::from(Schedule::V4.class(CostClass::Branch).small);
     assert_eq!(found["inkByClass"]["Branch"], (1_000 + 2) * branch);
     // The classes' ink is all there is, and neither host functions nor the inner frame count among calls.
     let ink: u64 = found["inkByClass"].as_object().unwrap().values().map(|ink| ink.as_u64().unwrap()).sum();
     assert_eq!(found["ink"], ink);
-    let moved = u64::from(Schedule::V3.value_moved) * (1 + 1 + 6);
-    let call = u64::from(Schedule::V3.class(CostClass::Call).small);
+    let moved = u64::from(Schedule::V4.value_moved) * (1 + 1 + 6);
+    let call = u64::from(Schedule::V4.class(CostClass::Call).small);
     assert_eq!(found["inkByClass"]["Call"], 3 * call + moved);
     assert!(found["timeNs"].as_u64().unwrap() > 0);
 }

@@ -15,7 +15,10 @@ use alloy_rpc_types_eth::{
 use alloy_sol_types::{SolCall, SolError, SolEvent, sol};
 use lathe_node::{
     chain::{CallError, MULTICALL3, Receipt, STYLUS_DEPLOYER},
-    runtime::{ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION, trace::Capture},
+    runtime::{
+        ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION,
+        trace::{Capture, StylusOptions},
+    },
 };
 use serde_json::Value;
 use support::{
@@ -211,6 +214,9 @@ fn a_check_before_deployment_sees_overridden_code() {
     for (module, why) in [
         (r#"(module (memory (export "memory") 1))"#, "missing export `user_entrypoint`"),
         (r#"(module (import "vm_hooks" "nope" (func)))"#, "unknown import `vm_hooks.nope`"),
+        // A name that would make a terminal do things.
+        (r#"(module (import "\1b[2J" "\07" (memory 1)))"#, r"import `\u{1b}[2J.\u{7}` is a memory"),
+        (r#"(module (import "\1b[2J" "\07" (func)))"#, r"unknown import `\u{1b}[2J.\u{7}`"),
     ] {
         match check(stylus_code(&wasm(module))) {
             Err(error @ CallError::Reverted { .. }) => {
@@ -229,7 +235,7 @@ fn arb_wasm_answers_what_tools_ask() {
     let program = devnet.deploy(SCRIPT);
     let codehash = keccak256(devnet.code(program));
     // The module is stored as it is, behind a prefix of 3 bytes.
-    let (schedule, bytes) = (&lathe_vm::Schedule::V3, u64::try_from(wasm(SCRIPT).len()).unwrap());
+    let (schedule, bytes) = (&lathe_vm::Schedule::V4, u64::try_from(wasm(SCRIPT).len()).unwrap());
     let load = [schedule.code_ink(bytes + 3), schedule.load_ink(bytes)].map(|ink| ink.div_ceil(10_000));
     let gas = ask(&devnet, ARB_WASM, programInitGasCall { program });
     assert_eq!((gas.gas, gas.gasWhenCached), (load[0] + load[1], 100));
@@ -412,11 +418,15 @@ const HOST_CALLS: Capture = Capture {
     profile: false,
 };
 
+/// Host calls that cargo-stylus does not know, too.
+const ALL_CALLS: StylusOptions = StylusOptions { only_stylus: false };
+
 /// Returns the trace of the last transaction that [`Devnet::send`] makes of this.
 fn trace(devnet: &Devnet, to: Address, input: impl Into<Bytes>, value: u64) -> Value {
     devnet.send(TxKind::Call(to), input, value, GAS);
     let hash = *devnet.0.head().transactions[0].tx_hash();
-    serde_json::from_str(&devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json()).unwrap()
+    serde_json::from_str(&devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json(ALL_CALLS))
+        .unwrap()
 }
 
 /// Returns names of steps, those inside them in parentheses.
@@ -470,7 +480,7 @@ fn a_trace_shows_host_calls_with_what_stood_behind_their_pointers() {
 
 /// cargo-stylus panics at names that it does not know, and where bytes are left over.
 #[test]
-fn a_trace_shows_what_was_printed_and_no_calls_for_debugging() {
+fn a_trace_for_cargo_stylus_shows_what_was_printed_and_no_calls_for_debugging() {
     const PRINTS: &str = r#"(module
         (import "console" "log_txt" (func $log_txt (param i32 i32)))
         (import "console" "log_i32" (func $log_i32 (param i32)))
@@ -502,7 +512,18 @@ fn a_trace_shows_what_was_printed_and_no_calls_for_debugging() {
             (i32.const 0)))"#;
     let devnet = Devnet::new();
     let program = devnet.deploy(PRINTS);
-    let trace = trace(&devnet, program, vec![], 0);
+    let all = trace(&devnet, program, vec![], 0);
+    let numbers = ["console_log"; 4].join(" ");
+    assert_eq!(
+        names(&all),
+        format!(
+            "user_entrypoint console_log_text start_benchmark {numbers} null_host {numbers} end_benchmark user_returned"
+        )
+    );
+    let hash = *devnet.0.head().transactions[0].tx_hash();
+    let recording = devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap();
+    let known = recording.to_stylus_json(StylusOptions { only_stylus: true });
+    let trace: Value = serde_json::from_str(&known).unwrap();
     let rows: Vec<(&str, String)> = trace.as_array().unwrap()[1..]
         .iter()
         .filter(|step| step["name"] != "user_returned")
@@ -581,14 +602,15 @@ fn a_traced_transaction_runs_after_those_before_it_in_its_block_and_changes_noth
     };
     // On the state before it the slot was empty, and still is for the trace: a write of the same value is cheaper.
     let hash = *devnet.0.head().transactions[0].tx_hash();
-    let again: Value =
-        serde_json::from_str(&devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json())
-            .unwrap();
+    let again: Value = serde_json::from_str(
+        &devnet.0.trace_transaction(hash, &HOST_CALLS).unwrap().to_stylus_json(ALL_CALLS),
+    )
+    .unwrap();
     assert_eq!(trace, again);
     let request =
         TransactionRequest::default().to(script).input(Bytes::from(Script::new().store(1, 2).0).into());
     let call = devnet.0.trace_call(request, BlockId::latest(), None, None, &HOST_CALLS).unwrap();
-    let call: Value = serde_json::from_str(&call.to_stylus_json()).unwrap();
+    let call: Value = serde_json::from_str(&call.to_stylus_json(ALL_CALLS)).unwrap();
     assert!(gas_used(&call) + 19_000 * 10_000 < gas_used(&trace));
     let error = devnet.0.trace_transaction(B256::ZERO, &HOST_CALLS).unwrap_err();
     assert_eq!(error.to_string(), "transaction not found");
@@ -608,7 +630,11 @@ fn a_trace_of_the_deepest_calls_is_written_without_recursion() {
     let contract = created(&devnet.try_deploy(envelope(0, &recurse, &[])));
     let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
         let request = TransactionRequest::default().to(contract);
-        devnet.0.trace_call(request, BlockId::latest(), None, None, &HOST_CALLS).unwrap().to_stylus_json()
+        devnet
+            .0
+            .trace_call(request, BlockId::latest(), None, None, &HOST_CALLS)
+            .unwrap()
+            .to_stylus_json(ALL_CALLS)
     });
     let json = thread.unwrap().join().unwrap();
     let depth = json.matches("\"user_entrypoint\"").count();

@@ -226,6 +226,50 @@ fn logs_stand_where_they_were_emitted_and_those_of_failed_frames_are_gone() {
     frames(&tree, 0, &mut all);
     let shown: usize = all.iter().map(|(_, frame)| frame["logs"].as_array().map_or(0, Vec::len)).sum();
     assert_eq!(Some(shown), receipt["logs"].as_array().map(Vec::len));
+    let top = node.trace(hash, "callTracer", json!({"withLog": true, "onlyTopCall": true}));
+    assert_eq!(positions(&top), ["0x0", "0x0"], "no call is shown before them");
+    assert_eq!(indexes(&top), ["0x0", "0x3"], "those of inner frames count all the same");
+}
+
+/// Returns the indexes of the logs of one frame.
+fn indexes(frame: &Value) -> Vec<String> {
+    let logs = frame["logs"].as_array().into_iter().flatten();
+    logs.map(|log| log["index"].as_str().expect("an index").to_owned()).collect()
+}
+
+#[test]
+fn logs_have_the_index_in_the_block_that_receipts_say() {
+    let node = Node::new();
+    let mixed = mixed(&node.devnet);
+    node.result("evm_setAutomine", json!([false]));
+    let send = |nonce: u64| {
+        let from = node.devnet.0.accounts()[0];
+        let nonce = node.devnet.nonce(from) + nonce;
+        let request = json!({"from": from, "to": mixed.root, "gas": "0x5b8d80", "value": "0x64",
+            "nonce": format!("{nonce:#x}")});
+        node.result("eth_sendTransaction", json!([request]))
+    };
+    let hashes = [send(0), send(1)];
+    node.result("evm_mine", json!([]));
+    let options = json!({"tracer": "callTracer", "tracerConfig": {"withLog": true}});
+    let block = node.result("debug_traceBlockByNumber", json!(["latest", options]));
+    for (place, hash) in hashes.iter().enumerate() {
+        let tree = node.result("debug_traceTransaction", json!([hash, options]));
+        assert_eq!(tree, block[place]["result"]);
+        let mut all = Vec::new();
+        frames(&tree, 0, &mut all);
+        let mut shown: Vec<String> = all.iter().flat_map(|(_, frame)| indexes(frame)).collect();
+        // A frame's logs stand before those of the frames inside it.
+        shown.sort();
+        let receipt = node.result("eth_getTransactionReceipt", json!([hash]));
+        let expected = receipt["logs"].as_array().expect("logs").iter();
+        let expected: Vec<_> = expected.map(|log| log["logIndex"].as_str().expect("an index")).collect();
+        assert_eq!((shown.len(), shown), (4, expected.into_iter().map(str::to_owned).collect()));
+    }
+    // A call is in no block with others.
+    let call = json!({"to": mixed.root, "gas": "0x5b8d80"});
+    let tree = node.result("debug_traceCall", json!([call, "latest", options]));
+    assert_eq!(indexes(&tree)[0], "0x0");
 }
 
 #[test]

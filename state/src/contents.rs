@@ -69,6 +69,8 @@ impl View {
     pub fn changes_of(&self, number: u64) -> Result<Changes, StateError> {
         let (before, after) = (self.at(number.saturating_sub(1))?, self.at(number)?);
         let rows = history::changes(self.snapshot(), number)?;
+        let code_before =
+            |hashed| Ok::<_, StateError>(before.reader.account(hashed)?.unwrap_or_default().code_hash);
         let mut changes = Changes::default();
         for key in rows.accounts.iter().chain(&rows.slots) {
             let hashed =
@@ -78,7 +80,7 @@ impl View {
             if let Entry::Vacant(entry) = changes.accounts.entry(address) {
                 let account = after.account(address)?;
                 if let Some(account) = &account
-                    && before.account(address)?.unwrap_or_default().code_hash != account.code_hash
+                    && code_before(hashed)? != account.code_hash
                 {
                     let code = self.code(account.code_hash)?;
                     let key = account.code_hash.to_vec();

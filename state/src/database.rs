@@ -11,7 +11,9 @@ use crate::{
     error::{BlockMismatch, Foreign, StateError},
     genesis::Genesis,
     history::{META_HISTORY_TAIL, Window},
+    measure::Measure,
     memory::MemoryStore,
+    overlay::{ForkPoint, META_FORK, META_FORK_SETTINGS, Origin, Overlay},
     prepare::{Means, Prepared, Records},
     reach,
     reader::Reader,
@@ -41,6 +43,8 @@ pub struct Database {
     chain_id: u64,
     genesis_hash: B256,
     window: Arc<Window>,
+    /// What a fork reads that it has not written; none if this is no fork, or nobody can be asked.
+    origin: Option<Arc<dyn Origin>>,
     /// How many blocks before the head keep their state; none is all.
     history: Option<u64>,
     /// The last block written. Locked while a block is being written, which makes the writer the only one.
@@ -84,8 +88,11 @@ impl Database {
     ) -> Result<Self, StateError> {
         let nothing = Reader::new(MemoryStore::new().snapshot().into());
         let means = Means { cache: None, threads: threads() };
-        let prepared = Prepared::new(&nothing, None, &genesis.changes(), means)?;
+        let prepared = Prepared::new(&nothing, None, &genesis.changes(), None, means)?;
         let block = block(prepared.state_root);
+        if let Some(ForkPoint { chain_id, base, .. }) = Self::fork_point(&*store)? {
+            return Err(Foreign::Fork { chain_id, number: base.number }.into());
+        }
         match Self::open_existing(Arc::clone(&store), options) {
             Ok(database) if database.chain_id != genesis.chain_id => {
                 Err(Foreign::ChainId { found: database.chain_id, expected: genesis.chain_id }.into())
@@ -129,12 +136,13 @@ impl Database {
         let tail: Option<u64> = read(&*snapshot, Column::Meta, META_HISTORY_TAIL)?;
         reach!("open");
         let window = Window::new(Arc::clone(&store), tail.unwrap_or_default());
-        let head = View::new(snapshot, Arc::clone(&window))?.head();
+        let head = View::new(snapshot, Arc::clone(&window), None)?.head();
         let database = Self {
             store,
             chain_id,
             genesis_hash,
             window,
+            origin: None,
             history: options.history,
             head: Mutex::new(head),
             cache: Mutex::new((head.hash, NodeCache::default())),
@@ -146,6 +154,63 @@ impl Database {
         Ok(database)
     }
 
+    /// Returns where the fork begins that is in the store; none if there is none.
+    pub fn fork_point(store: &dyn Store) -> Result<Option<ForkPoint>, StateError> {
+        let snapshot = store.snapshot();
+        let Some(base) = read(&*snapshot, Column::Meta, META_FORK)? else { return Ok(None) };
+        let (chain_id, settings) =
+            (read_meta(&*snapshot, META_CHAIN_ID)?, read_meta(&*snapshot, META_FORK_SETTINGS)?);
+        Ok(Some(ForkPoint { chain_id, base, settings }))
+    }
+
+    /// Opens the fork that is in the store, over the state that it stands on; fails with [`StateError::Uninitialised`] if the
+    /// store is empty.
+    pub fn open_fork(
+        store: Arc<dyn Store>,
+        options: DatabaseOptions,
+        origin: Arc<dyn Origin>,
+    ) -> Result<Self, StateError> {
+        let is_fork = Self::fork_point(&*store)?.is_some();
+        let database = Self::open_existing(store, options)?;
+        if !is_fork {
+            return Err(Foreign::NoFork { chain_id: database.chain_id }.into());
+        }
+        Ok(Self { origin: Some(origin), ..database })
+    }
+
+    /// Makes a fork in an empty store. It stands on `base`, a block of another chain, whose state the `genesis` accounts take
+    /// part in from the beginning; `settings` is for whoever opens it again.
+    pub fn create_fork(
+        store: Arc<dyn Store>,
+        options: DatabaseOptions,
+        origin: Arc<dyn Origin>,
+        genesis: &Genesis,
+        settings: B256,
+        base: &Block,
+    ) -> Result<Self, StateError> {
+        base.check_counts()?;
+        let nothing = Reader::new(MemoryStore::new().snapshot().into());
+        let overlay = Overlay { base: base.head(), origin: Some(Arc::clone(&origin)) };
+        let means = Means { cache: None, threads: threads() };
+        let prepared = Prepared::new(&nothing, None, &genesis.changes(), Some(&overlay), means)?;
+        let Prepared { state_root, mut batch, .. } = prepared;
+        let head = Head { state_root, ..base.head() };
+        Self::put_identity(&mut batch, genesis.chain_id, base.hash);
+        ForkPoint { chain_id: genesis.chain_id, base: head, settings }.put_in(&mut batch);
+        base.put_records_in(&mut batch);
+        batch.put(Column::Meta, META_HEAD, head.to_bytes());
+        // The state of earlier blocks is not here.
+        batch.put(Column::Meta, META_HISTORY_TAIL, head.number.to_bytes());
+        store.write(batch)?;
+        Self::open_fork(store, options, origin)
+    }
+
+    fn put_identity(batch: &mut Batch, chain_id: u64, first: B256) {
+        batch.put(Column::Meta, META_SCHEMA_VERSION, SCHEMA_VERSION.to_bytes());
+        batch.put(Column::Meta, META_CHAIN_ID, chain_id.to_bytes());
+        batch.put(Column::Meta, META_GENESIS_HASH, first.to_bytes());
+    }
+
     fn create(
         store: Arc<dyn Store>,
         chain_id: u64,
@@ -155,9 +220,7 @@ impl Database {
         block.check_state_root(prepared.state_root)?;
         block.check_counts()?;
         let Prepared { mut batch, records, .. } = prepared;
-        batch.put(Column::Meta, META_SCHEMA_VERSION, SCHEMA_VERSION.to_bytes());
-        batch.put(Column::Meta, META_CHAIN_ID, chain_id.to_bytes());
-        batch.put(Column::Meta, META_GENESIS_HASH, block.hash.to_bytes());
+        Self::put_identity(&mut batch, chain_id, block.hash);
         block.put_in(&mut batch);
         store.write(batch)?;
         Ok(records)
@@ -185,9 +248,19 @@ impl Database {
         Ok(self.store.write(batch)?)
     }
 
+    /// Returns what the store tells of itself; nothing, if it has nothing to tell.
+    pub fn measures(&self) -> Vec<(Measure, u64)> {
+        self.store.measures()
+    }
+
+    /// Returns how many records of the head's tries are in memory.
+    pub fn records_cached(&self) -> usize {
+        self.cache.lock().1.len()
+    }
+
     /// Returns the chain as it is now, frozen.
     pub fn view(&self) -> Result<View, StateError> {
-        View::new(self.store.snapshot().into(), Arc::clone(&self.window))
+        View::new(self.store.snapshot().into(), Arc::clone(&self.window), self.origin.clone())
     }
 
     /// Computes the state that `changes` lead to from the head, without writing anything.
@@ -198,7 +271,8 @@ impl Database {
         // Another block may have been written since the view was made; `commit` will say so.
         let (hash, records) = &*cache;
         let cache = (*hash == view.head().hash).then_some(records);
-        Prepared::new(&view.reader, Some(view.head()), changes, Means { cache, threads: threads() })
+        let (reader, overlay) = (&view.reader, view.overlay.as_deref());
+        Prepared::new(reader, Some(view.head()), changes, overlay, Means { cache, threads: threads() })
     }
 
     /// Writes a block and its state, and moves the head to it: all of it or, on any error, nothing.

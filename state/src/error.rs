@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     codec::RecordError,
+    overlay::OriginError,
     store::{Column, StoreError},
     trie::TrieFault,
 };
@@ -34,6 +35,23 @@ pub enum StateError {
     /// The store holds another chain, or another build's.
     #[error(transparent)]
     Foreign(#[from] Foreign),
+    /// The chain that this one forks could not be read.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The state of a fork is asked for where nobody can be asked for what it has not written.
+    #[error(
+        "the chain is a fork at block {number}, and what it has not written is on the chain that it forks; only a node reads that"
+    )]
+    NoOrigin {
+        /// The block that it stands on.
+        number: u64,
+    },
+    /// Code of the chain that this one forks, of an account that was read too long ago.
+    #[error("code {code_hash} of the forked chain is no longer kept: ask again")]
+    CodeNotKept {
+        /// Its hash.
+        code_hash: B256,
+    },
     /// A record that another one promises is not there.
     #[error("database entry {column}/0x{} is missing", hex::encode(.key))]
     Missing {
@@ -153,6 +171,24 @@ pub enum Foreign {
         found: u64,
         /// The chain id asked for.
         expected: u64,
+    },
+    /// A fork, where a chain of its own is asked for.
+    #[error(
+        "the database holds a fork of chain {chain_id} at block {number}; give --fork-url, or another directory"
+    )]
+    Fork {
+        /// The chain id found.
+        chain_id: u64,
+        /// The block that it stands on.
+        number: u64,
+    },
+    /// A chain of its own, where a fork is asked for.
+    #[error(
+        "the database holds chain {chain_id}, which is no fork; give another directory, or leave --fork-url out"
+    )]
+    NoFork {
+        /// The chain id found.
+        chain_id: u64,
     },
     /// The same chain id with another beginning.
     #[error("the database's chain begins with block {found}, not {expected}")]

@@ -11,7 +11,8 @@
 //! leaves, so [`View::verify`] can always tell, in one pass, whether the flat state is the state that the head's header
 //! promises. The **trie's records** hold its branches by their paths, so that a block's new root costs what the block
 //! changed, and a proof a few reads. The **history** holds what each block replaced; with it, [`View::at`] reads earlier
-//! blocks and [`Database::revert`] goes back to one.
+//! blocks and [`Database::revert`] goes back to one. A chain that forks another one reads from its [`Origin`] what it has not
+//! written.
 //!
 //! # Invariants
 //! - Everything that a block changes, the head included, is one [`Batch`]: after a crash the chain is at a block's end.
@@ -32,7 +33,9 @@ mod genesis;
 mod history;
 mod leaf;
 mod load;
+mod measure;
 mod memory;
+mod overlay;
 mod prepare;
 mod proof;
 mod reader;
@@ -72,7 +75,9 @@ pub use crate::{
     error::{BlockMismatch, ChangesError, CorruptEntry, CorruptTrie, Foreign, NotKept, StateError},
     genesis::{Genesis, GenesisAccount},
     load::{BlockRecords, Loader},
+    measure::Measure,
     memory::MemoryStore,
+    overlay::{ForkPoint, Origin, OriginError},
     prepare::Prepared,
     proof::{AccountProof, SlotProof},
     record::{Account, BodyTx, Head, Header, Receipt, TxPosition},

@@ -4,7 +4,10 @@
 //! present state is left out, so a slot that a block sets and resets costs neither a write nor a hash. Every value and every
 //! record of a trie that changes leaves the one before it in the history.
 
-use std::{collections::BTreeMap, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+};
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
@@ -15,6 +18,7 @@ use crate::{
     error::{ChangesError, StateError},
     history,
     leaf::{self, TrieLeaf},
+    overlay::{Overlay, account_mark, mark, slot_mark, wiped_mark},
     reader::Reader,
     record::{Account, BlockChanges, Head, LeafKey, SlotValue},
     store::{Batch, Column},
@@ -62,9 +66,10 @@ impl Prepared {
         reader: &Reader,
         parent: Option<Head>,
         changes: &Changes,
+        overlay: Option<&Overlay>,
         means: Means<'_>,
     ) -> Result<Self, StateError> {
-        let mut writer = Writer::new(parent.map(|head| head.number + 1));
+        let mut writer = Writer::new(parent.map(|head| head.number + 1), overlay);
         for (&given, code) in &changes.codes {
             let computed = keccak256(code);
             if computed != given {
@@ -83,18 +88,21 @@ impl Prepared {
         let mut records = update_storage(reader, &mut accounts, means)?;
 
         let mut leaves = Vec::with_capacity(accounts.len());
-        for AccountWork { address, hashed, before, after, .. } in accounts {
-            if after == before {
+        for AccountWork { address, hashed, before, after, is_marked, .. } in accounts {
+            if after == before && !is_marked {
                 continue;
             }
             if let Some(account) = &after {
-                require_code(reader, changes, address, before, account.code_hash)?;
+                require_code(reader, changes, address, before, account.code_hash, &mut writer)?;
             }
             if before.is_none() {
                 writer.batch.put(Column::Preimage, hashed.as_slice(), address.as_slice());
             }
             let bytes = |account: Option<Account>| account.map(|account| account.to_bytes());
             writer.set(Column::Account, hashed.to_vec(), bytes(before), bytes(after));
+            if after == before {
+                continue;
+            }
             leaves.push(Change { path: Nibbles::unpack(hashed), existed: before.is_some(), value: after });
         }
         let root = parent.map_or(EMPTY_ROOT_HASH, |head| head.state_root);
@@ -115,6 +123,8 @@ struct AccountWork {
     /// With the storage root from before, until the storage trie is done.
     after: Option<Account>,
     slots: Vec<Change<U256>>,
+    /// Whether the block leaves a mark of the account, which it lists then even if the flat state stays as it is.
+    is_marked: bool,
 }
 
 impl AccountWork {
@@ -124,13 +134,16 @@ impl AccountWork {
         address: Address,
         change: &AccountChange,
         keeps_empty: bool,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
     ) -> Result<Self, StateError> {
         let hashed = keccak256(address);
         let before = reader.account(hashed)?;
         let info = change.info.filter(|info| keeps_empty || *info != AccountInfo::default());
         let mut slots: BTreeMap<B256, (Option<U256>, U256, U256)> = BTreeMap::new();
+        let mut marked_slots = BTreeSet::new();
+        let mut is_marked = writer.mark(reader, || account_mark(hashed))?;
         if change.storage_wiped || info.is_none() {
+            is_marked |= writer.mark(reader, || wiped_mark(hashed))?;
             for leaf in leaf::slots(&*reader.snapshot, hashed) {
                 let (slot, value) = leaf?;
                 slots.insert(slot, (None, value, U256::ZERO));
@@ -140,10 +153,13 @@ impl AccountWork {
             for (&slot, &after) in &change.storage {
                 let hashed_slot = hashed_slot(slot);
                 let before = reader.slot(hashed, hashed_slot)?;
+                if writer.mark(reader, || slot_mark(hashed, hashed_slot))? {
+                    marked_slots.insert(hashed_slot);
+                }
                 slots.insert(hashed_slot, (Some(slot), before, after));
             }
         }
-        slots.retain(|_, (_, before, after)| before != after);
+        slots.retain(|slot, (_, before, after)| before != after || marked_slots.contains(slot));
         let bytes = |value: U256| (!value.is_zero()).then(|| SlotValue(value).to_bytes());
         let mut changes = Vec::with_capacity(slots.len());
         for (hashed_slot, (slot, before, after)) in slots {
@@ -152,6 +168,9 @@ impl AccountWork {
                 writer.batch.put(Column::Preimage, hashed_slot.as_slice(), preimage);
             }
             writer.set(Column::Slot, slot_key(hashed, hashed_slot), bytes(before), bytes(after));
+            if before == after {
+                continue;
+            }
             changes.push(Change {
                 path: Nibbles::unpack(hashed_slot),
                 existed: !before.is_zero(),
@@ -165,7 +184,7 @@ impl AccountWork {
             code_hash,
             storage_root,
         });
-        Ok(Self { address, hashed, before, after, slots: changes })
+        Ok(Self { address, hashed, before, after, slots: changes, is_marked })
     }
 }
 
@@ -214,32 +233,47 @@ fn update_storage(
     Ok(results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// Fails if an account gets code that nobody has.
+/// Fails if an account gets code that nobody has. Code that a fork has from its origin becomes its own.
 fn require_code(
     reader: &Reader,
     changes: &Changes,
     address: Address,
     before: Option<Account>,
     code_hash: B256,
+    writer: &mut Writer<'_>,
 ) -> Result<(), StateError> {
     let known = code_hash == KECCAK256_EMPTY
         || before.is_some_and(|before| before.code_hash == code_hash)
         || changes.codes.contains_key(&code_hash)
         || reader.snapshot.get(Column::Code, code_hash.as_slice())?.is_some();
-    if known { Ok(()) } else { Err(ChangesError::CodeMissing { address, code_hash }.into()) }
+    if known {
+        return Ok(());
+    }
+    let code = writer.overlay.map_or(Ok(None), |overlay| overlay.code(code_hash))?;
+    let code = code.ok_or(ChangesError::CodeMissing { address, code_hash })?;
+    writer.batch.put(Column::Code, code_hash.as_slice(), code);
+    Ok(())
 }
 
 /// Collects what a block changes, and the history of it.
-struct Writer {
+struct Writer<'a> {
     batch: Batch,
+    /// What a fork stands on: the block then leaves marks of what it is the first to write.
+    overlay: Option<&'a Overlay>,
     /// The block's number; none for genesis, which has no history.
     number: Option<u64>,
     changes: BlockChanges,
 }
 
-impl Writer {
-    fn new(number: Option<u64>) -> Self {
-        Self { batch: Batch::new(), number, changes: BlockChanges::default() }
+impl<'a> Writer<'a> {
+    fn new(number: Option<u64>, overlay: Option<&'a Overlay>) -> Self {
+        Self { batch: Batch::new(), overlay, number, changes: BlockChanges::default() }
+    }
+
+    /// Leaves a mark where a fork is the first to write. Returns whether it did.
+    fn mark(&mut self, reader: &Reader, key: impl FnOnce() -> Vec<u8>) -> Result<bool, StateError> {
+        let Some(overlay) = self.overlay else { return Ok(false) };
+        mark(reader, &mut self.batch, key(), self.number.unwrap_or(overlay.base.number))
     }
 
     fn set(&mut self, column: Column, key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {

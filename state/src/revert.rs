@@ -9,6 +9,7 @@ use crate::{
     error::{BlockMismatch, StateError},
     history::{self, row},
     leaf::decode,
+    overlay::{head_of, unmark},
     record::{Head, LeafKey},
     store::{Batch, Column},
     trie::{Hasher, Node},
@@ -29,7 +30,7 @@ impl Revert {
         let header = view
             .header_by_hash(hash)?
             .ok_or_else(|| StateError::Missing { column: Column::Header, key: block_key(number, hash) })?;
-        let head = Head { number, hash, state_root: header.state_root };
+        let head = head_of(view.overlay.as_deref(), number, hash, &header);
         // The row of the first block after it is what a key had then; later rows tell of blocks that go, too.
         let mut restored: HashSet<(Column, Vec<u8>)> = HashSet::new();
         for undone in number + 1..=view.head().number {
@@ -38,6 +39,9 @@ impl Revert {
                 let (rows, row) = row(column, key, undone);
                 if restored.insert((column, key.to_vec())) {
                     restore(view, &head, &mut batch, column, key, &rows, &row)?;
+                    if view.overlay.is_some() {
+                        unmark(view.snapshot(), &mut batch, column, key, number)?;
+                    }
                 }
                 batch.delete(rows, row);
             }

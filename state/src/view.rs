@@ -9,6 +9,7 @@ use crate::{
     error::{CorruptEntry, NotKept, StateError},
     history::{Pin, Window},
     leaf::decode,
+    overlay::{Origin, Overlay, account_mark, head_of, is_marked, slot_mark, wiped_mark},
     reader::Reader,
     record::{Account, BodyTx, Head, Header, Receipt, TxPosition},
     remembered::Remembered,
@@ -27,6 +28,8 @@ pub struct View {
     head: Head,
     window: Arc<Window>,
     remembered: Arc<Remembered>,
+    /// What a fork stands on.
+    pub(crate) overlay: Option<Arc<Overlay>>,
     /// Keeps the history that a view of the past reads.
     _pin: Option<Arc<Pin>>,
 }
@@ -39,9 +42,21 @@ impl std::fmt::Debug for View {
 
 impl View {
     /// Reads the head that the snapshot holds.
-    pub(crate) fn new(snapshot: Arc<dyn Snapshot>, window: Arc<Window>) -> Result<Self, StateError> {
+    pub(crate) fn new(
+        snapshot: Arc<dyn Snapshot>,
+        window: Arc<Window>,
+        origin: Option<Arc<dyn Origin>>,
+    ) -> Result<Self, StateError> {
         let head = read(&*snapshot, Column::Meta, META_HEAD)?.ok_or(StateError::Uninitialised)?;
-        Ok(Self { reader: Reader::new(snapshot), head, window, remembered: Arc::default(), _pin: None })
+        let overlay = Overlay::read(&*snapshot, origin)?;
+        Ok(Self {
+            reader: Reader::new(snapshot),
+            head,
+            window,
+            remembered: Arc::default(),
+            overlay,
+            _pin: None,
+        })
     }
 
     pub(crate) fn snapshot(&self) -> &dyn Snapshot {
@@ -51,6 +66,16 @@ impl View {
     /// Returns the block whose state this is.
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// Returns the block that a fork stands on, with the root of what the fork has written there; none if this is no fork.
+    pub fn fork_base(&self) -> Option<Head> {
+        self.overlay.as_ref().map(|overlay| overlay.base)
+    }
+
+    /// Returns the number of the first block of the chain: the one that a fork stands on, or else 0.
+    pub fn first_block(&self) -> u64 {
+        self.fork_base().map_or(0, |base| base.number)
     }
 
     /// Returns the first block whose state is kept.
@@ -74,19 +99,47 @@ impl View {
             return Err(StateError::Missing { column: Column::Canon, key: number.to_be_bytes().to_vec() });
         };
         let reader = Reader { past: Some(number), ..self.reader.clone() };
-        let head = Head { number, hash, state_root: header.state_root };
+        let head = head_of(self.overlay.as_deref(), number, hash, &header);
         let window = Arc::clone(&self.window);
-        Ok(Self { reader, head, window, remembered: Arc::default(), _pin: Some(Arc::new(pin)) })
+        let overlay = self.overlay.clone();
+        Ok(Self { reader, head, window, remembered: Arc::default(), overlay, _pin: Some(Arc::new(pin)) })
     }
 
     /// Returns an account, or none if it does not exist.
     pub fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
-        self.remembered.account(address, || self.reader.account(keccak256(address)))
+        self.remembered.account(address, || {
+            let hashed = keccak256(address);
+            let account = self.reader.account(hashed)?;
+            match &self.overlay {
+                Some(overlay) if account.is_none() && !self.has_written(&account_mark(hashed))? => {
+                    overlay.account(address)
+                }
+                _ => Ok(account),
+            }
+        })
     }
 
     /// Returns a storage slot's value, which is zero unless it was set.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
-        self.remembered.slot(address, slot, || self.reader.slot(keccak256(address), hashed_slot(slot)))
+        self.remembered.slot(address, slot, || {
+            let (owner, hashed) = (keccak256(address), hashed_slot(slot));
+            let value = self.reader.slot(owner, hashed)?;
+            match &self.overlay {
+                Some(overlay)
+                    if value.is_zero()
+                        && !self.has_written(&slot_mark(owner, hashed))?
+                        && !self.has_written(&wiped_mark(owner))? =>
+                {
+                    overlay.slot(address, slot)
+                }
+                _ => Ok(value),
+            }
+        })
+    }
+
+    /// Returns whether the fork had written a key of the flat state at this block.
+    fn has_written(&self, mark: &[u8]) -> Result<bool, StateError> {
+        is_marked(self.snapshot(), mark, self.head.number)
     }
 
     /// Returns code by its hash. The hash of nothing has empty code.
@@ -94,7 +147,18 @@ impl View {
         if code_hash == KECCAK256_EMPTY {
             return Ok(Some(Bytes::new()));
         }
-        Ok(self.snapshot().get(Column::Code, code_hash.as_slice())?.map(Bytes::from))
+        if let Some(code) = self.snapshot().get(Column::Code, code_hash.as_slice())? {
+            return Ok(Some(code.into()));
+        }
+        self.overlay.as_ref().map_or(Ok(None), |overlay| overlay.code(code_hash))
+    }
+
+    /// Returns the hash of a block that the state's code can ask for: one of the chain's, or of those that a fork stands on.
+    pub fn block_hash(&self, number: u64) -> Result<Option<B256>, StateError> {
+        match &self.overlay {
+            Some(overlay) if number < overlay.base.number => overlay.block_hash(number),
+            _ => self.hash_by_number(number),
+        }
     }
 
     /// Returns the hash of a block.

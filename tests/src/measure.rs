@@ -14,7 +14,7 @@ pub const ROUNDS: u32 = 11;
 pub struct Options {
     /// How many rounds to run: `--rounds`, else the environment's `LATHE_BENCH_ROUNDS`, else [`ROUNDS`].
     pub rounds: u32,
-    /// The kernels to run, all if empty: `--kernel`, which can stand several times.
+    /// The kernels or rows to run, all if empty: `--kernel` or `--only`, which can stand several times.
     pub kernels: Vec<String>,
     /// The engines to run, the usual ones if empty: `--engine`, which can stand several times.
     pub engines: Vec<String>,
@@ -37,13 +37,13 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--rounds" => options.rounds = parse_rounds(&value()?)?,
-                "--kernel" => options.kernels.push(value()?),
+                "--kernel" | "--only" => options.kernels.push(value()?),
                 "--engine" => options.engines.push(value()?),
                 "--table" => options.table = Some(value()?.into()),
                 // Cargo says this to every bench.
                 "--bench" => {}
                 _ => {
-                    let known = "--rounds, --kernel, --engine and --table";
+                    let known = "--rounds, --kernel (or --only), --engine and --table";
                     return Err(format!("unknown option {arg}; there are {known}"));
                 }
             }

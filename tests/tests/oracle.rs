@@ -1,7 +1,11 @@
 //! Every engine against the plain one, over generated modules, gas limits and step limits.
 //!
 //! `LATHE_ORACLE_MODULES` says how many modules, `LATHE_ORACLE_SEED` where to begin. A failure names its seed and
-//! size and leaves the module in the temporary directory; `LATHE_ORACLE_MODULES=1` with that seed repeats it.
+//! size and leaves the module in the temporary directory; `LATHE_ORACLE_MODULES=1` with that seed repeats it. Beside them,
+//! small programs that are written for what they do.
+
+#[path = "oracle/small.rs"]
+mod small;
 
 use lathe_tests::generate::{self, Random};
 use lathe_tests::measure::print_json;
@@ -36,7 +40,7 @@ const EVERY_LIMIT_INK_MAX: u64 = 8_000;
 /// Prices under which a memory of two pages is large, and one page more costs little: memory becomes large while code runs
 /// on it.
 static NARROW: LazyLock<Schedule> = LazyLock::new(|| {
-    let mut schedule = Schedule::V3;
+    let mut schedule = Schedule::V4;
     schedule.small_memory_pages = 1;
     schedule.memory_page = 3_000;
     schedule.memory_page_rise = 10;

@@ -8,7 +8,7 @@ mod const_expr;
 mod names;
 mod parse;
 
-pub(crate) use names::Names;
+pub(crate) use names::{Names, kept_max};
 pub(crate) use parse::{DECODED, check_limit, name_proposal, value_type};
 
 pub(crate) use const_expr::{ConstExpr, ConstInstruction};

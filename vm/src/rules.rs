@@ -25,7 +25,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::DEVNET,
         start_function: false,
-        schedule: &Schedule::V3,
+        schedule: &Schedule::V4,
     };
 
     /// The features of the devnet with hardly any limit, for running modules without a chain.
@@ -33,7 +33,7 @@ impl Rules {
         features: Features::V1,
         limits: Limits::UNBOUNDED,
         start_function: true,
-        schedule: &Schedule::V3,
+        schedule: &Schedule::V4,
     };
 }
 
@@ -94,7 +94,7 @@ macro_rules! define_limits {
 // Of each limit: what it counts, then why there is one.
 define_limits! {
     /// Bytes of a module.
-    /// Decoding and validating take time and memory by it, and loading is priced by it.
+    /// Decoding and validating take time and memory by it, loading is priced by it, and data and bodies are kept as they are.
     module_bytes ModuleBytes = 524_288, u32::MAX, "bytes of module", "optimise for size and strip debug sections";
     /// Types declared by a module.
     /// Each is kept, and compared with the others so that equal ones count as one.
@@ -120,6 +120,9 @@ define_limits! {
     /// Element and data segments of a module, counted apart.
     /// Each takes a record of fixed size, and instantiation walks all of them.
     segments Segments = 1_024, u32::MAX, "segments", "merge segments";
+    /// Elements of all element segments of a module together.
+    /// Each takes a record of fixed size, for a byte of the module; more than a table holds are of no use.
+    element_items ElementItems = 10_000, u32::MAX, "elements of segments", "take fewer functions' addresses";
     /// Instructions of a constant expression, its end included.
     /// Instantiation evaluates the whole expression at one price.
     const_instructions ConstInstructions = 16, u32::MAX, "instructions in a constant expression", "compute it at run time";

@@ -17,8 +17,11 @@ use support::{binary, leb, on_small_stack};
 /// What a refusal may ask for besides what it was given: the validator's tables, the text of the error.
 const REFUSAL_BYTES: u64 = 256 * 1024;
 /// What an accepted module may ask for, for each of its bytes, decoding and translation for one engine together. The dearest
-/// byte is an index in an element segment, which becomes an expression.
+/// bytes open blocks, each of which is kept while it is open.
 const ACCEPTED_BYTES_PER_BYTE: u64 = 256;
+/// What a report on an accepted module may ask for, for each byte: each function has two validators of its own, which are
+/// gone when the next one begins.
+const REPORTED_BYTES_PER_BYTE: u64 = 512;
 /// Bytes of code for each byte of a module, and what small modules may have besides.
 const CODE_BYTES_PER_BYTE: usize = 64;
 const CODE_SLACK: usize = 1024;
@@ -76,6 +79,7 @@ fn refused(name: &str, bytes: &[u8], expected: Fate) {
 fn accepted(name: &str, bomb: impl Fn(usize) -> Vec<u8>, size: usize, rules: &Rules) {
     let (half, whole) = (bomb(size / 2), bomb(size));
     assert_eq!(fate(&whole, rules), Fate::Accepted, "{name}");
+    reported(name, &half, &whole, rules);
     for &engine in Engine::ALL {
         let code_bytes = |bytes| {
             let module = Module::with_engine(bytes, rules, engine).unwrap_or_else(|error| panic!("{error}"));
@@ -101,6 +105,16 @@ fn accepted(name: &str, bomb: impl Fn(usize) -> Vec<u8>, size: usize, rules: &Ru
         assert!(spent(&large) <= twice, "{name} on {engine}: {small:?} became {large:?}");
         assert!(large.count <= 2 * small.count + 1_000, "{name} on {engine}: {small:?} became {large:?}");
     }
+}
+
+/// Checks that a report on an accepted module costs in proportion to its size.
+fn reported(name: &str, half: &[u8], whole: &[u8], rules: &Rules) {
+    let cost = |bytes: &[u8]| counted(|| assert!(inspect(bytes, rules).is_accepted(), "{name}")).1;
+    let (small, large) = (cost(half), cost(whole));
+    let most = REPORTED_BYTES_PER_BYTE * whole.len() as u64 + SLACK;
+    assert!(large.total <= most, "a report on {name}: {large:?} for {} bytes", whole.len());
+    assert!(large.total <= 2 * small.total + SLACK, "a report on {name}: {small:?} became {large:?}");
+    assert!(large.count <= 2 * small.count + 1_000, "a report on {name}: {small:?} became {large:?}");
 }
 
 /// A module with one function type [] -> [] and one exported function of this body.
@@ -424,6 +438,12 @@ fn names_of_functions() {
         accepted("name sections", sections, 20_000, &Rules::DEVNET);
         let subsections = |n: usize| binary(&[custom("name", &function_names(&[1, 0, 1, b'n']).repeat(n))]);
         accepted("subsections", subsections, 50_000, &Rules::DEVNET);
+        // No more names are kept than there may be functions.
+        let most = short(10_128);
+        let (held, more) =
+            [&most, &short(80_000)].map(|bytes| counted(|| Module::new(bytes, &Rules::DEVNET))).into();
+        assert!(held.0.is_ok() && more.0.is_ok());
+        assert!(held.1.live > 0 && more.1.live < held.1.live + 4_096, "{:?} became {:?}", held.1, more.1);
         let long = |n: usize| named([&[1, 0][..], &leb(n), &vec![b'n'; n]].concat());
         accepted("a long name", long, 400_000, &Rules::DEVNET);
         assert_eq!(
@@ -465,10 +485,19 @@ fn segments() {
             ])
         };
         let indices = |n: usize| around([&[1, 1, 0][..], &leb(n), &vec![0; n]].concat());
-        accepted("indices of functions", indices, 500_000, &Rules::DEVNET);
+        accepted("indices of functions", indices, 10_000, &Rules::DEVNET);
+        refused("500,000 indices of functions", &indices(500_000), Fate::Refused(Limit::ElementItems));
         let expressions =
             |n: usize| around([&[1, 5, 0x70][..], &leb(n), &[0xd2, 0, 0x0b].repeat(n)].concat());
-        accepted("element expressions", expressions, 150_000, &Rules::DEVNET);
+        accepted("element expressions", expressions, 10_000, &Rules::DEVNET);
+        refused("150,000 element expressions", &expressions(150_000), Fate::Refused(Limit::ElementItems));
+        // Each segment takes a part, all together count.
+        let parts = |n: usize| {
+            let segment = [&[1, 0][..], &leb(n), &vec![0; n]].concat();
+            around([leb(1_000), segment.repeat(1_000)].concat())
+        };
+        accepted("segments of some indices", parts, 10, &Rules::DEVNET);
+        refused("segments of many indices", &parts(100), Fate::Refused(Limit::ElementItems));
         let mut long = vec![1, 5, 0x70, 1];
         long.extend([0x41, 0]);
         long.extend([0x41, 0, 0x6a].repeat(100_000));
@@ -479,6 +508,47 @@ fn segments() {
         global.push(0x0b);
         refused("an endless initial value", &binary(&[(6, global)]), Fate::Refused(Limit::ConstInstructions));
         refused("a claim of data segments", &binary(&[(12, MOST.to_vec())]), Fate::Refused(Limit::Segments));
+    });
+}
+
+#[test]
+fn imports_exports_globals_and_custom_sections() {
+    on_small_stack(|| {
+        let text = |bytes: &[u8]| [leb(bytes.len()), bytes.to_vec()].concat();
+        // Names that differ in their beginning.
+        let name = |place: usize, len: usize| {
+            text(&[format!("{place:06}").as_bytes(), &vec![b'n'; len - 6]].concat())
+        };
+        let exports = |n: usize, len: usize| {
+            let each = (0..n).flat_map(|place| [name(place, len), vec![0, 0]].concat()).collect();
+            let exports = [leb(n), each].concat();
+            binary(&[(1, VOID.to_vec()), (3, vec![1, 0]), (7, exports), (10, vec![1, 2, 0, 0x0b])])
+        };
+        accepted("exports", |n| exports(n, 256), 128, &Rules::DEVNET);
+        refused("2,000 exports", &exports(2_000, 7), Fate::Refused(Limit::Exports));
+        refused("a long export", &exports(1, 257), Fate::Refused(Limit::NameBytes));
+        let imports = |n: usize, len: usize| {
+            let each =
+                (0..n).flat_map(|place| [name(place, len), name(place, len), vec![0, 0]].concat()).collect();
+            binary(&[(1, VOID.to_vec()), (2, [leb(n), each].concat())])
+        };
+        assert_eq!(fate(&imports(128, 256), &Rules::DEVNET), Fate::Accepted);
+        reported("imports", &imports(64, 256), &imports(128, 256), &Rules::DEVNET);
+        let [small, large] =
+            [64, 128].map(|n| imports(n, 256)).map(|bytes| counted(|| fate(&bytes, &Rules::DEVNET)).1);
+        assert!(large.total <= 2 * small.total + REFUSAL_BYTES, "{small:?} became {large:?}");
+        refused("2,000 imports", &imports(2_000, 7), Fate::Refused(Limit::Imports));
+        refused("a long import", &imports(1, 257), Fate::Refused(Limit::NameBytes));
+        // Initial values as long as they may be.
+        let globals = |n: usize| {
+            let value = [&[0x41, 1][..], &[0x41, 1, 0x6a].repeat(7), &[0x0b]].concat();
+            let global = [&[0x7f, 0][..], &value].concat();
+            binary(&[(6, [leb(n), global.repeat(n)].concat())])
+        };
+        accepted("globals", globals, 1_024, &Rules::DEVNET);
+        refused("2,000 globals", &globals(2_000), Fate::Refused(Limit::Globals));
+        let sections = |n: usize| binary(&vec![custom("", &[]); n]);
+        accepted("custom sections", sections, 150_000, &Rules::DEVNET);
     });
 }
 

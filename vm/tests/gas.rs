@@ -352,7 +352,7 @@ const LARGE_ROWS: &[Row] = &[
             + (ENTRY + MOVE + GROW + PAGE + 32 * RISE + MOVE + RETURN)
             + 2 * MOVE
             + 25_000
-            + 8_000
+            + 20_000
             + RETURN,
     ),
 ];

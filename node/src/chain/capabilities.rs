@@ -26,13 +26,13 @@ impl Default for CallTimes {
 }
 
 impl Chain {
-    /// Limits how long a call, an estimate or a simulation may take.
+    /// Limits how long a call, an estimate, a simulation or a trace may take.
     pub fn set_call_timeout(&self, timeout: Duration) {
         *self.calls.timeout.lock() = timeout;
     }
 
-    /// Begins the time of a call.
-    pub(super) fn time_limit(&self) -> Arc<TimeLimit> {
+    /// Begins the time of a call, or of several that are asked for at once.
+    pub fn time_limit(&self) -> Arc<TimeLimit> {
         self.calls.turns.limit(*self.calls.timeout.lock())
     }
 

@@ -90,6 +90,16 @@ impl DataDir {
         Ok(database.view()?.head())
     }
 
+    /// Fails for a fork: its directory has what the fork has written, and nothing of what it has not.
+    pub fn refuse_fork(&self) -> Result<()> {
+        match self.view()?.fork_base() {
+            None => Ok(()),
+            Some(_) => Err(ChainError::NotOnFork(
+                "the directory holds a fork of another chain, which has most of its state: only `lathe node --fork-url` can use it",
+            )),
+        }
+    }
+
     /// Returns the EIP-155 chain id.
     pub fn chain_id(&self) -> u64 {
         self.database.chain_id()

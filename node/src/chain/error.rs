@@ -173,6 +173,22 @@ pub enum ChainError {
         /// How many addresses and topics it names.
         values: usize,
     },
+    /// The chain that this one forks could not be read.
+    #[error("{0}")]
+    Fork(String),
+    /// The directory holds a fork that stands elsewhere.
+    #[error(
+        "the directory holds a fork at block {have}, not {want}; leave --fork-block-number out, or give another directory"
+    )]
+    OtherFork {
+        /// The block that it stands on.
+        have: u64,
+        /// The block asked for.
+        want: u64,
+    },
+    /// What a fork cannot do, because it has no more of the other chain's state than it read.
+    #[error("{0}")]
+    NotOnFork(&'static str),
     /// The database failed or is inconsistent.
     #[error("database: {0}")]
     Database(String),
@@ -238,6 +254,7 @@ impl From<StateError> for ChainError {
             StateError::NotKept(NotKept::Pruned { number, first, head }) => {
                 Self::StateNotKept { number, first, head }
             }
+            StateError::Origin(error) => Self::Fork(error.0),
             _ => Self::Database(error.to_string()),
         }
     }

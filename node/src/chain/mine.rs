@@ -57,7 +57,11 @@ impl Chain {
         drop(writer);
         self.settle()?;
         match rejected.into_iter().find(|(rejected, _)| *rejected == hash) {
-            Some((_, reason)) => Err(SubmitError::Rejected(reason)),
+            Some((_, reason)) => {
+                // What is told to have failed is not mined later.
+                self.pool.lock().remove(&hash);
+                Err(SubmitError::Rejected(reason))
+            }
             None => Ok(hash),
         }
     }
@@ -247,8 +251,15 @@ impl Chain {
                 Err(ExecuteError::Invalid(reason)) => {
                     self.pool.lock().remove(tx.tx_hash());
                     let hash = *tx.tx_hash();
+                    self.tally.refused();
                     self.feed.tell(|| Event::Refused { hash: Some(hash), reason: reason.clone() });
                     rejected.push((hash, reason));
+                }
+                // What the forked chain does not tell is never taken for zero: the transaction waits, or its sender is told.
+                Err(ExecuteError::State(StateError::Origin(error))) => {
+                    tracing::warn!(hash = %tx.tx_hash(), "transaction passed over: {error}");
+                    passed_over.insert(tx.signer());
+                    rejected.push((*tx.tx_hash(), error.to_string()));
                 }
                 Err(ExecuteError::State(error)) => return Err(error.into()),
                 Err(
@@ -294,6 +305,7 @@ impl Chain {
         drop(pool);
         self.controls.lock().mined(block.header.timestamp);
         self.watches.announce();
+        self.tally.mined(&block);
         Ok(block)
     }
 }

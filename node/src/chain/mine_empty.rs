@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::B256;
+
 use super::{
     Block, Chain, EmptyBlocks, Latest, Result,
     mine::{Empty, Writer, header},
@@ -31,11 +33,12 @@ impl Chain {
         while mined < count {
             let writer = self.writer.lock();
             let Latest { block: parent, view } = self.latest();
+            let state_root = view.head().state_root;
             if mined > 0 {
                 self.space_from(&parent, interval)?;
             }
             mined += if self.executable(&view)?.is_empty() {
-                self.mine_run(&writer, parent, (count - mined).min(RUN_BLOCKS_MAX), interval)?
+                self.mine_run(&writer, parent, state_root, (count - mined).min(RUN_BLOCKS_MAX), interval)?
             } else {
                 self.mine_one(&writer, &mut Vec::new(), Empty::Allowed)?;
                 1
@@ -49,10 +52,11 @@ impl Chain {
         &self,
         _writer: &Writer<'_>,
         mut parent: Arc<Block>,
+        state_root: B256,
         count: u64,
         interval: Option<u64>,
     ) -> Result<u64> {
-        let (first, state_root) = (parent.header.number + 1, parent.header.state_root);
+        let first = parent.header.number + 1;
         let mut records = Vec::new();
         let mut refused = Ok(());
         for index in 0..count {
@@ -76,6 +80,7 @@ impl Chain {
         *self.latest.write() = Latest { block: parent, view };
         self.watches.announce();
         if !records.is_empty() {
+            self.tally.mined_empty(records.len() as u64);
             self.feed.tell_empty(blocks);
         }
         refused.map(|()| records.len() as u64)

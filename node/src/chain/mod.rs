@@ -14,11 +14,13 @@ mod chain_id;
 mod cheat;
 mod clock;
 mod control;
+mod counters;
 mod data_dir;
 mod erc20;
 mod error;
 mod estimate;
 mod events;
+mod fork;
 mod impersonate;
 mod mine;
 mod mine_empty;
@@ -58,10 +60,12 @@ pub use block::{Block, MinedTransaction};
 pub use call::{CallOutcome, FilledTransaction};
 pub use cheat::Cheat;
 pub use clock::TIMESTAMP_MAX;
+pub use counters::Counters;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use estimate::Estimate;
 pub use events::{Aside, EmptyBlocks, Event, Listener, MinedBlock, Purpose, UnminedCall};
+pub use fork::{Fork, ForkError, ForkOptions};
 pub use impersonate::IMPERSONATED_MAX;
 pub use lathe_state::Receipt;
 pub use mining::{INTERVAL_MAX, INTERVAL_MIN, Mining};
@@ -86,6 +90,7 @@ pub use capabilities::CALL_TIMEOUT;
 use capabilities::CallTimes;
 use clock::Clock;
 use control::Controls;
+use counters::Tally;
 use events::Feed;
 use impersonate::Impersonation;
 use mining::Miner;
@@ -214,6 +219,8 @@ pub struct Chain {
     runtime: Runtime,
     signers: Vec<PrivateKeySigner>,
     database: Database,
+    /// The chain that this one forks, if it does.
+    fork: Option<Arc<Fork>>,
     durability: Durability,
     /// Why the database takes no more blocks, once it does not.
     failure: sync::watch::Sender<Option<String>>,
@@ -222,6 +229,7 @@ pub struct Chain {
     snapshots: Mutex<Snapshots>,
     watches: Watches,
     feed: Feed,
+    tally: Tally,
     calls: CallTimes,
     controls: Mutex<Controls>,
     miner: Miner,
@@ -283,6 +291,18 @@ impl Chain {
             }
             opened => opened?,
         };
+        Self::assemble(spec, options.keep, manner, signers, database, None)
+    }
+
+    /// Makes a chain of what was opened.
+    fn assemble(
+        spec: ChainSpec,
+        keep: Keep,
+        manner: Manner,
+        signers: Vec<PrivateKeySigner>,
+        database: Database,
+        fork: Option<Arc<Fork>>,
+    ) -> Result<Arc<Self>> {
         let view = Arc::new(database.view()?);
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
@@ -290,18 +310,20 @@ impl Chain {
             this: this.clone(),
             runtime: Runtime::with_protocol(spec.protocol()),
             spec,
-            controls: Mutex::new(manner.controls(number)),
+            controls: Mutex::new(manner.controls(number - view.first_block())),
             pool: Mutex::new(Pool::new(manner.order)),
             miner: Miner::default(),
             impersonation: Impersonation::default(),
             signers,
             database,
+            fork,
             latest: RwLock::new(Latest { block: Arc::new(block), view }),
-            durability: options.keep.durability,
+            durability: keep.durability,
             failure: sync::watch::Sender::new(None),
             snapshots: Mutex::default(),
             watches: Watches::default(),
             feed: Feed::default(),
+            tally: Tally::default(),
             calls: CallTimes::default(),
             writer: Mutex::default(),
             manner,
@@ -319,6 +341,16 @@ impl Chain {
     /// Returns the hash of the first block.
     pub fn genesis_hash(&self) -> alloy_primitives::B256 {
         self.database.genesis_hash()
+    }
+
+    /// Returns the chain that this one forks, if it does.
+    pub fn fork(&self) -> Option<&Arc<Fork>> {
+        self.fork.as_ref()
+    }
+
+    /// Returns the number of the first block: 0, or that of the block that a fork stands on.
+    pub fn first_block(&self) -> u64 {
+        self.fork.as_ref().map_or(0, |fork| fork.number())
     }
 
     /// Returns the accounts that the node signs for, in the order of `eth_accounts`.

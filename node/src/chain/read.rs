@@ -22,11 +22,6 @@ impl Chain {
         self.latest().block
     }
 
-    /// Returns how many programs are validated and at hand.
-    pub fn programs_cached(&self) -> usize {
-        self.runtime.programs_cached()
-    }
-
     /// Returns a block by number, tag or hash. `pending`, `safe` and `finalized` mean the latest.
     pub fn block(&self, id: BlockId) -> Result<Option<Arc<Block>>> {
         let latest = self.latest();
@@ -55,8 +50,9 @@ impl Chain {
 
     /// Returns the mined transaction with this sender and nonce. It is found by the sender's nonce at earlier blocks.
     pub fn transaction_of(&self, sender: Address, nonce: u64) -> Result<Option<MinedTransaction>> {
-        let (mut before, mut after) = (0, self.head().header.number);
-        if self.nonce(sender, after.into())? <= nonce {
+        let (mut before, mut after) = (self.first_block(), self.head().header.number);
+        let is_earlier = self.fork.is_some() && self.nonce(sender, before.into())? > nonce;
+        if is_earlier || self.nonce(sender, after.into())? <= nonce {
             return Ok(None);
         }
         while before + 1 < after {
@@ -166,7 +162,13 @@ impl Chain {
         let head = head.header.number;
         let (first, last) = match filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
-                let number = view.number_by_hash(hash)?.ok_or(ChainError::UnknownBlock)?;
+                let number = view.number_by_hash(hash)?;
+                if let Some(fork) = &self.fork
+                    && number.is_none_or(|number| number <= fork.number())
+                {
+                    return fork.logs_at(filter, hash)?.ok_or(ChainError::UnknownBlock);
+                }
+                let number = number.ok_or(ChainError::UnknownBlock)?;
                 (number, number)
             }
             FilterBlockOption::Range { from_block, to_block } => {
@@ -178,11 +180,16 @@ impl Chain {
                 (number(from_block), number(to_block).min(head))
             }
         };
+        let (first, mut found) = match &self.fork {
+            Some(fork) if first <= fork.number() && first <= last => {
+                (fork.number() + 1, fork.logs(filter, first, last)?)
+            }
+            _ => (first, Vec::new()),
+        };
         let blocks = (last + 1).saturating_sub(first);
         if blocks > LOG_BLOCKS_MAX {
             return Err(ChainError::LogRange { blocks });
         }
-        let mut found = Vec::new();
         for number in first..=last {
             // The bloom filter in the header tells most blocks apart without reading them.
             let Some((_, header)) = view.header_by_number(number)? else { continue };

@@ -80,7 +80,7 @@ impl Chain {
     pub fn rollback(&self, blocks: u64) -> Result<()> {
         let writer = self.writer.lock();
         let head = self.head().header.number;
-        let number = head.checked_sub(blocks).ok_or(ChainError::RollbackBeyondGenesis { blocks, head })?;
+        let number = self.block_before(head, blocks)?;
         self.rewind_to(number)?;
         drop(writer);
         self.settle()
@@ -94,8 +94,7 @@ impl Chain {
         mut send: impl FnMut(u64) -> Result<(), SubmitError>,
     ) -> Result<(), SubmitError> {
         let head = self.head().header.number;
-        let parent =
-            head.checked_sub(depth).ok_or(ChainError::RollbackBeyondGenesis { blocks: depth, head })?;
+        let parent = self.block_before(head, depth)?;
         if depth == 0 {
             return Ok(());
         }
@@ -121,10 +120,17 @@ impl Chain {
         outcome
     }
 
+    /// Returns the number of the block so many before another, if the chain has that many.
+    fn block_before(&self, head: u64, blocks: u64) -> Result<u64> {
+        let first = self.first_block();
+        let number = head.checked_sub(blocks).filter(|number| *number >= first);
+        number.ok_or(ChainError::RollbackBeyondGenesis { blocks, head: head - first })
+    }
+
     /// Takes back every block but the first, and forgets all snapshots.
     pub(super) fn rollback_to_genesis(&self) -> Result<()> {
         let writer = self.writer.lock();
-        self.rewind_to(0)?;
+        self.rewind_to(self.first_block())?;
         self.snapshots.lock().blocks.clear();
         drop(writer);
         self.settle()

@@ -4,6 +4,7 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWAL
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
+use lathe_gas::HostFunction;
 use lathe_state::{EMPTY_ROOT_HASH, Genesis, GenesisAccount};
 use lathe_vm::{Features, Limit, Limits, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
@@ -116,7 +117,7 @@ impl ChainSpec {
     }
 
     /// Returns keccak256 over everything that decides what a transaction does: chain id, gas limit, fork, interfaces,
-    /// features and limits of the VM, gas schedule. It is the extra data of the genesis block, so chains with other rules have
+    /// features and limits of the VM, gas schedule, prices of host functions. It is the extra data of the genesis block, so chains with other rules have
     /// another genesis hash.
     pub fn hash(&self) -> B256 {
         let Rules { features, limits, start_function, schedule } = self.rules;
@@ -129,7 +130,11 @@ impl ChainSpec {
             Limit::ALL.iter().map(|limit| (limit.name(), limits.get(*limit))).collect();
         let Interfaces { evm, vm_hooks, ethereum, debug } = self.interfaces;
         let contracts = (self.fork.name(), evm, vm_hooks, ethereum, debug, self.keccak_precompile);
-        let machine = (features, limits, start_function, schedule.encode());
+        let hosts: Vec<(&str, &str, u32)> = HostFunction::ALL
+            .iter()
+            .map(|function| (function.module(), function.name(), function.base_ink()))
+            .collect();
+        let machine = (features, limits, start_function, schedule.encode(), hosts);
         keccak256((self.chain_id, self.gas_limit, contracts, machine).encode())
     }
 

@@ -101,6 +101,7 @@ fn wrong(why: impl std::fmt::Display) -> ChainError {
 impl Chain {
     /// Writes the whole chain, compressed. The state of every block must be kept.
     pub fn dump_state(&self, out: impl Write) -> Result<()> {
+        self.refuse_on_fork()?;
         let view = self.latest().view;
         let mut out = GzEncoder::new(out, Compression::fast());
         let mut line = |line: &Line| {
@@ -121,6 +122,7 @@ impl Chain {
     ///
     /// What does not add up is refused at its block; those before it stay.
     pub fn load_state(&self, dump: impl BufRead) -> Result<()> {
+        self.refuse_on_fork()?;
         let mut dump = decompressed(dump).map_err(wrong)?;
         let mut first = Vec::new();
         read_line(&mut dump, &mut first)?;
@@ -138,6 +140,16 @@ impl Chain {
                     .map_err(|error| wrong(format!("it is neither this node's nor anvil's: {error}")))?;
                 self.load_anvil(state)
             }
+        }
+    }
+
+    /// Fails on a fork: a dump would have what the fork has written, and nothing of what it has not.
+    fn refuse_on_fork(&self) -> Result<()> {
+        match self.fork {
+            None => Ok(()),
+            Some(_) => Err(ChainError::NotOnFork(
+                "a fork cannot be dumped or loaded: what it has not written is on the chain that it forks; --data-dir keeps it",
+            )),
         }
     }
 

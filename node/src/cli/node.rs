@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod fork;
 mod mining;
 mod rules;
 mod state_file;
@@ -29,6 +30,7 @@ use super::{
 };
 use accounts::AccountOptions;
 use console::{Console, Detail, Form};
+use fork::ForkOptions;
 use mining::MiningOptions;
 use rules::RuleOptions;
 use state_file::StateFileOptions;
@@ -60,7 +62,7 @@ pub(super) struct NodeCommand {
     /// What an answered transaction survives: a killed node, or also a power cut, for which it waits for the disk
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     durability: Durability,
-    /// How many seconds a call, an estimate or a simulation may take
+    /// How many seconds a call, an estimate, a simulation or a trace may take
     #[arg(long, default_value_t = CALL_TIMEOUT.as_secs(), value_name = "SECONDS")]
     rpc_timeout: u64,
     /// Answer on a Unix socket, too: at this path, or else at lathe.ipc in the data directory, or the directory for temporary
@@ -103,6 +105,8 @@ pub(super) struct NodeCommand {
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
+    fork: ForkOptions,
+    #[command(flatten)]
     state_file: StateFileOptions,
 }
 
@@ -132,7 +136,10 @@ impl NodeCommand {
             balance: self.accounts.balance,
         };
         let manner = Manner { mining: self.mining.mining(), ..self.rules.apply(manner) };
-        let chain = Chain::open_with(options, manner)?;
+        let chain = match self.fork.fork(self.rules.chain_id, self.rules.block_gas_limit) {
+            Some(fork) => Chain::open_fork(options, manner, &fork)?,
+            None => Chain::open_with(options, manner)?,
+        };
         self.state_file.load(&chain)?;
         self.accounts.write_config(&chain)?;
         chain.set_call_timeout(Duration::from_secs(self.rpc_timeout));
@@ -288,6 +295,7 @@ impl NodeCommand {
              {accounts}\
              Chain id   {chain_id}\n\
              Block      {block}\n\
+             {fork}\
              Data       {data}\n\
              RPC        {url} (HTTP and WebSocket)\n\
              {ipc}\n\
@@ -297,6 +305,15 @@ impl NodeCommand {
             version = env!("CARGO_PKG_VERSION"),
             chain_id = chain.spec().chain_id,
             block = chain.head().header.number,
+            fork = chain
+                .fork()
+                .map(|fork| format!(
+                    "Fork       {} at block {} ({})\n",
+                    fork.url(),
+                    fork.number(),
+                    fork.hash()
+                ))
+                .unwrap_or_default(),
             ipc = ipc.map(|path| format!("IPC        {}\n", path.display())).unwrap_or_default(),
             from = chain.accounts().first().map_or_else(|| "ADDRESS".into(), ToString::to_string),
         )
@@ -321,6 +338,9 @@ impl NodeCommand {
             "blockNumber": chain.head().header.number,
             "dataDir": data.path(),
             "ipc": ipc,
+            "fork": chain.fork().map(|fork| json!({
+                "url": fork.url(), "blockNumber": fork.number(), "blockHash": fork.hash(),
+            })),
             "accounts": accounts,
         })
     }

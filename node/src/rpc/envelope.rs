@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     error::{PARSE_ERROR, RpcError},
+    fork,
     method::{Answer, Api, Method, Registry},
     params::{Params, bounded_array},
 };
@@ -128,7 +129,11 @@ fn handle(
     answer: &mut Answer,
 ) -> Result<(), RpcError> {
     let params = Params::parse(method, params)?;
-    let handle = || catch_unwind(AssertUnwindSafe(|| (method.handler)(api, params, answer)));
+    let answer = || match fork::answer(api, method, &params)? {
+        Some(result) => answer.write(&result),
+        None => (method.handler)(api, params, answer),
+    };
+    let handle = || catch_unwind(AssertUnwindSafe(answer));
     registry.workers().run(handle).unwrap_or_else(|panic| Err(panicked(method, &*panic)))
 }
 

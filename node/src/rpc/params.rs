@@ -76,6 +76,11 @@ impl<'a> Params<'a> {
         Ok(Self { method, values, position: 0 })
     }
 
+    /// Returns all parameters as they came.
+    pub(super) fn values(&self) -> &[&'a RawValue] {
+        &self.values
+    }
+
     /// Reads the next parameter.
     #[expect(clippy::should_implement_trait, reason = "each parameter has a type of its own")]
     pub fn next<T: FromParam>(&mut self) -> Result<T, RpcError> {

@@ -19,7 +19,7 @@ use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, timeout},
+    time::{interval, sleep, timeout},
 };
 
 use super::{
@@ -39,6 +39,10 @@ pub const BODY_MAX: usize = 16 << 20;
 
 /// Open connections; further ones wait in the system's queue.
 const CONNECTIONS_MAX: u32 = 512;
+
+/// How often a timer runs out that does nothing. Every request sets a timeout; while some timer runs out before it, the
+/// thread that waits for timers and sockets need not be woken to hear of it, which costs more than answering.
+const TIMER_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long requests that run at shutdown have to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -112,7 +116,11 @@ impl Server {
     /// Serves until `stopping` becomes true, then lets the requests that run end.
     pub async fn run(self) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+        if let Some(metrics) = self.shared.registry.metrics() {
+            metrics.watch_connections(&connections, CONNECTIONS_MAX);
+        }
         let mut stopping = self.shared.stopping.clone();
+        let mut timer = interval(TIMER_PERIOD);
         loop {
             let accept = async {
                 let permit =
@@ -127,6 +135,7 @@ impl Server {
             let (accepted, permit) = tokio::select! {
                 accepted = accept => accepted,
                 () = stopped(&mut stopping) => break,
+                _ = timer.tick() => continue,
             };
             match accepted {
                 Ok(Accepted::Tcp(stream)) => {

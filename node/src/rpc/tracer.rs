@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::RpcError;
 use crate::{
     runtime::trace::{
-        CallTreeOptions, Capture, FlatTrace, Recording, StateDiffOptions, StructLogOptions, WasmStepOptions,
+        CallTreeOptions, Capture, FlatTrace, Recording, StateDiffOptions, StructLogOptions, StylusOptions,
+        WasmStepOptions,
     },
     schemas,
 };
@@ -58,8 +59,8 @@ pub(super) enum Tracer {
     Noop,
     /// Several at once, by name.
     Mux(Vec<(String, Self)>),
-    /// Host calls of programs, as cargo-stylus reads them.
-    Stylus,
+    /// Host calls, as cargo-stylus reads them.
+    Stylus(StylusOptions),
     /// The instructions of Wasm frames.
     WasmSteps(WasmStepOptions),
 }
@@ -97,7 +98,7 @@ impl Tracer {
             // JavaScript; the callback that only Stylus nodes know tells it from others.
             Some(script) if script.trim_start().starts_with('{') => {
                 if script.contains("\"hostio\"") {
-                    return Ok(Self::Stylus);
+                    return Ok(Self::Stylus(StylusOptions { only_stylus: true }));
                 }
                 Err(RpcError::invalid_params(format!(
                     "tracers in JavaScript are not supported: this node has {NAMES}"
@@ -128,7 +129,7 @@ impl Tracer {
             }
             "latheTracer" => Ok(Self::Entries),
             "noopTracer" => Ok(Self::Noop),
-            "stylusTracer" => Ok(Self::Stylus),
+            "stylusTracer" => Ok(Self::Stylus(read(name, config)?)),
             "wasmTracer" => Ok(Self::WasmSteps(read(name, config)?)),
             "muxTracer" => {
                 let configs: std::collections::BTreeMap<String, Box<RawValue>> = read(name, config)?;
@@ -158,7 +159,7 @@ impl Tracer {
             Self::CallTree(_) | Self::Flat | Self::FourByte | Self::Entries => capture.data = true,
             Self::State(_) => capture.state = true,
             Self::Noop => {}
-            Self::Stylus => capture.host_calls = true,
+            Self::Stylus(_) => capture.host_calls = true,
             Self::WasmSteps(options) => capture.wasm_steps = Some(options.clone()),
             Self::Mux(tracers) => {
                 for (_, tracer) in tracers {
@@ -184,7 +185,7 @@ impl Tracer {
             Self::Entries => return raw(&recording.to_entries()),
             Self::State(options) => recording.to_state_json(*options).ok_or_else(missing)?,
             Self::Noop => "{}".into(),
-            Self::Stylus => recording.to_stylus_json(),
+            Self::Stylus(options) => recording.to_stylus_json(*options),
             Self::WasmSteps(_) => recording.to_wasm_steps_json().ok_or_else(missing)?,
             Self::Mux(tracers) => {
                 let show =
@@ -273,11 +274,16 @@ mod tests {
 
     #[test]
     fn tracers_are_known_by_name_and_the_stylus_script_by_its_callback() {
-        for options in [
-            r#"{"tracer": "stylusTracer"}"#,
-            r#"{"tracer": "{\n    \"hostio\": function(info) {} }", "tracerConfig": null, "timeout": "5s"}"#,
+        for (options, only_stylus) in [
+            (r#"{"tracer": "stylusTracer"}"#, false),
+            (r#"{"tracer": "stylusTracer", "tracerConfig": {"onlyStylus": true}}"#, true),
+            (
+                r#"{"tracer": "{\n    \"hostio\": function(info) {} }", "tracerConfig": null, "timeout": "5s"}"#,
+                true,
+            ),
         ] {
-            assert_eq!(find(options).ok(), Some(Tracer::Stylus), "{options}");
+            let expected = Tracer::Stylus(StylusOptions { only_stylus });
+            assert_eq!(find(options).ok(), Some(expected), "{options}");
         }
         for (options, why) in [
             (r#"{"tracer": "nopeTracer"}"#, "\"nopeTracer\""),

@@ -34,30 +34,25 @@ pub struct Console {
     pub lines: Vec<ConsoleLine>,
     /// How many lines more were printed.
     pub omitted: u64,
-    /// The last line, kept or not: what a contract prints before it gives up.
-    last: Option<ConsoleLine>,
+    /// Who printed the last line, kept or not, and as much of its bytes as decide its text: what a contract prints before it
+    /// gives up. Only then is it made a text, for most lines beyond those that are kept are never read.
+    last: Option<(Address, Vec<u8>)>,
 }
 
 impl Console {
     /// Takes a line. Bytes that are no UTF-8 become U+FFFD.
     pub(super) fn print(&mut self, contract: Address, bytes: &[u8]) {
-        let cut = &bytes[..bytes.len().min(CONSOLE_LINE_BYTES_MAX)];
-        let mut text: String = String::from_utf8_lossy(cut)
-            .chars()
-            .map(
-                |c| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c },
-            )
-            .collect();
-        if cut.len() < bytes.len() {
-            text.push('\u{2026}');
-        }
-        let line = ConsoleLine { contract, text };
+        // One byte more tells that there were more.
+        let bytes = &bytes[..bytes.len().min(CONSOLE_LINE_BYTES_MAX + 1)];
         if self.lines.len() < CONSOLE_LINES_MAX {
-            self.lines.push(line.clone());
+            self.lines.push(ConsoleLine { contract, text: text_of(bytes) });
         } else {
             self.omitted += 1;
         }
-        self.last = Some(line);
+        let (last_contract, last) = self.last.get_or_insert_default();
+        *last_contract = contract;
+        last.clear();
+        last.extend_from_slice(bytes);
     }
 
     /// Takes a number. Floats are printed as Rust does: the shortest decimal that is read back as the same number.
@@ -66,9 +61,21 @@ impl Console {
     }
 
     /// Returns what `contract` printed, if nobody has printed since.
-    pub(super) fn last_words(&self, contract: Address) -> Option<&str> {
-        self.last.as_ref().filter(|line| line.contract == contract).map(|line| line.text.as_str())
+    pub(super) fn last_words(&self, contract: Address) -> Option<String> {
+        self.last.as_ref().filter(|(by, _)| *by == contract).map(|(_, bytes)| text_of(bytes))
     }
+}
+
+/// Returns the text of a line, cut and without control characters.
+fn text_of(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(CONSOLE_LINE_BYTES_MAX)];
+    let printable =
+        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    let mut text: String = String::from_utf8_lossy(cut).chars().map(printable).collect();
+    if cut.len() < bytes.len() {
+        text.push('\u{2026}');
+    }
+    text
 }
 
 /// Returns a number as it is printed.
@@ -98,7 +105,7 @@ mod tests {
             console.print_number(contract, Value::I32(number));
         }
         assert_eq!((console.lines.len(), console.omitted), (CONSOLE_LINES_MAX, 1_002));
-        assert_eq!(console.last_words(contract), Some("1999"));
+        assert_eq!(console.last_words(contract).as_deref(), Some("1999"));
         assert_eq!(console.last_words(Address::ZERO), None);
     }
 }

@@ -10,21 +10,20 @@ pub(super) mod link;
 pub(super) mod price;
 
 use lathe_gas::{HostFunction, Meter};
-use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
+use lathe_vm::{TrapKind, Value};
 use revm::{
     bytecode::opcode,
-    context_interface::{CreateScheme, Host},
-    interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput, Gas, InputsImpl},
+    context_interface::CreateScheme,
+    interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput},
     primitives::{Address, B256, BLOCK_HASH_HISTORY, Bytes, CALL_STACK_LIMIT, U256},
 };
 
 use super::{
-    console::Console,
+    frame_host::FrameHost,
     gas::Stop,
     guest::{Arguments, Failure, Memory, Outcome, i32_value, i64_value, length_u32},
-    program_state::{ChildStatus, ProgramState, Reply},
+    program_state::{ChildStatus, Reply},
 };
-use price::Prices;
 
 /// Topics a log can have.
 const LOG_TOPICS_MAX: u32 = 4;
@@ -49,69 +48,9 @@ pub(super) enum Ending {
     Destroyed,
 }
 
-/// The world as one run of a contract sees it: lent for the run, never kept.
-pub(super) struct Eei<'a> {
-    /// State, block and transaction.
-    pub host: &'a mut dyn Host,
-    /// The prices of the chain's fork.
-    pub prices: &'a Prices,
-    /// Whether crossing into the host costs ink.
-    pub prices_work: bool,
-    /// Calldata; none for init code.
-    pub calldata: &'a [u8],
-    /// The code that runs, as it is stored.
-    pub code: &'a [u8],
-    /// Who is called by whom with what.
-    pub input: &'a InputsImpl,
-    /// What the last child returned.
-    pub return_data: &'a Bytes,
-    /// Whether the frame may not change state.
-    pub is_static: bool,
-    /// Collects refunds.
-    pub gas: &'a mut Gas,
-    /// The host functions by their import index.
-    pub functions: &'a [HostFunction],
-    /// What the frame keeps.
-    pub state: &'a mut ProgramState,
-    /// Takes what the contract prints.
-    pub console: &'a mut Console,
-}
-
-impl VmHost for Eei<'_> {
-    fn call(
-        &mut self,
-        function: u32,
-        arguments: &[Value],
-        memory: &mut [u8],
-        meter: &mut Meter,
-    ) -> HostOutcome {
-        let function = self.functions[function as usize];
-        if self.prices_work && meter.charge(function.base_ink().into()).is_err() {
-            return HostOutcome::Trap(TrapKind::OutOfGas);
-        }
-        match self.dispatch(function, Arguments(arguments), &mut Memory(memory), meter) {
-            Ok(_) if self.state.pending.is_some() => HostOutcome::Suspend,
-            Ok(_) if self.state.ending.is_some() => HostOutcome::Exit,
-            Ok(result) => HostOutcome::Return(result),
-            Err(Failure::Trap(kind)) => {
-                self.state.trap_reason = Some(function.to_string());
-                HostOutcome::Trap(kind)
-            }
-            Err(Failure::Stop(Stop::OutOfGas)) => HostOutcome::Trap(TrapKind::OutOfGas),
-            Err(Failure::Stop(Stop::Fatal)) => {
-                self.state.fatal = true;
-                HostOutcome::Trap(TrapKind::Host)
-            }
-            Err(Failure::Refused(reason)) => {
-                self.state.trap_reason = Some(format!("{}: {reason}", function.name()));
-                HostOutcome::Trap(TrapKind::Host)
-            }
-        }
-    }
-}
-
-impl Eei<'_> {
-    fn dispatch(
+impl FrameHost<'_> {
+    /// Does what a function of `ethereum` or `debug` does.
+    pub(super) fn eei(
         &mut self,
         function: HostFunction,
         a: Arguments<'_>,
@@ -163,7 +102,7 @@ impl Eei<'_> {
             }
             F::EeiGetExternalCodeSize => {
                 let of = memory.address(a.u32(0))?;
-                let code = self.account_code(opcode::EXTCODESIZE, of, meter)?;
+                let code = self.eei_account_code(opcode::EXTCODESIZE, of, meter)?;
                 return Ok(Some(i32_value(length_u32(code.len()))));
             }
             F::EeiExternalCodeCopy => {
@@ -171,7 +110,7 @@ impl Eei<'_> {
                 let (result, offset, length) = (a.u32(1), a.u32(2), a.u32(3));
                 memory.check(result, length as usize)?;
                 meter.charge_gas(self.host.gas_params().extcodecopy(length as usize))?;
-                let code = self.account_code(opcode::EXTCODECOPY, of, meter)?;
+                let code = self.eei_account_code(opcode::EXTCODECOPY, of, meter)?;
                 // Nothing can be copied from anywhere.
                 let offset = if length == 0 { 0 } else { offset };
                 memory.write(result, part(&code, offset, length, "code")?)?;
@@ -190,16 +129,16 @@ impl Eei<'_> {
             }
             F::EeiLog => self.log(&a, memory, meter)?,
 
-            F::EeiCall => return self.call_contract(CallScheme::Call, &a, memory, meter),
-            F::EeiCallCode => return self.call_contract(CallScheme::CallCode, &a, memory, meter),
-            F::EeiCallDelegate => return self.call_contract(CallScheme::DelegateCall, &a, memory, meter),
-            F::EeiCallStatic => return self.call_contract(CallScheme::StaticCall, &a, memory, meter),
+            F::EeiCall => return self.eei_call(CallScheme::Call, &a, memory, meter),
+            F::EeiCallCode => return self.eei_call(CallScheme::CallCode, &a, memory, meter),
+            F::EeiCallDelegate => return self.eei_call(CallScheme::DelegateCall, &a, memory, meter),
+            F::EeiCallStatic => return self.eei_call(CallScheme::StaticCall, &a, memory, meter),
             F::EeiCreate => {
-                return self.create([a.u32(0), a.u32(1), a.u32(2), a.u32(3)], None, memory, meter);
+                return self.eei_create([a.u32(0), a.u32(1), a.u32(2), a.u32(3)], None, memory, meter);
             }
             F::EeiCreate2 => {
                 let salt = U256::from_le_slice(memory.read(a.u32(3), 32)?);
-                return self.create([a.u32(0), a.u32(1), a.u32(2), a.u32(4)], Some(salt), memory, meter);
+                return self.eei_create([a.u32(0), a.u32(1), a.u32(2), a.u32(4)], Some(salt), memory, meter);
             }
             F::EeiGetReturnDataSize => {
                 prices.opcode(meter, opcode::RETURNDATASIZE)?;
@@ -256,10 +195,12 @@ impl Eei<'_> {
             F::EeiPrint64 => self.print(format_args!("{0} ({0:#x})", a.u64(0))),
             F::EeiPrintMem => {
                 let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
+                self.pay_for_copy(length_u32(bytes.len()), meter)?;
                 self.print(format_args!("{}", bytes.escape_ascii()));
             }
             F::EeiPrintMemHex => {
                 let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
+                self.pay_for_copy(length_u32(bytes.len()), meter)?;
                 self.print(format_args!("0x{}", hex::encode(bytes)));
             }
             F::EeiPrintStorage | F::EeiPrintStorageHex => {
@@ -283,13 +224,6 @@ impl Eei<'_> {
 
     fn print(&mut self, message: std::fmt::Arguments<'_>) {
         self.console.print(self.input.target_address, message.to_string().as_bytes());
-    }
-
-    fn refuse_static(&self) -> Outcome<()> {
-        if self.is_static {
-            return Err(Failure::Refused("state cannot change in a static call".into()));
-        }
-        Ok(())
     }
 
     /// Pays for moving bytes that no opcode pays for, where such work is paid for.
@@ -327,7 +261,7 @@ impl Eei<'_> {
         memory.write(pointer, address.as_slice())
     }
 
-    fn account_code(&mut self, opcode: u8, of: Address, meter: &mut Meter) -> Outcome<Bytes> {
+    fn eei_account_code(&mut self, opcode: u8, of: Address, meter: &mut Meter) -> Outcome<Bytes> {
         let account = self.prices.account(self.host, meter, opcode, of, true)?.data;
         Ok(account.code.as_ref().map(|code| code.original_bytes()).unwrap_or_default())
     }
@@ -383,7 +317,7 @@ impl Eei<'_> {
 
     /// Pays for a call and leaves it pending, or returns why it is not made. Arguments: gas, address, then the value of
     /// calls that send one, data, its length.
-    fn call_contract(
+    fn eei_call(
         &mut self,
         scheme: CallScheme,
         a: &Arguments<'_>,
@@ -443,7 +377,7 @@ impl Eei<'_> {
 
     /// Pays for a creation and leaves it pending, or returns why it is not made. `pointers`: value, data, its length,
     /// address.
-    fn create(
+    fn eei_create(
         &mut self,
         pointers: [u32; 4],
         salt: Option<U256>,
@@ -495,16 +429,20 @@ pub(super) enum EeiReply {
 impl EeiReply {
     /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
     pub(super) fn deliver(self, status: ChildStatus, memory: &mut [u8]) -> Result<Value, TrapKind> {
-        Ok(Value::I32(match (status, self) {
-            (ChildStatus::Ok(created), Self::Create { address }) => {
-                let place = memory.get_mut(address as usize..).and_then(<[u8]>::first_chunk_mut::<20>);
-                *place.ok_or(TrapKind::MemoryOutOfBounds)? = created.unwrap_or_default().into_array();
-                SUCCESS
-            }
-            (ChildStatus::Ok(_), Self::Call) => SUCCESS,
-            (ChildStatus::Reverted, _) => REVERT,
-            (ChildStatus::Failed, _) => FAILURE,
-        }))
+        if let (ChildStatus::Ok(created), Self::Create { address }) = (status, self) {
+            let place = memory.get_mut(address as usize..).and_then(<[u8]>::first_chunk_mut::<20>);
+            *place.ok_or(TrapKind::MemoryOutOfBounds)? = created.unwrap_or_default().into_array();
+        }
+        Ok(Value::I32(self.code(status)))
+    }
+
+    /// Returns the result of the host call that waited for such an outcome.
+    pub(super) fn code(self, status: ChildStatus) -> i32 {
+        match status {
+            ChildStatus::Ok(_) => SUCCESS,
+            ChildStatus::Reverted => REVERT,
+            ChildStatus::Failed => FAILURE,
+        }
     }
 }
 

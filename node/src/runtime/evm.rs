@@ -21,9 +21,12 @@ use std::{
 
 use lathe_gas::INK_PER_GAS;
 use revm::{
-    Database, MainBuilder,
+    Database,
     context::{BlockEnv, CfgEnv, Context, Evm, Journal, TxEnv},
-    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    context_interface::{
+        FrameStack,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
     handler::{EthFrame, Handler, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
     primitives::{Address, B256},
@@ -82,11 +85,13 @@ impl<DB: Database> WasmEvm<DB> {
     /// Makes an EVM over a context.
     pub(super) fn new(ctx: Ctx<DB>, code: Arc<CodeCache>) -> Self {
         debug_assert!(!ctx.cfg.enable_amsterdam_eip8037, "host functions do not know state gas");
+        let mut instruction = EthInstructions::new_mainnet_with_spec(ctx.cfg.spec);
+        gas_reading::watch(&mut instruction);
         let precompiles = Precompiles::new(code.clone());
-        let mut inner = ctx.build_mainnet().with_precompiles(precompiles);
-        gas_reading::watch(&mut inner.instruction);
+        // Frames are made when they are entered: revm would make eight, each with a stack of 32 KiB.
+        let frame_stack = FrameStack::new();
         Self {
-            inner,
+            inner: Evm { ctx, inspector: (), instruction, precompiles, frame_stack },
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),

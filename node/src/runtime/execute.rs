@@ -25,7 +25,7 @@ use super::{
     failure::Failure,
     gas_reading::GasReading,
     precompiles::Precompiles,
-    program::CodeCache,
+    program::{CodeCache, ProgramCacheCounts},
     protocol::Protocol,
     statistics::Statistics,
     time_limit::{ABORTED, TimeLimit},
@@ -135,9 +135,9 @@ impl Runtime {
         Precompiles::new(self.code.clone()).names()
     }
 
-    /// Returns how many programs are validated and at hand.
-    pub fn programs_cached(&self) -> usize {
-        self.code.programs_cached()
+    /// Returns how the cache of validated programs does.
+    pub fn program_cache(&self) -> ProgramCacheCounts {
+        self.code.program_counts()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {
@@ -196,7 +196,7 @@ impl Runtime {
         Ok(executed(result, notes))
     }
 
-    /// Records a call on top of a state, without keeping anything.
+    /// Records a call on top of a state for as long as it may take, without keeping anything.
     pub fn trace_call(
         &self,
         view: Arc<View>,
@@ -293,14 +293,14 @@ impl BlockExecutor {
         self.transact(request_env(request, chain_id))
     }
 
-    /// Limits what transactions from now on may take together.
-    pub fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
-        self.evm.set_time_limit(limit);
-    }
-
     /// Lets senders have code (EIP-3607) whose transactions nobody signed.
     fn judge_sender(&mut self, tx: &Recovered<TxEnvelope>) {
         self.evm.ctx().cfg.disable_eip3607 = is_unsigned(tx);
+    }
+
+    /// Limits how long all that runs from now on may take.
+    pub fn set_time_limit(&mut self, limit: &Arc<TimeLimit>) {
+        self.evm.set_time_limit(limit);
     }
 
     /// Sets by how much gas the blocks before had too many blobs, which decides what a blob costs.
@@ -351,6 +351,7 @@ impl BlockExecutor {
     /// Ends the block: returns what it changed.
     pub fn finish(mut self) -> Changes {
         let state = self.evm.ctx().db_mut();
+        let is_fork = state.database.0.view.fork_base().is_some();
         state.merge_transitions(BundleRetention::PlainState);
         let bundle = state.take_bundle();
         let mut changes = Changes::default();
@@ -360,7 +361,8 @@ impl BlockExecutor {
                 balance: info.balance,
                 code_hash: info.code_hash,
             });
-            let storage_wiped = account.was_destroyed();
+            // A new account has no storage, and on a fork nobody must ask the other chain for it.
+            let storage_wiped = account.was_destroyed() || (is_fork && account.status.is_storage_known());
             let storage = account.storage.iter().map(|(slot, value)| (*slot, value.present_value)).collect();
             changes.accounts.insert(address, AccountChange { info, storage_wiped, storage });
         }

@@ -40,6 +40,11 @@ impl ProgramState {
     pub(super) fn new(calldata: CallInput, reentrant: bool) -> Self {
         Self { calldata, reentrant, ..Default::default() }
     }
+
+    /// Returns whether the code has ended the frame by its own will.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exit_status.is_some() || self.ending.is_some()
+    }
 }
 
 /// The write-back cache of a frame's storage.
@@ -156,5 +161,27 @@ impl Reply {
             }
             Self::Eei(reply) => reply.deliver(status, memory).map(Some),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_looks_at_written_slots_only_whatever_was_read() {
+        let mut cache = StorageCache::default();
+        (0..2_000).for_each(|key| cache.keep(U256::from(key), U256::from(1)));
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 0));
+        assert_eq!(cache.first_dirty(), None);
+        cache.write(U256::from(1_500), U256::from(7));
+        cache.write(U256::from(9), U256::from(8));
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 2));
+        for expected in [(9, 8), (1_500, 7)] {
+            assert_eq!(cache.first_dirty(), Some((U256::from(expected.0), U256::from(expected.1))));
+            cache.first_flushed();
+        }
+        assert_eq!((cache.slots.len(), cache.dirty.len()), (2_000, 0));
+        assert_eq!(cache.get(U256::from(9)), Some(U256::from(8)), "what was flushed is still known");
     }
 }

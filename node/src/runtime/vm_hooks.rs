@@ -8,19 +8,18 @@
 //! writes to the journal; what is not flushed is lost.
 
 use lathe_gas::{HostFunction, INK_PER_GAS, Meter};
-use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
+use lathe_vm::Value;
 use revm::{
-    context_interface::{CreateScheme, Host},
-    interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput, Gas, InputsImpl},
+    context_interface::CreateScheme,
+    interpreter::{CallInput, CallInputs, CallScheme, CallValue, CreateInputs, FrameInput},
     primitives::{Address, B256, Bytes, U256, keccak256},
 };
 
 use super::{
-    console::Console,
-    gas::{self, Stop},
+    frame_host::FrameHost,
+    gas,
     guest::{Arguments, Failure, Memory, Outcome, clamp, i32_value, i64_value, length_u32},
-    program_state::{ProgramState, Reply},
-    trace::{Recorder, host_call},
+    program_state::Reply,
 };
 
 /// Ink that one gas buys, as `tx_ink_price` gives it.
@@ -33,102 +32,9 @@ const INK_PRICE: i32 = {
 /// Topics a log can have.
 const LOG_TOPICS_MAX: u32 = 4;
 
-/// The world as one run of a program sees it: lent for the run, never kept.
-pub(super) struct VmHooks<'a> {
-    /// State, block and transaction.
-    pub host: &'a mut dyn Host,
-    /// Calldata.
-    pub calldata: &'a [u8],
-    /// Who is called by whom with what.
-    pub input: &'a InputsImpl,
-    /// What the last child returned.
-    pub return_data: &'a Bytes,
-    /// Whether the frame may not change state.
-    pub is_static: bool,
-    /// Collects refunds.
-    pub gas: &'a mut Gas,
-    /// The host functions by their import index.
-    pub functions: &'a [HostFunction],
-    /// What the frame keeps.
-    pub state: &'a mut ProgramState,
-    /// Takes what the program prints.
-    pub console: &'a mut Console,
-    /// Records each call, if the execution is traced.
-    pub recorder: Option<&'a mut Recorder>,
-}
-
-impl VmHost for VmHooks<'_> {
-    fn call(
-        &mut self,
-        function: u32,
-        arguments: &[Value],
-        memory: &mut [u8],
-        meter: &mut Meter,
-    ) -> HostOutcome {
-        let function = self.functions[function as usize];
-        let (Some(recorder), Some(name)) = (&mut self.recorder, host_call::name(function)) else {
-            return self.answer(function, arguments, memory, meter);
-        };
-        let shown = host_call::arguments(function, arguments, memory, recorder.room());
-        recorder.begin_host_call(name, shown, meter.ink_left());
-        let outcome = self.answer(function, arguments, memory, meter);
-        self.record(function, arguments, outcome, memory, meter);
-        outcome
-    }
-}
-
-impl VmHooks<'_> {
-    /// Records how a call ended.
-    fn record(
-        &mut self,
-        function: HostFunction,
-        arguments: &[Value],
-        outcome: HostOutcome,
-        memory: &[u8],
-        meter: &Meter,
-    ) {
-        let Some(recorder) = &mut self.recorder else { return };
-        let result = match outcome {
-            HostOutcome::Return(result) => result,
-            HostOutcome::Exit => None,
-            HostOutcome::Trap(_) => return recorder.drop_host_call(),
-            // It ends when the frame that it asked for has.
-            HostOutcome::Suspend => return,
-        };
-        let room = recorder.room();
-        let shown = host_call::results(function, arguments, result, memory, self.calldata, room);
-        recorder.end_host_call(shown, meter.ink_left());
-    }
-
-    /// Answers a call: charges the crossing, then does the work.
-    fn answer(
-        &mut self,
-        function: HostFunction,
-        arguments: &[Value],
-        memory: &mut [u8],
-        meter: &mut Meter,
-    ) -> HostOutcome {
-        if meter.charge(u64::from(function.base_ink())).is_err() {
-            return HostOutcome::Trap(TrapKind::OutOfGas);
-        }
-        match self.dispatch(function, Arguments(arguments), &mut Memory(memory), meter) {
-            Ok(_) if self.state.pending.is_some() => HostOutcome::Suspend,
-            Ok(_) if self.state.exit_status.is_some() => HostOutcome::Exit,
-            Ok(result) => HostOutcome::Return(result),
-            Err(Failure::Trap(kind)) => HostOutcome::Trap(kind),
-            Err(Failure::Stop(Stop::OutOfGas)) => HostOutcome::Trap(TrapKind::OutOfGas),
-            Err(Failure::Stop(Stop::Fatal)) => {
-                self.state.fatal = true;
-                HostOutcome::Trap(TrapKind::Host)
-            }
-            Err(Failure::Refused(reason)) => {
-                self.state.trap_reason = Some(format!("{}: {reason}", function.name()));
-                HostOutcome::Trap(TrapKind::Host)
-            }
-        }
-    }
-
-    fn dispatch(
+impl FrameHost<'_> {
+    /// Does what a function of `vm_hooks`, `console` or `debug` does.
+    pub(super) fn vm_hook(
         &mut self,
         function: HostFunction,
         a: Arguments<'_>,
@@ -315,13 +221,6 @@ impl VmHooks<'_> {
             other => unreachable!("linking gives programs no {other}"),
         }
         Ok(None)
-    }
-
-    fn refuse_static(&self) -> Outcome<()> {
-        if self.is_static {
-            return Err(Failure::Refused("state cannot change in a static call".into()));
-        }
-        Ok(())
     }
 
     /// Writes dirty slots in the order of their keys.

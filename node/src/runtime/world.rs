@@ -68,8 +68,12 @@ impl DatabaseRef for World {
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, WorldError> {
         let code = self
             .code
-            .bytecode(code_hash, || Ok::<_, WorldError>(self.view.code(code_hash)?.map(to_bytecode)));
-        Ok(code?.unwrap_or_default())
+            .bytecode(code_hash, || Ok::<_, WorldError>(self.view.code(code_hash)?.map(to_bytecode)))?;
+        match code {
+            // Whoever forks another chain is told the code when the account is read; no code is never run in its place.
+            None if self.view.fork_base().is_some() => Err(StateError::CodeNotKept { code_hash }.into()),
+            code => Ok(code.unwrap_or_default()),
+        }
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, WorldError> {
@@ -78,7 +82,7 @@ impl DatabaseRef for World {
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, WorldError> {
         match self.block_hashes {
-            BlockHashes::OfBlocks => Ok(self.view.hash_by_number(number)?.unwrap_or_default()),
+            BlockHashes::OfBlocks => Ok(self.view.block_hash(number)?.unwrap_or_default()),
             BlockHashes::OfNumbers => Ok(keccak256(number.to_string())),
         }
     }

@@ -6,6 +6,7 @@
 pub(crate) mod evm;
 pub(crate) mod ewasm;
 pub(crate) mod node;
+pub(crate) mod remote;
 pub(crate) mod schema;
 pub(crate) mod script;
 
@@ -32,17 +33,18 @@ pub(crate) struct Devnet(pub(crate) Arc<Chain>);
 
 impl Devnet {
     pub(crate) fn new() -> Self {
-        Self(
-            Chain::open(ChainOptions {
-                spec: ChainSpec::default(),
-                home: Home::Memory,
-                keep: Default::default(),
-                mnemonic: MNEMONIC.into(),
-                account_count: 2,
-                balance: U256::from(10).pow(U256::from(22)),
-            })
-            .unwrap(),
-        )
+        Self(Chain::open(Self::options()).unwrap())
+    }
+
+    pub(crate) fn options() -> ChainOptions {
+        ChainOptions {
+            spec: ChainSpec::default(),
+            home: Home::Memory,
+            keep: Default::default(),
+            mnemonic: MNEMONIC.into(),
+            account_count: 2,
+            balance: U256::from(10).pow(U256::from(22)),
+        }
     }
 
     pub(crate) fn sender(&self) -> Address {

@@ -100,7 +100,15 @@ fn column_options(column: Option<Column>, cache: &Cache) -> Options {
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
     match column {
         // Asked for keys that are often absent.
-        Some(Column::Account | Column::Slot | Column::Code | Column::Preimage | Column::HashNumber) => {
+        Some(
+            Column::Account
+            | Column::Slot
+            | Column::Code
+            | Column::Preimage
+            | Column::HashNumber
+            | Column::Written
+            | Column::Origin,
+        ) => {
             table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
         }
         // Records are read one by one, by paths of which most have none.

@@ -95,7 +95,7 @@ impl View {
     ) -> Result<(), StateError> {
         let head = self.head();
         let mut child_parent = head.hash;
-        for number in (0..=head.number).rev() {
+        for number in (self.first_block()..=head.number).rev() {
             let Some(found) = report.note(self.header_by_number(number))? else { break };
             let Some((hash, header)) = found else {
                 report.add_block(number, BlockFault::Absent);
@@ -113,7 +113,8 @@ impl View {
             if header.number != number {
                 report.add_block(number, BlockFault::Number { found: header.number });
             }
-            if number == head.number && header.state_root != head.state_root {
+            let is_base = self.fork_base().is_some_and(|base| base.number == number);
+            if number == head.number && !is_base && header.state_root != head.state_root {
                 let found = header.state_root;
                 report.add_block(number, BlockFault::StateRoot { recorded: head.state_root, found });
             }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod fixture;
+mod fork;
 mod history;
 mod load;
 mod model;

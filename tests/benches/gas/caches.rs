@@ -14,53 +14,58 @@ const PAGE: u32 = 65_536;
 const PAGES_MAX: u32 = 256;
 /// Bytes of a line of the cache.
 const LINE: u32 = 64;
+/// Bytes of a page of the processor.
+const SMALL_PAGE: u32 = 4_096;
 /// Steps of a random walk, so that `a * FACTOR + ODD` visits every line: FACTOR is 1 modulo 4, ODD is odd.
 const FACTOR: u32 = 1_664_525;
 const ODD: u32 = 1_013_904_223;
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut push = |name: String, run| rows.push(Row::new(Group::Hostile, name, run));
-    let small = Schedule::V3.small_memory_pages;
-    for pages in [1, 8, small, 2 * small, PAGES_MAX] {
-        let chase = |misplaced, load, then| chase(pages, misplaced, load, then);
-        push(format!("pointer chase in {pages} pages"), chase(0, "i32.load", ""));
-        push(format!("pointer chase across lines in {pages} pages"), chase(LINE - 2, "i32.load", ""));
-        push(
-            format!("pointer chase of vectors in {pages} pages"),
-            chase(0, "v128.load32_zero", "i32x4.extract_lane 0"),
-        );
+    let small = Schedule::V4.small_memory_pages;
+    for pages in [1, 8, small, small + 1, 2 * small, PAGES_MAX] {
+        let vector = "i32x4.extract_lane 0";
+        for (name, stride, misplaced, load, then) in [
+            ("pointer chase", LINE, 0, "i32.load", ""),
+            ("pointer chase across lines", LINE, LINE - 2, "i32.load", ""),
+            ("pointer chase across pages of the processor", SMALL_PAGE, SMALL_PAGE - 2, "i32.load", ""),
+            ("pointer chase of vectors", LINE, 0, "v128.load32_zero", vector),
+            ("pointer chase of vectors across lines", LINE, LINE - 2, "v128.load", vector),
+        ] {
+            let run = move || chase(pages, stride, misplaced, load, then);
+            rows.push(Row::new(Group::Hostile, format!("{name} in {pages} pages"), run));
+        }
         for (name, unit) in accesses(pages) {
-            push(format!("{name} in {pages} pages"), walk(pages, &unit));
+            rows.push(Row::new(Group::Hostile, format!("{name} in {pages} pages"), move || {
+                walk(pages, &unit)
+            }));
         }
     }
-    for (name, run) in code() {
-        push(name, run);
-    }
+    rows.extend(code());
     rows
 }
 
 /// A global that keeps the place of a walk between runs, so that none goes where the last one was.
 const PLACE: &str = "(global $place (mut i32) (i32.const 0))";
 
-/// A chain of pointers through every line of so many pages, in an order that no processor foresees. Each pointer lies
-/// `misplaced` bytes behind the beginning of its line.
-fn chase(pages: u32, misplaced: u32, load: &str, then: &str) -> Result<Run, String> {
+/// A chain of pointers through so many pages, one in every `stride` bytes, in an order that no processor foresees. Each
+/// lies `misplaced` bytes behind the beginning of its stride.
+fn chase(pages: u32, stride: u32, misplaced: u32, load: &str, then: &str) -> Result<Run, String> {
     let unit = format!("{load} {then}");
     let function = repeat("", "", "global.get $place", &unit, "global.set $place");
     let mut program = Program::text(&format!("(module (memory {pages}) {PLACE} {function})"))?;
-    let lines = pages * PAGE / LINE;
+    let strides = pages * PAGE / stride;
     let memory = program.memory();
     // The way into the ring.
     memory[..4].copy_from_slice(&misplaced.to_le_bytes());
-    let (mut line, mut from) = (0u32, misplaced as usize);
-    for _ in 0..lines {
-        line = line.wrapping_mul(FACTOR).wrapping_add(ODD) % lines;
-        // The last line has no room for what reaches into the next one.
-        if line == lines - 1 {
+    let (mut place, mut from) = (0u32, misplaced as usize);
+    for _ in 0..strides {
+        place = place.wrapping_mul(FACTOR).wrapping_add(ODD) % strides;
+        // The last stride has no room for what reaches into the next one.
+        if place == strides - 1 {
             continue;
         }
-        let to = line * LINE + misplaced;
+        let to = place * stride + misplaced;
         memory[from..from + 4].copy_from_slice(&to.to_le_bytes());
         from = to as usize;
     }
@@ -82,7 +87,7 @@ fn walk(pages: u32, unit: &str) -> Result<Run, String> {
 }
 
 /// Reads, writes and short bulk operations at places that nobody foresees.
-fn accesses(pages: u32) -> [(&'static str, String); 6] {
+fn accesses(pages: u32) -> [(&'static str, String); 8] {
     let random =
         format!("(local.set $x (i32.add (i32.mul (local.get $x) (i32.const {FACTOR})) (i32.const {ODD})))");
     // The bits above are the most random ones.
@@ -94,6 +99,14 @@ fn accesses(pages: u32) -> [(&'static str, String); 6] {
         ("random reads", format!("{random} (local.set $y (i32.load {at}))")),
         ("random reads, one after the other", format!("{random} (local.set $y (i32.load {after_read}))")),
         ("random writes", format!("{random} (i32.store {at} (local.get $x))")),
+        ("random writes of vectors", format!("{random} (v128.store {at} (i32x4.splat (local.get $x)))")),
+        (
+            "random writes across lines",
+            format!(
+                "{random} (i64.store offset=60 (i32.and {at} (i32.const {})) (i64.const 7))",
+                (1 << (pages * PAGE).ilog2()) - 2 * LINE
+            ),
+        ),
         (
             "a write to every page of the processor",
             format!(
@@ -116,27 +129,33 @@ fn accesses(pages: u32) -> [(&'static str, String); 6] {
 const FUNCTIONS: u32 = 9_800;
 
 /// Programs whose code is large and run in an order or at a speed that caches do not keep up with.
-fn code() -> Vec<(String, Result<Run, String>)> {
+fn code() -> Vec<Row> {
     // Each `clz` takes a byte and becomes two words, which are jumped over.
     let branch = format!("(block (br_if 0 (local.get $one)) local.get $x {} drop)\n", "i32.clz ".repeat(8));
     let straight = "(local.set $x (local.get $y)) (local.set $y (local.get $one))\n";
     // A byte becomes two words, which run.
     let dense = format!("local.get $x {} drop\n", "i32.extend8_s ".repeat(29));
-    let mut programs = vec![
-        ("branches through code beyond the caches".to_owned(), bodies(&branch, 7_000)),
-        ("straight code beyond the caches".to_owned(), bodies(straight, 15_000)),
-        ("dense code beyond the caches".to_owned(), bodies(&dense, 4_000)),
-    ];
+    let mut rows = Vec::new();
+    for (name, unit, count) in [
+        ("branches through code beyond the caches", branch, 7_000),
+        ("straight code beyond the caches", straight.to_owned(), 15_000),
+        ("dense code beyond the caches", dense, 4_000),
+    ] {
+        rows.push(Row::new(Group::Hostile, name, move || bodies(&unit, count)));
+    }
     // Something of every line is executed, and little of it.
     let lines = |count| "(block (br_if 0 (local.get 0)) local.get 0 i32.clz i32.clz drop)".repeat(count);
     for count in [1_000, 2_500, 5_000, FUNCTIONS] {
         for (what, body) in [("empty functions", String::new()), ("functions of some lines", lines(3))] {
             let functions = functions(count, &body);
-            programs.push((format!("calls of {count} {what}"), calls(count, &functions)));
-            programs.push((format!("indirect calls of {count} {what}"), indirect_calls(count, &functions)));
+            let name = format!("{count} {what}");
+            let direct = functions.clone();
+            rows.push(Row::new(Group::Hostile, format!("calls of {name}"), move || calls(count, &direct)));
+            let run = move || indirect_calls(count, &functions);
+            rows.push(Row::new(Group::Hostile, format!("indirect calls of {name}"), run));
         }
     }
-    programs
+    rows
 }
 
 /// Three functions that repeat a unit, one after the other: as much as a module may have, and room for what calls them.

@@ -30,7 +30,7 @@ pub(crate) fn rows() -> Vec<Row> {
             ("dependent", dependent(instruction, signature)),
             ("independent", independent(instruction, signature)),
         ] {
-            rows.push(Row::new(Group::Instruction, format!("{instruction}, {kind}"), turning(&wat)));
+            rows.push(Row::new(Group::Instruction, format!("{instruction}, {kind}"), move || turning(&wat)));
         }
     }
     rows

@@ -29,12 +29,12 @@ pub(crate) fn rows() -> Vec<Row> {
     for &instruction in Instruction::ALL.iter().filter(|instruction| instruction.signature().is_none()) {
         let units = units(instruction);
         if units.is_empty() {
-            let missing = Err("there is no program with it".to_owned());
+            let missing = || Err("there is no program with it".to_owned());
             rows.push(Row::new(Group::Instruction, instruction.name(), missing));
         }
         for &(how, unit) in units {
             let wat = format!("(module {AROUND} {})", repeat(LOCALS, BEGIN, "", unit, ""));
-            rows.push(Row::new(Group::Instruction, format!("{instruction}, {how}"), turning(&wat)));
+            rows.push(Row::new(Group::Instruction, format!("{instruction}, {how}"), move || turning(&wat)));
         }
     }
     rows

@@ -8,6 +8,9 @@ use lathe_vm::{Machine, Meter, Module, NoHost, Outcome, Rules, TrapKind};
 /// Frames that are open at once: as deep as contracts call each other.
 const OPEN: u32 = 1_024;
 
+/// Frames whose stacks are full that a transaction can have open at once.
+const FULL_OPEN: u32 = 16;
+
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     let globals = format!("(memory 1) {}", "(global (mut i64) (i64.const 1))".repeat(1_024));
@@ -38,8 +41,19 @@ pub(crate) fn rows() -> Vec<Row> {
                 continue;
             }
             let wat = format!("(module {around} (func (export \"run\") {end}))");
-            rows.push(Row::new(Group::Frame, format!("{name}{how}"), instances(&wat, open)));
+            rows.push(Row::new(Group::Frame, format!("{name}{how}"), move || instances(&wat, open)));
         }
+    }
+    for (name, locals, depth) in [("many frames", 0, 4_000), ("wide frames", 4_000, 14)] {
+        // Each fills a stack of its own, with nothing else on it.
+        let wat = format!(
+            "(module (func $f (param i32) (local {})
+                (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
+                (func (export \"run\") (call $f (i32.const {depth}))))",
+            "i64 ".repeat(locals)
+        );
+        let name = format!("an instance that fills its stack with {name}, {FULL_OPEN} open");
+        rows.push(Row::new(Group::Frame, name, move || instances(&wat, FULL_OPEN)));
     }
     rows
 }

@@ -10,7 +10,7 @@ const PART: i32 = 8;
 
 pub(crate) fn rows() -> Vec<Row> {
     let kernels = KERNELS.iter().filter(|kernel| kernel.is_cpu_bound());
-    kernels.map(|kernel| Row::new(Group::Kernel, kernel.name, run(kernel))).collect()
+    kernels.map(|kernel| Row::new(Group::Kernel, kernel.name, move || run(kernel))).collect()
 }
 
 fn run(kernel: &Kernel) -> Result<Run, String> {

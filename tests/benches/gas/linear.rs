@@ -23,7 +23,7 @@ pub(crate) fn rows() -> Vec<Row> {
             rows.push(Row::new(
                 Group::Linear,
                 format!("{name}, {bytes} bytes in {pages} pages"),
-                turning(&wat),
+                move || turning(&wat),
             ));
         };
         push("memory.fill", "", &format!("(memory.fill (i32.const 1) (i32.const 7) (i32.const {bytes}))"));
@@ -83,7 +83,8 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn push(rows: &mut Vec<Row>, name: String, wat: &str) {
-    rows.push(Row::new(Group::Linear, name, turning(wat)));
+    let wat = wat.to_owned();
+    rows.push(Row::new(Group::Linear, name, move || turning(&wat)));
 }
 
 fn module(around: &str, locals: &str, unit: &str) -> String {
@@ -165,11 +166,25 @@ fn growth() -> Vec<Row> {
                             (local.tee $a (i32.add (local.get $a) (i32.const 4096))) (i32.const 0x1000000))))))",
             );
             let name = format!("memory.grow, {name}{}", if touch { ", then written" } else { "" });
-            let run = wat::parse_str(&wat)
-                .map_err(|error| error.to_string())
-                .map(|wasm| -> Run { Box::new(move || Ok(Program::bytes(&wasm)?.once(count)?.0)) });
-            rows.push(Row::new(Group::Linear, name, run));
+            rows.push(Row::new(Group::Linear, name, move || anew(&wat, count)));
         }
     }
+    for (name, start, step, count) in
+        [("one by one", 0, 1, 10_000), ("at once", 0, 10_000, 1), ("beyond", 10_000, 1, 64)]
+    {
+        let wat = format!(
+            "(module (table $t {start} funcref) (func (export \"run\") (param $n i32)
+                (loop $more
+                    (drop (table.grow $t (ref.null func) (i32.const {step})))
+                    (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))",
+        );
+        rows.push(Row::new(Group::Linear, format!("table.grow, {name}"), move || anew(&wat, count)));
+    }
     rows
+}
+
+/// Returns a run that takes a new instance each time.
+fn anew(wat: &str, count: i32) -> Result<Run, String> {
+    let wasm = wat::parse_str(wat).map_err(|error| error.to_string())?;
+    Ok(Box::new(move || Ok(Program::bytes(&wasm)?.once(count)?.0)))
 }

@@ -21,7 +21,7 @@ const WIDE: u64 = 1;
 pub(crate) fn rows() -> Vec<Row> {
     let row = |(name, wasm): (&str, Vec<u8>)| {
         let label = format!("{name}, {} KiB", wasm.len() / 1_024);
-        Row::new(Group::Load, label, Ok(load(wasm)))
+        Row::new(Group::Load, label, move || Ok(load(wasm)))
     };
     modules().into_iter().map(row).collect()
 }
@@ -242,10 +242,10 @@ fn segments() -> Vec<(&'static str, Vec<u8>)> {
         change(&mut shape);
         shape.encode()
     };
-    let items = ITEMS_MAX.min(bytes / 4);
+    let items = LIMITS.element_items as usize;
     let functions = [&[0x01, 0x00][..], &vector(vec![unsigned(0); items])].concat();
     let expressions = [&[0x05, 0x70][..], &vector(vec![vec![0xd2, 0x00, END]; items])].concat();
-    let active = [&[0x00, 0x41, 0x00, END][..], &vector(vec![unsigned(0); items.min(10_000)])].concat();
+    let active = [&[0x00, 0x41, 0x00, END][..], &vector(vec![unsigned(0); items])].concat();
     let global = vec![I32, 0x00, 0x41, 0x00, END];
     let segment = [&[0x01][..], &vector(vec![vec![b'x']; bytes / 2])].concat();
     let names = |len: usize| {
@@ -267,6 +267,3 @@ fn segments() -> Vec<(&'static str, Vec<u8>)> {
         ("a custom section", with(&|shape| shape.custom = Some(("x", vec![0; bytes])))),
     ]
 }
-
-/// The most elements of a segment here.
-const ITEMS_MAX: usize = 10_000;

@@ -1,16 +1,21 @@
 //! How long a gas takes: every instruction, every host function, work by size, programs made to be slow, and the loading
 //! of modules made to be slow.
 //!
-//! `cargo bench -p lathe-tests --bench gas` measures everything; `-- --kernel TEXT` keeps the rows whose name contains
-//! the text, `-- --table FILE` writes the table. A **row** is one measurement in nanoseconds per gas, the least of all
-//! rounds; the **mean** is the geometric mean of the same figure over the CPU-bound kernels of the engine bench, which
-//! run in the same rounds. What a hostile contract can gain is the worst row divided by the mean.
+//! `cargo bench -p lathe-tests --bench gas` measures everything; `-- --only TEXT --rounds N` keeps the rows whose name
+//! contains the text (and the kernels), `-- --table FILE` writes the table. A **row** is one measurement in nanoseconds per
+//! gas, the least of its rounds; the **mean** is the geometric mean of the same figure over the CPU-bound kernels of the
+//! engine bench, which run in the same rounds. What a hostile contract can gain is the worst row divided by the mean.
 //!
 //! Without the feature `node` the host functions are left out.
 
 mod caches;
 mod chain;
 mod context;
+#[cfg(feature = "node")]
+mod contract;
+#[cfg(feature = "node")]
+mod eei;
+mod floats;
 mod frames;
 #[cfg(feature = "node")]
 mod host;
@@ -20,11 +25,14 @@ mod linear;
 mod loads;
 mod program;
 mod report;
+#[cfg(feature = "node")]
+mod stored;
+mod unpaid;
 
 use lathe_tests::measure::{Options, print_json};
 use report::Table;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the node allocates with, so that instances and frames take what they take there.
 #[global_allocator]
@@ -63,18 +71,39 @@ pub(crate) enum Group {
     Load,
 }
 
+impl Group {
+    /// Returns the bound of its rows, in means. A load is once in a transaction, and pays by its size whatever it holds.
+    pub(crate) fn times_max(self) -> f64 {
+        if self == Self::Load { 20.0 } else { 10.0 }
+    }
+}
+
+/// What makes a run ready. Rows that nobody wants are not made ready.
+type Preparation = Box<dyn FnOnce() -> Result<Run, String>>;
+
 /// One measurement.
 pub(crate) struct Row {
     group: Group,
     name: String,
+    prepare: Option<Preparation>,
     run: Run,
 }
 
 impl Row {
-    /// Returns a row. Where there is nothing to run, every run says why, so that one bad row hides no other.
-    pub(crate) fn new(group: Group, name: impl Into<String>, run: Result<Run, String>) -> Self {
-        let run = run.unwrap_or_else(|error| Box::new(move || Err(error.clone())));
-        Self { group, name: name.into(), run }
+    pub(crate) fn new(
+        group: Group,
+        name: impl Into<String>,
+        prepare: impl FnOnce() -> Result<Run, String> + 'static,
+    ) -> Self {
+        let run: Run = Box::new(|| Err("it was not made ready".to_owned()));
+        Self { group, name: name.into(), prepare: Some(Box::new(prepare)), run }
+    }
+
+    /// Makes the row ready. Where there is nothing to run, every run says why, so that one bad row hides no other.
+    fn prepare(&mut self) {
+        if let Some(prepare) = self.prepare.take() {
+            self.run = prepare().unwrap_or_else(|error| Box::new(move || Err(error.clone())));
+        }
     }
 }
 
@@ -86,9 +115,15 @@ fn rows() -> Vec<Row> {
     rows.extend(linear::rows());
     rows.extend(caches::rows());
     rows.extend(hostile::rows());
+    rows.extend(floats::rows());
+    rows.extend(unpaid::rows());
     rows.extend(frames::rows());
     #[cfg(feature = "node")]
     rows.extend(host::rows());
+    #[cfg(feature = "node")]
+    rows.extend(eei::rows());
+    #[cfg(feature = "node")]
+    rows.extend(stored::rows());
     rows.extend(loads::rows());
     rows
 }
@@ -121,6 +156,9 @@ fn measure(options: &Options) -> Result<(), String> {
             || options.kernels.iter().any(|name| row.name.contains(name.as_str()))
     };
     rows.retain(wanted);
+    let begun = Instant::now();
+    rows.iter_mut().for_each(Row::prepare);
+    eprintln!("{} rows made ready in {:.0} s", rows.len(), begun.elapsed().as_secs_f64());
     let mut table = Table::new(&rows);
     for round in 0..options.rounds {
         let mut failures = 0;
@@ -134,7 +172,8 @@ fn measure(options: &Options) -> Result<(), String> {
         if failures > 0 {
             return Err(format!("{failures} of {} rows", rows.len()));
         }
-        eprintln!("round {} of {}", round + 1, options.rounds);
+        let seconds = begun.elapsed().as_secs_f64();
+        eprintln!("round {} of {}, {seconds:.0} s so far", round + 1, options.rounds);
     }
     table.print();
     if let Some(path) = &options.table {

@@ -1,6 +1,6 @@
 //! The table of rows, and the figures made of it.
 
-use crate::{Group, Row, Sample};
+use crate::{Group, RUNS, Row, Sample};
 use lathe_tests::measure::{geometric_mean, rounded};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -95,10 +95,20 @@ impl Table {
     pub(crate) fn markdown(&self, rounds: u32) -> String {
         let mean = self.mean().unwrap_or(f64::NAN);
         let mut text = format!(
-            "# How long a gas takes\n\nWritten by `make gas` on {}: {} rows, the least of {rounds} rounds each. The mean over \
-             the CPU-bound kernels is {mean:.2} ns per gas; *times* is a row's figure divided by it.\n",
+            "# How long a gas takes\n\nWritten by `make gas` on {}, {} rows in {rounds} rounds; do not edit.\n\n\
+             A row is a program that does one thing again and again: its time divided by the gas it is charged, the least of \
+             {RUNS} runs in each of the rounds, since what disturbs a run only makes it longer. The rounds go through all rows in \
+             turn, so that a busy minute disturbs many rows a little. \n\n\
+             The mean over the CPU-bound kernels is {mean:.2} ns per gas, and *times* is a row's figure divided by it: how \
+             much more time a program of nothing else takes for its gas than an ordinary one. The bound is {:.0} times, for \
+             cold loads {:.0}.\n\n\
+             The worst: {}; of cold loads: {}.\n",
             machine(),
-            self.rows.len()
+            self.rows.len(),
+            Group::Hostile.times_max(),
+            Group::Load.times_max(),
+            self.worst_text(mean, |group| group != Group::Load),
+            self.worst_text(mean, |group| group == Group::Load),
         );
         let mut groups: Vec<Group> = self.rows.iter().map(|row| row.0).collect();
         groups.sort();
@@ -112,6 +122,16 @@ impl Table {
             }
         }
         text
+    }
+}
+
+impl Table {
+    /// Names the worst row that `counts`.
+    fn worst_text(&self, mean: f64, counts: impl Fn(Group) -> bool) -> String {
+        self.worst(counts).map_or_else(
+            || "none ran".to_owned(),
+            |(name, figure)| format!("*{name}* with {:.2} times", figure / mean),
+        )
     }
 }
 

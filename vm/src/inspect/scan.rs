@@ -10,7 +10,7 @@ use super::prices::InstructionPrice;
 use super::tally::{Place, Tally, error_at};
 use super::{DeclaredItem, Report, SectionReport};
 use crate::bounded::cut;
-use crate::module::{DECODED, Names, name_proposal, value_type};
+use crate::module::{DECODED, Names, kept_max, name_proposal, value_type};
 use crate::module_error::ModuleErrorKind;
 use crate::{FuncType, Limit, ModuleError, Proposal, Rules, demangle};
 use alloc::string::String;
@@ -319,7 +319,7 @@ impl<'a> Scan<'a> {
             }
             Payload::CustomSection(section) => {
                 if let KnownCustom::Name(names) = section.as_known() {
-                    self.names = Names::read(names);
+                    self.names = Names::read(names, kept_max(&self.tally.rules.limits));
                 }
             }
             _ => {}
@@ -454,8 +454,18 @@ impl<'a> Scan<'a> {
     }
 
     fn elements(&mut self, section: wasmparser::ElementSectionReader<'_>) -> Result<(), ModuleError> {
+        let (mut items_total, mut crossed) = (0, false);
         for element in section.into_iter_with_offsets() {
             let (offset, element) = element?;
+            items_total += match &element.items {
+                ElementItems::Functions(functions) => u64::from(functions.count()),
+                ElementItems::Expressions(_, expressions) => u64::from(expressions.count()),
+            };
+            if crossed {
+                self.tally.used(Limit::ElementItems, items_total, at(offset));
+            } else {
+                crossed = !self.tally.limit(Limit::ElementItems, items_total, at(offset));
+            }
             match &element.kind {
                 ElementKind::Passive | ElementKind::Declared => {
                     self.tally.proposal(Proposal::BulkMemory, "passive segment", at(offset));

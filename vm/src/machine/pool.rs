@@ -142,7 +142,8 @@ fn bytes_of(class: usize) -> usize {
 /// Returns a value stack of `slots` slots or more, whose contents are what the last user left.
 pub(crate) fn take_stack(slots: usize) -> Vec<u64> {
     let kept = with_pool(|pool| {
-        let index = pool.stacks.iter().position(|stack| stack.len() >= slots)?;
+        // The last one given back: the caches may have it, and the others stay as small as they are.
+        let index = pool.stacks.iter().rposition(|stack| stack.len() >= slots)?;
         Some(pool.stacks.swap_remove(index))
     });
     // Zeroed memory of this size is given by the operating system when it is first written.

@@ -1,6 +1,7 @@
 //! Names of functions, for people. They come from a custom section, so nothing may depend on them and whatever is
 //! wrong with them is ignored.
 
+use crate::Limits;
 use crate::demangle::SYMBOL_BYTES_MAX;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,14 +11,22 @@ use wasmparser::{BinaryReader, KnownCustom, Name, NameSectionReader, Parser, Pay
 #[derive(Debug, Default)]
 pub(crate) struct Names(Vec<(u32, Box<str>)>);
 
+/// Returns how many names are kept: as many as there may be functions, for three bytes name one.
+pub(crate) fn kept_max(limits: &Limits) -> usize {
+    limits.functions.saturating_add(limits.imports) as usize
+}
+
 impl Names {
-    /// Reads the names of a name section as far as they can be read.
-    pub(crate) fn read(section: NameSectionReader<'_>) -> Self {
+    /// Reads the names of a name section as far as they can be read, but at most so many.
+    pub(crate) fn read(section: NameSectionReader<'_>, most: usize) -> Self {
         let mut names = Vec::new();
-        for subsection in section {
+        'names: for subsection in section {
             let Ok(Name::Function(map)) = subsection else { continue };
             for naming in map {
                 let Ok(naming) = naming else { break };
+                if names.len() == most {
+                    break 'names;
+                }
                 names.push((naming.index, truncate(naming.name).into()));
             }
         }
@@ -32,21 +41,21 @@ impl Names {
 }
 
 /// Finds the name of one function of a module that was refused: the name section comes behind the code.
-pub(crate) fn find(bytes: &[u8], function: u32) -> Option<Box<str>> {
+pub(crate) fn find(bytes: &[u8], function: u32, limits: &Limits) -> Option<Box<str>> {
     for payload in Parser::new(0).parse_all(bytes) {
         let Ok(payload) = payload else { return None };
         if let Payload::CustomSection(section) = payload
             && let KnownCustom::Name(names) = section.as_known()
         {
-            return Names::read(names).function(function).map(Into::into);
+            return Names::read(names, kept_max(limits)).function(function).map(Into::into);
         }
     }
     None
 }
 
 /// Reads a name section from the contents of a custom section.
-pub(crate) fn read(data: &[u8], offset: u64) -> Names {
-    Names::read(NameSectionReader::new(BinaryReader::new(data, offset)))
+pub(crate) fn read(data: &[u8], offset: u64, most: usize) -> Names {
+    Names::read(NameSectionReader::new(BinaryReader::new(data, offset)), most)
 }
 
 fn truncate(name: &str) -> &str {

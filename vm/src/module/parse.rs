@@ -46,7 +46,7 @@ pub(super) fn parse(bytes: &[u8], rules: &Rules, engine: Engine) -> Result<Defin
         Ok(()) => Ok(builder.module),
         Err(error) => {
             let error = name_proposal(error);
-            let name = error.function().and_then(|function| names::find(bytes, function));
+            let name = error.function().and_then(|function| names::find(bytes, function, &rules.limits));
             Err(error.named(name.as_deref()))
         }
     }
@@ -171,7 +171,8 @@ impl Builder<'_> {
             Payload::DataSection(section) => self.data(section),
             Payload::CustomSection(section) => {
                 if let KnownCustom::Name(_) = section.as_known() {
-                    self.module.names = names::read(section.data(), section.data_offset());
+                    let most = names::kept_max(&self.rules.limits);
+                    self.module.names = names::read(section.data(), section.data_offset(), most);
                 }
                 Ok(())
             }
@@ -264,8 +265,16 @@ impl Builder<'_> {
     }
 
     fn elements(&mut self, section: wasmparser::ElementSectionReader<'_>) -> Result<(), ModuleError> {
-        for element in section {
-            let element = element?;
+        let mut items_total = 0;
+        for element in section.into_iter_with_offsets() {
+            let (offset, element) = element?;
+            let count = match &element.items {
+                ElementItems::Functions(functions) => functions.count(),
+                ElementItems::Expressions(_, expressions) => expressions.count(),
+            };
+            items_total += u64::from(count);
+            // Before room is made for them.
+            self.limit(Limit::ElementItems, items_total, offset)?;
             let mode = match &element.kind {
                 ElementKind::Passive => SegmentMode::Passive,
                 ElementKind::Declared => SegmentMode::Declared,
@@ -274,7 +283,7 @@ impl Builder<'_> {
                     offset: ConstExpr::decode(offset_expr, &self.rules.limits)?,
                 },
             };
-            let mut items = Vec::new();
+            let mut items = Vec::with_capacity(count as usize);
             match element.items {
                 ElementItems::Functions(functions) => {
                     for function in functions {

@@ -43,6 +43,12 @@ impl Ink {
         self.0 >> 32
     }
 
+    /// Returns the ink where memory is small.
+    #[inline(always)]
+    pub(super) fn small(self) -> u64 {
+        self.0 & u64::from(u32::MAX)
+    }
+
     /// Returns the ink in one half of a word.
     ///
     /// # Safety
@@ -96,5 +102,6 @@ mod tests {
         assert_eq!((sum.of_half(half(false)), sum.of_half(half(true))), (13, 55));
         let rest = sum - load;
         assert_eq!((rest.of_half(half(false)), rest.large()), (10, 31));
+        assert_eq!(rest.small(), 10);
     }
 }

@@ -765,6 +765,28 @@ pub(super) fn move_two(engine: Engine) -> u64 {
     address::<MoveTwo>(engine)
 }
 
+/// Copies the first of two vectors if the condition is not zero, else the second.
+struct SelectTwo<K>(PhantomData<K>);
+
+impl<K: Operand> Handler for SelectTwo<K> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let slots = *r.fields::<Slots>(1);
+            let from = if K::get::<u32>(r) != 0 { slots.a } else { slots.b };
+            let vector = *r.sp.offset(from.into()).cast::<[u64; 2]>();
+            *r.sp.offset(slots.r.into()).cast() = vector;
+            r.advance(2)
+        }
+    }
+}
+
+/// Returns the handler of a `select` of vectors, whose condition is in the accumulator or slot c.
+pub(super) fn select_two(engine: Engine, in_acc: bool) -> u64 {
+    if in_acc { address::<SelectTwo<Acc>>(engine) } else { address::<SelectTwo<C>>(engine) }
+}
+
 /// Copies a slot to another, and no accumulator changes.
 struct Move;
 

@@ -60,11 +60,6 @@ pub(super) unsafe fn within(context: *mut Context, ip: *const u64, sp: *mut u64)
             let global = global(&store.instances[instance as usize].globals);
             store.globals[global] = if lane == 2 { operands.pop() } else { operands.pop::<u64>().into() };
         }
-        Select => {
-            let condition: u32 = operands.pop();
-            let (b, a): (u128, u128) = (operands.pop(), operands.pop());
-            operands.push(if condition != 0 { a } else { b });
-        }
         RefFunc => {
             operands.push(crate::machine::function_slot(FunctionId { instance, function: index }));
         }

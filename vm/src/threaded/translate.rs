@@ -43,8 +43,11 @@ pub(super) fn all(definition: &Definition) {
     }
 }
 
-/// The most ink that is collected into one block: room for any one instruction is left below 2^32.
+/// The most ink that is collected into one block, on any memory: room for any one instruction is left below 2^32.
 const BLOCK_INK_MAX: u64 = 1 << 31;
+/// The same on a small memory. A block that cannot be paid for is executed by the plain engine, one instruction after the
+/// other and dozens of times slower, so it must not be long: this is a quarter of what an instance costs.
+const STEPPED_INK_MAX: u64 = 1 << 18;
 
 /// A word whose ink is not known before the block ends.
 #[derive(Clone, Copy)]
@@ -245,7 +248,7 @@ impl<'a> Translator<'a> {
     /// Adds the price of an instruction.
     #[inline(always)]
     fn pay(&mut self, instruction: Instruction) {
-        if self.ink.large() > BLOCK_INK_MAX {
+        if self.ink.small() > STEPPED_INK_MAX || self.ink.large() > BLOCK_INK_MAX {
             self.split();
         }
         self.ink += Ink::of(self.schedule.instruction(instruction));
@@ -312,4 +315,30 @@ fn short(slot: i32) -> i16 {
 
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).expect("a module, and so code made of it, is counted in 32 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, Module, Rules};
+
+    #[test]
+    fn blocks_are_short_however_long_the_code_is() {
+        /// More than any instruction here costs.
+        const LAST_INK_MAX: u64 = 10_000;
+        for (unit, count) in [("nop ", 60_000), ("(drop (i32.load (i32.const 0)))", 5_000)] {
+            let text = alloc::format!("(module (memory 1) (func {}))", unit.repeat(count));
+            let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
+            let module = Module::with_engine(&bytes, &Rules::DEVNET, Engine::Loop)
+                .unwrap_or_else(|error| panic!("{error}"));
+            module.translate();
+            let code = module.definition().threaded[0].code.get().expect("it was translated");
+            let dearest = code.blocks.iter().map(|block| block.ink.small()).max();
+            assert!(dearest > Some(STEPPED_INK_MAX / 2), "{unit} makes no block of {dearest:?} ink");
+            assert!(
+                dearest <= Some(STEPPED_INK_MAX + LAST_INK_MAX),
+                "{unit} makes a block of {dearest:?} ink"
+            );
+        }
+    }
 }

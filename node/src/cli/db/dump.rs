@@ -78,6 +78,7 @@ impl DumpCommand {
             ));
         }
         let dir = DataDir::open(&self.target.data_dir)?;
+        dir.refuse_fork()?;
         let Some(path) = &self.output else {
             let mut stdout = BufWriter::new(io::stdout().lock());
             write_dump(&dir, &mut stdout, PathBuf::from("standard output"), Bar::new(&self.target))?;

@@ -79,7 +79,7 @@ impl AccountOptions {
     /// Writes the file that was asked for.
     pub(super) fn write_config(&self, chain: &Chain) -> Result<(), CliError> {
         let Some(path) = &self.config_out else { return Ok(()) };
-        let genesis = chain.block(0.into())?;
+        let genesis = chain.block(chain.first_block().into())?;
         let addresses = chain.accounts();
         let keys: Vec<_> = chain
             .dev_signers()

@@ -17,10 +17,10 @@ pub(super) struct RuleOptions {
     chain: String,
     /// EIP-155 chain id, in the place of the chain's (31337 on the devnet)
     #[arg(long, value_name = "ID")]
-    chain_id: Option<u64>,
+    pub(super) chain_id: Option<u64>,
     /// Gas limit of each block, in the place of the chain's (100,000,000 on the devnet)
     #[arg(long, visible_alias = "gas-limit", value_name = "GAS")]
-    block_gas_limit: Option<u64>,
+    pub(super) block_gas_limit: Option<u64>,
     /// Let blocks, and thereby transactions and calls, take as much gas as a header can say
     #[arg(long, conflicts_with = "block_gas_limit")]
     disable_block_gas_limit: bool,

@@ -61,7 +61,7 @@ fn trace_block(api: &Api, block: BlockId, options: Option<TraceOptions>) -> Resu
     let mut traces = Vec::new();
     let mut bytes = 0;
     let id = BlockId::hash(found.hash);
-    api.chain.trace_block(id, &tracer.capture(), |tx, recording| {
+    api.chain.trace_block(id, &tracer.capture(), &api.chain.time_limit(), |tx, recording| {
         let tx_hash = *tx.tx_hash();
         let place = Place {
             block_hash: found.hash,

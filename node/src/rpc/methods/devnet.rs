@@ -84,13 +84,23 @@ struct Environment {
     gas_price: U256,
 }
 
-/// What the node forked from: nothing.
+/// What the node forks, without what may be secret in the URL; nothing is null.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct ForkConfig {
     fork_url: Option<String>,
     fork_block_number: Option<u64>,
     fork_retry_backoff: Option<u64>,
+}
+
+impl ForkConfig {
+    fn of(api: &Api) -> Self {
+        api.chain.fork().map_or_else(Self::default, |fork| Self {
+            fork_url: Some(fork.url().to_owned()),
+            fork_block_number: Some(fork.number()),
+            fork_retry_backoff: u64::try_from(fork.backoff().as_millis()).ok(),
+        })
+    }
 }
 
 schemas! {
@@ -112,7 +122,7 @@ fn node_info(api: &Api) -> Result<NodeInfo> {
             gas_limit: U64::from(head.header.gas_limit),
             gas_price: super::fees::gas_price(api)?,
         },
-        fork_config: ForkConfig::default(),
+        fork_config: ForkConfig::of(api),
     })
 }
 
@@ -125,6 +135,19 @@ struct Metadata {
     instance_id: B256,
     latest_block_number: u64,
     latest_block_hash: B256,
+    /// Left out where nothing is forked, as hardhat and anvil do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forked_network: Option<ForkedNetwork>,
+}
+
+/// The chain that the node forks.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ForkedNetwork {
+    /// None if the other chain's node cannot say it now.
+    chain_id: Option<u64>,
+    fork_block_number: u64,
+    fork_block_hash: B256,
 }
 
 /// Differs from one start of the node to the next, which tells tools that what they remember is gone.
@@ -141,5 +164,10 @@ fn metadata(api: &Api) -> Result<Metadata> {
         instance_id: *INSTANCE,
         latest_block_number: head.header.number,
         latest_block_hash: head.hash,
+        forked_network: api.chain.fork().map(|fork| ForkedNetwork {
+            chain_id: fork.chain_id().ok(),
+            fork_block_number: fork.number(),
+            fork_block_hash: fork.hash(),
+        }),
     })
 }

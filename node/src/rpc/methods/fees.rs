@@ -60,7 +60,8 @@ fn fee_history(
     check_percentiles(percentiles.as_deref().unwrap_or_default())?;
     let newest = api.chain.block(newest)?.ok_or(ChainError::UnknownBlock)?.header.number;
     // No block at all leaves the base fee of the next one, which the list ends with.
-    let oldest = (newest + 1).saturating_sub(block_count.min(HISTORY_BLOCKS_MAX));
+    let oldest =
+        (newest + 1).saturating_sub(block_count.min(HISTORY_BLOCKS_MAX)).max(api.chain.first_block());
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();
     for number in oldest..=newest {

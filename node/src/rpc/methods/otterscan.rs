@@ -3,7 +3,7 @@
 //! Lists of transactions are cut into pages at block borders, newest first, as Erigon cuts them. What a transaction did
 //! inside is not kept: it is run again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_consensus::{Transaction as _, TxEnvelope, transaction::Recovered};
 use alloy_eips::BlockId;
@@ -15,7 +15,10 @@ use crate::{
     chain::{Block, CallError, ChainError, MinedTransaction, Receipt},
     methods,
     rpc::{RpcError, method::Api, shapes},
-    runtime::trace::{Capture, FlatAction, FlatResult, FlatTrace, FrameKind},
+    runtime::{
+        TimeLimit,
+        trace::{Capture, FlatAction, FlatResult, FlatTrace, FrameKind},
+    },
     schemas,
 };
 
@@ -312,11 +315,13 @@ struct Search<'a> {
     /// Number of the block and index of each transaction, with what is shown of it.
     found: BTreeMap<(u64, usize), (Value, Value)>,
     blocks: u64,
+    /// How long running blocks again may take.
+    limit: Arc<TimeLimit>,
 }
 
 impl<'a> Search<'a> {
     fn new(api: &'a Api, address: Address) -> Self {
-        Self { api, address, found: BTreeMap::new(), blocks: 0 }
+        Self { api, address, found: BTreeMap::new(), blocks: 0, limit: api.chain.time_limit() }
     }
 
     /// Adds the transactions of a block that have to do with the account.
@@ -356,14 +361,15 @@ impl<'a> Search<'a> {
     /// Runs a block again and marks the transactions that call the account inside.
     fn look_inside(&self, number: u64, is_found: &mut [bool]) -> Result<()> {
         let mut marks = is_found.iter_mut();
-        let outcome = self.api.chain.trace_block(number.into(), &Capture::default(), |_, recording| {
-            if let (Some(mark), Ok(recording)) = (marks.next(), recording) {
-                *mark |= recording
-                    .frames()
-                    .any(|frame| frame.address == self.address || frame.caller == self.address);
-            }
-            Ok::<_, CallError>(())
-        });
+        let outcome =
+            self.api.chain.trace_block(number.into(), &Capture::default(), &self.limit, |_, recording| {
+                if let (Some(mark), Ok(recording)) = (marks.next(), recording) {
+                    *mark |= recording
+                        .frames()
+                        .any(|frame| frame.address == self.address || frame.caller == self.address);
+                }
+                Ok::<_, CallError>(())
+            });
         match outcome {
             // What is too old to be run again is searched by what its receipts show.
             Ok(_) | Err(CallError::Chain(ChainError::StateNotKept { .. })) => Ok(()),
@@ -405,7 +411,7 @@ fn contract_creator(api: &Api, address: Address) -> Result<Option<Creator>> {
         }
     }
     let mut creator = None;
-    api.chain.trace_block(after.into(), &Capture::default(), |tx, recording| {
+    api.chain.trace_block(after.into(), &Capture::default(), &api.chain.time_limit(), |tx, recording| {
         if let Ok(recording) = recording
             && let Some(frame) = recording.frames().find(|frame| frame.created() == Some(address))
         {

@@ -1,5 +1,7 @@
 //! Methods in Parity's shape: calls as a list, each with its place in the tree.
 
+use std::sync::Arc;
+
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -15,7 +17,10 @@ use crate::{
         params::BlockAt,
         tracer::{Place, PlacedTrace, TraceFilter, placed},
     },
-    runtime::trace::{Capture, FlatAction, FlatTrace, Recording},
+    runtime::{
+        TimeLimit,
+        trace::{Capture, FlatAction, FlatTrace, Recording},
+    },
     schemas,
 };
 
@@ -119,7 +124,7 @@ fn block(api: &Api, block: BlockId) -> Result<Option<Vec<PlacedTrace>>> {
         return Ok(None);
     }
     let (mut traces, mut room) = (Vec::new(), Room::new());
-    each(api, block, |found, recording| {
+    each(api, block, &api.chain.time_limit(), |found, recording| {
         let placed = placed(recording, Some(found));
         room.take(placed.iter().map(|placed| &placed.trace))?;
         traces.extend(placed);
@@ -129,11 +134,16 @@ fn block(api: &Api, block: BlockId) -> Result<Option<Vec<PlacedTrace>>> {
 }
 
 /// Hands the recording of each transaction of a block to `show` as long as it wants more. Returns whether it still does.
-fn each(api: &Api, id: BlockId, mut show: impl FnMut(Place, &Recording) -> Result<bool>) -> Result<bool> {
+fn each(
+    api: &Api,
+    id: BlockId,
+    limit: &Arc<TimeLimit>,
+    mut show: impl FnMut(Place, &Recording) -> Result<bool>,
+) -> Result<bool> {
     let Some(block) = api.chain.block(id)? else { return Err(RpcError::refused("block not found")) };
     let mut position = 0;
     let mut wants_more = true;
-    api.chain.trace_block(BlockId::hash(block.hash), &CAPTURE, |tx, recording| {
+    api.chain.trace_block(BlockId::hash(block.hash), &CAPTURE, limit, |tx, recording| {
         let place = Place {
             block_hash: block.hash,
             block_number: block.header.number,
@@ -168,8 +178,9 @@ fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<PlacedTrace>> {
     let count = filter.count.map_or(FILTER_TRACES_MAX, |count| count.get().min(FILTER_TRACES_MAX + 1));
     let mut skip = filter.after.map_or(0, |after| after.get());
     let (mut found, mut room) = (Vec::new(), Room::new());
+    let limit = api.chain.time_limit();
     for number in first..=last {
-        let wants_more = each(api, number.into(), |place, recording| {
+        let wants_more = each(api, number.into(), &limit, |place, recording| {
             for trace in placed(recording, Some(place)) {
                 if !matches(&trace.trace, &filter) {
                     continue;
@@ -231,7 +242,7 @@ fn replay(api: &Api, hash: B256, types: Vec<String>) -> Result<Replay> {
 fn replay_block(api: &Api, block: BlockId, types: Vec<String>) -> Result<Vec<Replay>> {
     check(&types)?;
     let (mut replays, mut room) = (Vec::new(), Room::new());
-    each(api, block, |place, recording| {
+    each(api, block, &api.chain.time_limit(), |place, recording| {
         let replay = Replay::of(recording, Some(place.transaction_hash));
         room.take(&replay.trace)?;
         replays.push(replay);

@@ -138,7 +138,10 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
                 let (instructions, gas) = (instruction.instruction_table(), instruction.gas_table());
                 let recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.steps_evm());
                 match (recorder, self.limit.as_ref().filter(|limit| limit.is_paced())) {
-                    (Some(recorder), _) => run_steps(recorder, interpreter, instructions, gas, ctx, depth),
+                    (Some(recorder), limit) => {
+                        let limit = limit.map(AsRef::as_ref);
+                        run_steps(recorder, interpreter, instructions, gas, ctx, depth, limit)
+                    }
                     (None, None) => interpreter.run_plain(instructions, gas, ctx),
                     (None, Some(limit)) => run_evm(interpreter, instructions, gas, ctx, limit),
                 }

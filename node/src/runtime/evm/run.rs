@@ -14,15 +14,15 @@ use revm::{
 
 use super::{
     super::{
-        eei::{Eei, Ending},
+        eei::{Ending, link::MAIN},
         failure::Failure,
+        frame_host::FrameHost,
         program::{ENTRYPOINT, Interface, Program},
         program_state::{ChildStatus, ProgramState, Reply},
         trace::{
-            host_call,
+            HostCallName, host_call,
             watch::{WatchedCode, WatchedHost},
         },
-        vm_hooks::VmHooks,
     },
     WasmEvm,
 };
@@ -146,7 +146,7 @@ impl<DB: Database> WasmEvm<DB> {
                 }
                 let account = self.contract_frame();
                 let printed = self.notes.console.last_words(account.contract);
-                let failure = Failure::trap(&trap, detail, printed, account);
+                let failure = Failure::trap(&trap, detail, printed.as_deref(), account);
                 let is_eei = program.interface == Interface::Eei;
                 self.note_failure(index, failure);
                 self.notes.trapped = is_eei;
@@ -191,52 +191,39 @@ impl<DB: Database> WasmEvm<DB> {
             watch.borrow_mut().end_host_call(meter.ink_left());
         }
         let mut recorder = self.recorder.as_deref_mut().filter(|recorder| recorder.takes_host_calls());
-        if let (Some(recorder), Interface::VmHooks) = (&mut recorder, program.interface) {
+        if let Some(recorder) = &mut recorder {
             let ink = meter.ink_left();
-            match *next {
-                Next::Invoke(_) => {
+            match (&*next, program.interface) {
+                (Next::Invoke(_), Interface::VmHooks) => {
                     recorder.mark(ENTRYPOINT, calldata_bytes.to_be_bytes().into(), Bytes::new(), ink);
                 }
-                Next::Resume(reply, status) => {
+                (Next::Invoke(_), Interface::Eei) => {
+                    recorder.mark(HostCallName::of_eei(MAIN), Bytes::new(), Bytes::new(), ink);
+                }
+                (&Next::Resume(reply, status), _) => {
                     recorder.end_host_call(Some(host_call::child_results(reply, status, return_bytes)), ink);
                 }
             }
         }
-        let (mut hooks, mut eei, code);
-        let (host, arguments): (&mut dyn VmHost, &[Value]) = match program.interface {
-            Interface::VmHooks => {
-                hooks = VmHooks {
-                    host: &mut self.inner.ctx,
-                    calldata: &calldata,
-                    input: &interpreter.input,
-                    return_data,
-                    is_static,
-                    gas: &mut interpreter.gas,
-                    functions: &program.functions,
-                    state,
-                    console: &mut self.notes.console,
-                    recorder,
-                };
-                (&mut hooks, &[Value::I32(calldata_bytes.cast_signed())])
-            }
-            Interface::Eei => {
-                code = interpreter.bytecode.original_bytes();
-                eei = Eei {
-                    host: &mut self.inner.ctx,
-                    prices: &self.prices,
-                    prices_work: self.code.protocol().prices_work(),
-                    calldata: &calldata,
-                    code: &code,
-                    input: &interpreter.input,
-                    return_data,
-                    is_static,
-                    gas: &mut interpreter.gas,
-                    functions: &program.functions,
-                    state,
-                    console: &mut self.notes.console,
-                };
-                (&mut eei, &[])
-            }
+        let is_eei = program.interface == Interface::Eei;
+        let code = if is_eei { interpreter.bytecode.original_bytes() } else { Bytes::new() };
+        let entry_argument = [Value::I32(calldata_bytes.cast_signed())];
+        let arguments: &[Value] = if is_eei { &[] } else { &entry_argument };
+        let host = &mut FrameHost {
+            interface: program.interface,
+            host: &mut self.inner.ctx,
+            prices: &self.prices,
+            prices_work: !is_eei || self.code.protocol().prices_work(),
+            calldata: &calldata,
+            code: &code,
+            input: &interpreter.input,
+            return_data,
+            is_static,
+            gas: &mut interpreter.gas,
+            functions: &program.functions,
+            state,
+            console: &mut self.notes.console,
+            recorder,
         };
         if let Some(steps) = self.steps_left {
             // Other frames have taken steps since this one stood still.

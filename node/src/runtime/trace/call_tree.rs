@@ -1,6 +1,6 @@
 //! A recording in the shape of geth's `callTracer`: a tree of calls.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use alloy_primitives::{Log, hex};
 
@@ -29,6 +29,7 @@ impl Recording {
     /// Returns the JSON of `callTracer`.
     pub fn to_call_tree_json(&self, options: CallTreeOptions) -> String {
         let mut json = String::new();
+        let log_indexes = if options.with_log { self.log_indexes() } else { BTreeMap::new() };
         let mut open: Vec<Open> = Vec::new();
         for (index, Entry { step, .. }) in self.entries.iter().enumerate() {
             close(&self.entries, index, &mut open, &mut json);
@@ -44,7 +45,7 @@ impl Recording {
             let failed = parent_failed || frame.error.is_some();
             self.begin_call(frame, open.is_empty(), &mut json);
             if options.with_log && !failed {
-                self.logs_of(index, &mut json);
+                self.logs_of(index, options, &log_indexes, &mut json);
             }
             open.push(Open { index, has_calls: false, failed });
             if options.only_top_call {
@@ -87,22 +88,48 @@ impl Recording {
         }
     }
 
-    /// Writes the logs of the frame with this index.
-    fn logs_of(&self, index: usize, json: &mut String) {
+    /// Returns the index in the block of each log that no failure took back, by that of its entry.
+    fn log_indexes(&self) -> BTreeMap<usize, u64> {
+        let (mut indexes, mut failed_end) = (BTreeMap::new(), 0);
+        for (index, Entry { step, end }) in self.entries.iter().enumerate() {
+            if index < failed_end {
+                continue;
+            }
+            match step {
+                Step::Frame(frame) if frame.error.is_some() => failed_end = *end,
+                Step::Log(_) => {
+                    indexes.insert(index, self.logs_before + indexes.len() as u64);
+                }
+                Step::Frame(_) | Step::HostCall(_) => {}
+            }
+        }
+        indexes
+    }
+
+    /// Writes the logs of the frame with this index, each with its index in the block and the number of calls before it that
+    /// are shown.
+    fn logs_of(
+        &self,
+        index: usize,
+        options: CallTreeOptions,
+        log_indexes: &BTreeMap<usize, u64>,
+        json: &mut String,
+    ) {
         let (mut calls, mut logs) = (0, 0);
-        for step in self.inside(index) {
+        for (at, step) in self.inside(index) {
             let log: &Log = match step {
                 Step::Log(log) => log,
                 Step::Frame(_) => {
-                    calls += 1;
+                    calls += u64::from(!options.only_top_call);
                     continue;
                 }
                 Step::HostCall(_) => continue,
             };
             let topics: Vec<_> = log.data.topics().iter().map(|topic| format!(r#""{topic}""#)).collect();
+            let Some(block_index) = log_indexes.get(&at) else { continue };
             let _ = write!(
                 json,
-                r#"{}{{"address":"{}","topics":[{}],"data":"{}","position":"{calls:#x}"}}"#,
+                r#"{}{{"address":"{}","topics":[{}],"data":"{}","index":"{block_index:#x}","position":"{calls:#x}"}}"#,
                 if logs == 0 { r#","logs":["# } else { "," },
                 hex::encode_prefixed(log.address),
                 topics.join(","),

@@ -1,21 +1,30 @@
 //! Arguments and results of host calls as `stylusTracer` shows them: without pointers, with what stands behind them.
 //!
-//! Integers are big-endian. What each function shows, and in which order, is what cargo-stylus reads.
+//! Integers that are passed by value are big-endian, memory is shown as it stands. What each function of `vm_hooks` shows, and
+//! in which order, is what cargo-stylus reads; those of EEI show the same of the same things.
 
 use lathe_gas::HostFunction;
 use lathe_vm::Value;
 use revm::primitives::{Address, Bytes};
 
-use super::super::{
-    console,
-    guest::Arguments,
-    program_state::{ChildStatus, Reply},
+use super::{
+    super::{
+        console,
+        eei::EeiReply,
+        guest::Arguments,
+        program_state::{ChildStatus, Reply},
+    },
+    HostCallName,
 };
 
 /// Bytes of a 256-bit word.
 const WORD: u32 = 32;
 /// Bytes of an address.
 const ADDRESS: u32 = 20;
+/// Bytes of what EEI has for amounts.
+const AMOUNT: u32 = 16;
+/// Topics of a log at most; a log with more traps.
+const TOPICS_MAX: u32 = 4;
 
 /// Bytes shown of a call, up to a limit.
 struct Shown<'a> {
@@ -60,17 +69,15 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Returns the name under which a call is shown, or none if it is not. cargo-stylus panics at a name that it does not know.
-pub(in super::super) fn name(function: HostFunction) -> Option<&'static str> {
+/// Returns the name under which a call is shown: the one it is imported by, but for what cargo-stylus calls otherwise.
+pub(in super::super) fn name(function: HostFunction) -> HostCallName {
     use HostFunction as F;
-    match function {
-        F::LogTxt => Some("console_log_text"),
-        _ => match function.module() {
-            "vm_hooks" => Some(function.name()),
-            "console" => Some("console_log"),
-            // `debug` does nothing for a contract.
-            _ => None,
-        },
+    match function.module() {
+        "vm_hooks" => function.name().into(),
+        "console" if function == F::LogTxt => "console_log_text".into(),
+        "console" => "console_log".into(),
+        // cargo-stylus panics at names that it does not know.
+        _ => HostCallName::of_eei(function.name()),
     }
 }
 
@@ -116,9 +123,42 @@ pub(in super::super) fn arguments(
         }
         // The interface has 16 bits of pages.
         F::PayForMemoryGrow => shown.raw(&u16::try_from(a.u32(0)).unwrap_or(u16::MAX).to_be_bytes()),
-        _ => shown,
+        _ => eei_arguments(function, &a, shown),
     }
     .finish()
+}
+
+/// Shows the arguments of a function of EEI.
+fn eei_arguments<'a>(function: HostFunction, a: &Arguments<'_>, shown: Shown<'a>) -> Shown<'a> {
+    use HostFunction as F;
+    match function {
+        F::EeiUseGas | F::EeiGetBlockHash | F::EeiPrint64 => shown.u64(a.u64(0)),
+        F::EeiCallDataCopy | F::EeiCodeCopy | F::EeiReturnDataCopy => shown.u32(a.u32(1)).u32(a.u32(2)),
+        F::EeiFinish | F::EeiRevert | F::EeiPrintMem | F::EeiPrintMemHex => shown.memory(a.u32(0), a.u32(1)),
+        F::EeiSelfDestruct | F::EeiGetExternalBalance | F::EeiGetExternalCodeSize => {
+            shown.memory(a.u32(0), ADDRESS)
+        }
+        F::EeiExternalCodeCopy => shown.memory(a.u32(0), ADDRESS).u32(a.u32(2)).u32(a.u32(3)),
+        F::EeiStorageLoad | F::EeiPrintStorage | F::EeiPrintStorageHex => shown.memory(a.u32(0), WORD),
+        F::EeiStorageStore => shown.memory(a.u32(0), WORD).memory(a.u32(1), WORD),
+        F::EeiLog => {
+            let count = a.u32(2);
+            let topics = (0..count.min(TOPICS_MAX)).map(|topic| a.u32(3 + topic as usize));
+            let shown = topics.fold(shown.u32(count), |shown, topic| shown.memory(topic, WORD));
+            shown.memory(a.u32(0), a.u32(1))
+        }
+        F::EeiCall | F::EeiCallCode => {
+            let head = shown.memory(a.u32(1), ADDRESS).u64(a.u64(0)).memory(a.u32(2), AMOUNT);
+            head.memory(a.u32(3), a.u32(4))
+        }
+        F::EeiCallDelegate | F::EeiCallStatic => {
+            shown.memory(a.u32(1), ADDRESS).u64(a.u64(0)).memory(a.u32(2), a.u32(3))
+        }
+        F::EeiCreate => shown.memory(a.u32(0), AMOUNT).memory(a.u32(1), a.u32(2)),
+        F::EeiCreate2 => shown.memory(a.u32(0), AMOUNT).memory(a.u32(3), WORD).memory(a.u32(1), a.u32(2)),
+        F::EeiPrint32 => shown.u32(a.u32(0)),
+        _ => shown,
+    }
 }
 
 /// Returns what is shown of a call's results after it ran; `None` if that is longer than `room`.
@@ -150,6 +190,17 @@ pub(in super::super) fn results(
         F::NativeKeccak256 => shown.memory(a.u32(2), WORD),
         // What is printed is told once.
         F::TeeI32 | F::TeeI64 | F::TeeF32 | F::TeeF64 => shown,
+        F::EeiCallDataCopy | F::EeiCodeCopy | F::EeiReturnDataCopy => shown.memory(a.u32(0), a.u32(2)),
+        F::EeiExternalCodeCopy => shown.memory(a.u32(1), a.u32(3)),
+        F::EeiGetExternalBalance => shown.memory(a.u32(1), AMOUNT),
+        F::EeiStorageLoad => shown.memory(a.u32(1), WORD),
+        F::EeiGetAddress | F::EeiGetCaller | F::EeiGetTxOrigin | F::EeiGetBlockCoinbase => {
+            shown.memory(a.u32(0), ADDRESS)
+        }
+        F::EeiGetCallValue | F::EeiGetTxGasPrice | F::EeiGetChainId => shown.memory(a.u32(0), AMOUNT),
+        F::EeiGetBlockDifficulty => shown.memory(a.u32(0), WORD),
+        // It returns zero if there is such a hash.
+        F::EeiGetBlockHash if length == 0 => shown.u32(0).memory(a.u32(1), WORD),
         _ => match result {
             Some(Value::I32(value)) => shown.u32(value.cast_unsigned()),
             Some(Value::I64(value)) => shown.u64(value.cast_unsigned()),
@@ -171,8 +222,15 @@ pub(in super::super) fn child_results(reply: Reply, status: ChildStatus, return_
             };
             [created.as_slice(), &length].concat()
         }
-        // Functions of EEI are not recorded.
-        Reply::Eei(_) => Vec::new(),
+        Reply::Eei(reply) => {
+            let code = reply.code(status).to_be_bytes();
+            match (reply, status) {
+                (EeiReply::Create { .. }, ChildStatus::Ok(Some(created))) => {
+                    [&code[..], created.as_slice()].concat()
+                }
+                _ => code.to_vec(),
+            }
+        }
     }
     .into()
 }
@@ -185,13 +243,13 @@ mod tests {
     const CONSOLE_NAMES: [&str; 2] = ["console_log", "console_log_text"];
 
     #[test]
-    fn every_call_is_shown_by_a_name_that_cargo_stylus_knows_or_not_at_all() {
+    fn what_is_said_to_be_known_by_cargo_stylus_is() {
         for &function in HostFunction::ALL {
-            let shown = name(function);
+            let HostCallName { text, is_stylus } = name(function);
             match function.module() {
-                "vm_hooks" => assert_eq!(shown, Some(function.name())),
-                "console" => assert!(CONSOLE_NAMES.contains(&shown.expect("shown")), "{function}"),
-                _ => assert_eq!(shown, None, "{function}"),
+                "vm_hooks" => assert_eq!((text, is_stylus), (function.name(), true)),
+                "console" => assert!(is_stylus && CONSOLE_NAMES.contains(&text), "{function}"),
+                _ => assert_eq!((text, is_stylus), (function.name(), false)),
             }
         }
     }

@@ -18,11 +18,9 @@ mod profile;
 mod recorder;
 mod state_diff;
 mod struct_log;
-pub mod stylus;
+mod stylus;
 mod wasm_step;
 pub(super) mod watch;
-
-use std::borrow::Cow;
 
 use alloy_primitives::{Bytes, Log};
 
@@ -38,6 +36,7 @@ pub(super) use state_diff::read as state_of;
 pub use state_diff::{AccountState, StateDiff, StateDiffOptions};
 pub use struct_log::StructLogOptions;
 pub(super) use struct_log::run as run_steps;
+pub use stylus::StylusOptions;
 pub use wasm_step::WasmStepOptions;
 
 /// Bytes that the entries of a recording hold: shown as hex, they fit the longest answer of the node.
@@ -67,6 +66,8 @@ pub struct Capture {
 pub struct Recording {
     entries: Vec<Entry>,
     outline: Outline,
+    /// Logs of transactions before it in its block.
+    logs_before: u64,
     struct_logs: Option<String>,
     wasm_steps: Option<String>,
     state: Option<StateDiff>,
@@ -104,11 +105,33 @@ enum Step {
 /// What a program asked of the host.
 #[derive(Debug, Clone)]
 struct HostCall {
-    name: Cow<'static, str>,
+    name: HostCallName,
     arguments: Bytes,
     results: Bytes,
     start_ink: u64,
     end_ink: u64,
+}
+
+/// The name under which a host call is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HostCallName {
+    text: &'static str,
+    /// Whether cargo-stylus knows it.
+    is_stylus: bool,
+}
+
+impl HostCallName {
+    /// Returns a name that EEI has, or what else cargo-stylus does not know.
+    pub(super) const fn of_eei(text: &'static str) -> Self {
+        Self { text, is_stylus: false }
+    }
+}
+
+impl From<&'static str> for HostCallName {
+    /// Returns a name that cargo-stylus knows.
+    fn from(text: &'static str) -> Self {
+        Self { text, is_stylus: true }
+    }
 }
 
 /// Why there is no recording.
@@ -133,6 +156,11 @@ impl Recording {
         &self.outline
     }
 
+    /// Says how many logs the transactions before it in its block have; none unless said.
+    pub fn set_logs_before(&mut self, logs: u64) {
+        self.logs_before = logs;
+    }
+
     /// Returns where the gas went, if that was captured.
     pub fn into_profile(self) -> Option<Profile> {
         self.profile
@@ -146,18 +174,20 @@ impl Recording {
         })
     }
 
-    /// Returns the entries directly inside the frame with this index: frames and logs. Host calls are looked through.
-    fn inside(&self, index: usize) -> impl Iterator<Item = &Step> {
+    /// Returns the entries directly inside the frame with this index: frames and logs, each with its own. Host calls are looked
+    /// through.
+    fn inside(&self, index: usize) -> impl Iterator<Item = (usize, &Step)> {
         let end = self.entries[index].end;
         let mut next = index + 1;
         std::iter::from_fn(move || {
             while next < end {
-                let Entry { step, end } = &self.entries[next];
+                let at = next;
+                let Entry { step, end } = &self.entries[at];
                 match step {
                     Step::HostCall(_) => next += 1,
                     _ => {
                         next = *end;
-                        return Some(step);
+                        return Some((at, step));
                     }
                 }
             }

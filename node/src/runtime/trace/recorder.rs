@@ -1,13 +1,13 @@
 //! The recorder: what the frame loop and the host functions tell while an execution runs.
 
-use std::{borrow::Cow, cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use alloy_primitives::{Address, Bytes, Log, U256};
 use revm::interpreter::{InstructionResult, interpreter_action::FrameInput};
 
 use super::{
-    Capture, Entry, Frame, FrameEngine, HostCall, Outline, RECORDING_BYTES_MAX, Recording, RecordingTooLong,
-    StateDiff, Step, frame::frame_error, struct_log::StructLogs, watch::Watch,
+    Capture, Entry, Frame, FrameEngine, HostCall, HostCallName, Outline, RECORDING_BYTES_MAX, Recording,
+    RecordingTooLong, StateDiff, Step, frame::frame_error, struct_log::StructLogs, watch::Watch,
 };
 
 /// What an entry takes besides its data, as an answer shows it. Frames take more than others.
@@ -176,7 +176,7 @@ impl Recorder {
     /// A program asks the host for something.
     pub(in super::super) fn begin_host_call(
         &mut self,
-        name: impl Into<Cow<'static, str>>,
+        name: impl Into<HostCallName>,
         arguments: Option<Bytes>,
         start_ink: u64,
     ) {
@@ -209,7 +209,13 @@ impl Recorder {
     }
 
     /// Records a host call that takes nothing of the program's time, such as its entry.
-    pub(in super::super) fn mark(&mut self, name: &'static str, arguments: Bytes, results: Bytes, ink: u64) {
+    pub(in super::super) fn mark(
+        &mut self,
+        name: impl Into<HostCallName>,
+        arguments: Bytes,
+        results: Bytes,
+        ink: u64,
+    ) {
         if self.capture.host_calls {
             self.begin_host_call(name, Some(arguments), ink);
             self.end_host_call(Some(results), ink);
@@ -227,7 +233,8 @@ impl Recorder {
         }
         let (wasm_steps, profile) = self.watch.map_or((None, None), |watch| watch.take().finish());
         let struct_logs = self.struct_logs.map(StructLogs::finish).transpose()?;
-        Ok(Recording { entries: self.entries, outline, struct_logs, wasm_steps, state, profile })
+        let entries = self.entries;
+        Ok(Recording { entries, outline, logs_before: 0, struct_logs, wasm_steps, state, profile })
     }
 
     fn push(&mut self, step: Step, bytes: usize) {

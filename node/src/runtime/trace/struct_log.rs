@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use alloy_primitives::{Address, U256, hex};
+use lathe_gas::Pace;
 use revm::{
     bytecode::opcode::{self, OpCode},
     interpreter::{
@@ -14,10 +15,16 @@ use revm::{
 };
 
 use super::{
-    super::evm::Ctx,
+    super::{
+        evm::Ctx,
+        time_limit::{TimeLimit, run_evm},
+    },
     Recorder, Recording, RecordingTooLong, STEPS_BYTES_MAX,
     frame::{REVERTED, frame_error},
 };
+
+/// Instructions after which code that is watched asks whether to go on: a millisecond, as writing each down takes most of it.
+const SLICE_STEPS: u32 = 1_000;
 
 /// What is shown of each instruction, and of how many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,9 +195,19 @@ pub(in super::super) fn run<DB: revm::Database>(
     gas_table: &GasTable,
     ctx: &mut Ctx<DB>,
     depth: usize,
+    limit: Option<&TimeLimit>,
 ) -> InterpreterAction {
     let watch = recorder.watch();
+    let mut steps_left = SLICE_STEPS;
     while recorder.steps_evm() {
+        if let (0, Some(limit)) = (steps_left, limit) {
+            if !limit.go_on() {
+                interpreter.halt(InstructionResult::OutOfGas);
+                return interpreter.take_next_action();
+            }
+            steps_left = SLICE_STEPS;
+        }
+        steps_left = steps_left.saturating_sub(1);
         let opcode = interpreter.bytecode.opcode();
         let before = recorder.struct_logs().map(|logs| logs.before(interpreter));
         if let Some(watch) = &watch {
@@ -213,7 +230,10 @@ pub(in super::super) fn run<DB: revm::Database>(
         }
         return interpreter.take_next_action();
     }
-    interpreter.run_plain(instructions, gas_table, ctx)
+    match limit {
+        None => interpreter.run_plain(instructions, gas_table, ctx),
+        Some(limit) => run_evm(interpreter, instructions, gas_table, ctx, limit),
+    }
 }
 
 impl Recording {

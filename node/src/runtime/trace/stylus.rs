@@ -1,12 +1,23 @@
 //! A recording in the shape of `stylusTracer`, which `cargo stylus trace` and `replay` read: an array of host calls
 //! `{name, args, outs, startInk, endInk}`. A call of another contract also has its `address` and, in `steps`, what
 //! that did. Frames that no host call asked for (what EVM code calls, and all creations) are steps named `evm_…`.
+//!
+//! Host calls of EEI contracts and those for debugging are shown by the names they are imported by, unless somebody reads who
+//! knows Stylus only.
 
 use std::fmt::Write;
 
 use alloy_primitives::{Address, hex};
 
-use super::{Entry, Frame, FrameKind, HostCall, Recording, Step};
+use super::{Entry, Frame, FrameKind, HostCall, HostCallName, Recording, Step};
+
+/// What is shown of host calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StylusOptions {
+    /// Whether those that cargo-stylus does not know, at whose names it panics, are left out.
+    pub only_stylus: bool,
+}
 
 /// An entry whose inner entries are being written.
 struct Open {
@@ -25,18 +36,28 @@ enum Then {
 }
 
 /// Host calls whose frames stand in their `steps`; cargo-stylus reads an address and steps of them in any case.
-const NESTING: [&str; 3] = ["call_contract", "delegate_call_contract", "static_call_contract"];
+const NESTING: [&str; 7] = [
+    "call_contract",
+    "delegate_call_contract",
+    "static_call_contract",
+    "call",
+    "callCode",
+    "callDelegate",
+    "callStatic",
+];
 /// Host calls whose frames stand before them.
-const CREATING: [&str; 2] = ["create1", "create2"];
+const CREATING: [&str; 3] = ["create1", "create2", "create"];
 
 impl Recording {
     /// Returns the JSON of `stylusTracer`.
-    pub fn to_stylus_json(&self) -> String {
+    pub fn to_stylus_json(&self, options: StylusOptions) -> String {
         let mut json = Json { text: String::from("["), is_first: true };
         let mut open: Vec<Open> = Vec::new();
         for (index, Entry { step, .. }) in self.entries.iter().enumerate() {
             self.close(index, &mut open, &mut json);
             let then = match step {
+                // What is inside stands among what is around.
+                Step::HostCall(call) if options.only_stylus && !call.name.is_stylus => continue,
                 Step::Log(_) => Then::Nothing,
                 Step::Frame(frame) if frame.kind == FrameKind::SelfDestruct => Then::Nothing,
                 Step::Frame(frame) => {
@@ -85,7 +106,7 @@ impl Recording {
 
 impl HostCall {
     fn is_one_of(&self, names: &[&str]) -> bool {
-        names.contains(&&*self.name)
+        names.contains(&self.name.text)
     }
 }
 
@@ -107,7 +128,7 @@ impl Json {
 
     /// Writes a host call, but for its end.
     fn begin_host_call(&mut self, call: &HostCall) {
-        let HostCall { name, arguments, results, start_ink, end_ink } = call;
+        let HostCall { name: HostCallName { text: name, .. }, arguments, results, start_ink, end_ink } = call;
         self.begin();
         let (arguments, results) = (hex::encode_prefixed(arguments), hex::encode_prefixed(results));
         // Names are those of host functions: nothing in them needs escaping.
@@ -173,7 +194,10 @@ mod tests {
     }
 
     fn json(recorder: Recorder) -> serde_json::Value {
-        let json = recorder.finish(Outline::default(), None).expect("a short recording").to_stylus_json();
+        let json = recorder
+            .finish(Outline::default(), None)
+            .expect("a short recording")
+            .to_stylus_json(StylusOptions::default());
         serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"))
     }
 

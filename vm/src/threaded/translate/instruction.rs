@@ -169,7 +169,7 @@ impl Translator<'_> {
     pub(super) fn choose(&mut self) {
         let ty = self.stack[self.stack.len() - 2].ty;
         if ty == ValueType::V128 {
-            return self.emit_rare(Instruction::Select, 0, [0, 0], &[ty, ty, ValueType::I32], &[ty]);
+            return self.choose_vector();
         }
         if accumulator_of(ty) != Some(Accumulator::Int) {
             return self.choose_float(ty);
@@ -239,6 +239,22 @@ impl Translator<'_> {
         let word = self.emit(&[handler, slots.into()]);
         self.words.extend(wide);
         self.push_made(ty, word, handler);
+    }
+
+    fn choose_vector(&mut self) {
+        let (condition, b, a) = (self.pop(), self.pop(), self.pop());
+        let (in_acc, c) = match self.find_no_const(&condition) {
+            From::Slot(slot) => (false, slot),
+            _ => (true, 0),
+        };
+        let slot = |from| match from {
+            From::Slot(slot) => slot,
+            other => unreachable!("vectors lie in slots, not in {other:?}"),
+        };
+        let slots = Slots { a: slot(self.look(&a)), b: slot(self.look(&b)), c, r: a.slot };
+        self.emit(&[numeric::select_two(self.engine, in_acc), slots.into()]);
+        self.push_slot(ValueType::V128);
+        self.written(a.slot + 1);
     }
 
     fn choose_float(&mut self, ty: ValueType) {
