@@ -120,7 +120,10 @@ fn a_trace_of_a_failure_says_why() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("transaction not found"), "{output:?}");
     for (arguments, why) in [
         (&["--artifacts", "/nowhere"][..], "/nowhere"),
-        (&["--contract", &format!("{token}=Nope")], "there is no such ABI; there are ArbWasm, ERC20"),
+        (
+            &["--contract", &format!("{token}=Nope")],
+            "there is no such ABI; there are ArbWasm, ERC1155, ERC20",
+        ),
     ] {
         let output = node.run(&[&["trace", hash], arguments].concat());
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{output:?}");

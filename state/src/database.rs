@@ -11,6 +11,7 @@ use crate::{
     error::{BlockMismatch, Foreign, StateError},
     genesis::Genesis,
     history::{META_HISTORY_TAIL, Window},
+    measure::Measure,
     memory::MemoryStore,
     overlay::{ForkPoint, META_FORK, META_FORK_SETTINGS, Origin, Overlay},
     prepare::{Means, Prepared, Records},
@@ -245,6 +246,16 @@ impl Database {
         let mut batch = Batch::new();
         batch.put(Column::Meta, META_IMPORTED, 1_u64.to_bytes());
         Ok(self.store.write(batch)?)
+    }
+
+    /// Returns what the store tells of itself; nothing, if it has nothing to tell.
+    pub fn measures(&self) -> Vec<(Measure, u64)> {
+        self.store.measures()
+    }
+
+    /// Returns how many records of the head's tries are in memory.
+    pub fn records_cached(&self) -> usize {
+        self.cache.lock().1.len()
     }
 
     /// Returns the chain as it is now, frozen.

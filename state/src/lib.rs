@@ -33,6 +33,7 @@ mod genesis;
 mod history;
 mod leaf;
 mod load;
+mod measure;
 mod memory;
 mod overlay;
 mod prepare;
@@ -74,6 +75,7 @@ pub use crate::{
     error::{BlockMismatch, ChangesError, CorruptEntry, CorruptTrie, Foreign, NotKept, StateError},
     genesis::{Genesis, GenesisAccount},
     load::{BlockRecords, Loader},
+    measure::Measure,
     memory::MemoryStore,
     overlay::{ForkPoint, Origin, OriginError},
     prepare::Prepared,

@@ -12,6 +12,8 @@ use std::{fmt, path::Path};
 
 use thiserror::Error;
 
+use crate::measure::Measure;
+
 macro_rules! columns {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// The ordered maps of a store. Integers in keys are big-endian.
@@ -109,6 +111,11 @@ pub trait Store: Send + Sync {
 
     /// Rewrites a column without what was deleted or may be forgotten.
     fn compact(&self, column: Column) -> Result<(), StoreError>;
+
+    /// Returns what the store tells of itself; nothing, if it has nothing to tell.
+    fn measures(&self) -> Vec<(Measure, u64)> {
+        Vec::new()
+    }
 }
 
 /// The columns whose rows belong to a block, and whose keys end with its number.

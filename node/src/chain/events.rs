@@ -181,6 +181,8 @@ struct Sender {
 struct Waiting {
     bytes: AtomicUsize,
     missed: AtomicU64,
+    /// Whether the listener has gone.
+    is_over: AtomicBool,
 }
 
 /// The other end of the queue. Dropping it ends the telling.
@@ -204,9 +206,19 @@ impl Listener {
     }
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.waiting.is_over.store(true, Ordering::Release);
+    }
+}
+
 impl Queue {
+    /// Adds an event. Returns false once there is no listener.
     fn push(&mut self, event: Event) -> bool {
         let Some(Sender { events, waiting }) = &self.sender else { return false };
+        if waiting.is_over.load(Ordering::Acquire) {
+            return false;
+        }
         let weight = event.weight();
         let held = waiting.bytes.load(Ordering::Acquire);
         // One that is larger than the limit is told to a listener who keeps up.
@@ -318,6 +330,7 @@ impl Chain {
     /// Tells that a transaction was refused, if it was.
     pub(super) fn tell_refused<T>(&self, hash: Option<B256>, outcome: &Result<T, SubmitError>) {
         if let Err(error) = outcome {
+            self.tally.refused();
             self.feed.tell(|| Event::Refused { hash, reason: error.to_string() });
         }
     }

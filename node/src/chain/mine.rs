@@ -245,6 +245,7 @@ impl Chain {
                 Err(ExecuteError::Invalid(reason)) => {
                     self.pool.lock().remove(tx.tx_hash());
                     let hash = *tx.tx_hash();
+                    self.tally.refused();
                     self.feed.tell(|| Event::Refused { hash: Some(hash), reason: reason.clone() });
                     rejected.push((hash, reason));
                 }
@@ -298,6 +299,7 @@ impl Chain {
         drop(pool);
         self.controls.lock().mined(block.header.timestamp);
         self.watches.announce();
+        self.tally.mined(&block);
         Ok(block)
     }
 }

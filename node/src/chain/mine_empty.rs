@@ -80,6 +80,7 @@ impl Chain {
         *self.latest.write() = Latest { block: parent, view };
         self.watches.announce();
         if !records.is_empty() {
+            self.tally.mined_empty(records.len() as u64);
             self.feed.tell_empty(blocks);
         }
         refused.map(|()| records.len() as u64)

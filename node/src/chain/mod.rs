@@ -13,6 +13,7 @@ mod capabilities;
 mod cheat;
 mod clock;
 mod control;
+mod counters;
 mod data_dir;
 mod error;
 mod estimate;
@@ -56,6 +57,7 @@ pub use block::{Block, MinedTransaction};
 pub use call::{CallOutcome, FilledTransaction};
 pub use cheat::Cheat;
 pub use clock::TIMESTAMP_MAX;
+pub use counters::Counters;
 pub use data_dir::{DataDir, DumpLoader, Stats};
 pub use error::{CallError, ChainError, SubmitError};
 pub use estimate::Estimate;
@@ -84,6 +86,7 @@ pub use capabilities::CALL_TIMEOUT;
 use capabilities::CallTimes;
 use clock::Clock;
 use control::Controls;
+use counters::Tally;
 use events::Feed;
 use impersonate::Impersonation;
 use mining::Miner;
@@ -216,6 +219,7 @@ pub struct Chain {
     snapshots: Mutex<Snapshots>,
     watches: Watches,
     feed: Feed,
+    tally: Tally,
     calls: CallTimes,
     controls: Mutex<Controls>,
     miner: Miner,
@@ -309,6 +313,7 @@ impl Chain {
             snapshots: Mutex::default(),
             watches: Watches::default(),
             feed: Feed::default(),
+            tally: Tally::default(),
             calls: CallTimes::default(),
             writer: Mutex::default(),
             manner,

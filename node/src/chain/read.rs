@@ -22,11 +22,6 @@ impl Chain {
         self.latest().block
     }
 
-    /// Returns how many programs are validated and at hand.
-    pub fn programs_cached(&self) -> usize {
-        self.runtime.programs_cached()
-    }
-
     /// Returns a block by number, tag or hash. `pending`, `safe` and `finalized` mean the latest.
     pub fn block(&self, id: BlockId) -> Result<Option<Arc<Block>>> {
         let latest = self.latest();

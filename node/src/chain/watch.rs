@@ -356,6 +356,13 @@ impl Chain {
         is_there && self.watches.by_id.lock().watches.remove(&id).is_some()
     }
 
+    /// Returns how many filters there are that clients poll, and how many subscriptions.
+    pub fn watch_counts(&self) -> (usize, usize) {
+        let by_id = self.watches.by_id.lock();
+        let filters = by_id.watches.values().filter(|(keeper, _)| *keeper == Keeper::Poller).count();
+        (filters, by_id.watches.len() - filters)
+    }
+
     /// Returns a counter that moves whenever there may be something new to a watch.
     pub fn activity(&self) -> watch::Receiver<u64> {
         self.watches.activity.subscribe()

@@ -16,7 +16,7 @@ mod fork;
 mod ipc;
 mod method;
 pub mod methods;
-mod metrics;
+pub mod metrics;
 pub mod openrpc;
 mod params;
 mod request;

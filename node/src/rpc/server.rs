@@ -111,6 +111,9 @@ impl Server {
     /// Serves until `stopping` becomes true, then lets the requests that run end.
     pub async fn run(self) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+        if let Some(metrics) = self.shared.registry.metrics() {
+            metrics.watch_connections(&connections, CONNECTIONS_MAX);
+        }
         let mut stopping = self.shared.stopping.clone();
         let mut timer = interval(TIMER_PERIOD);
         loop {

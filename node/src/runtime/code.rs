@@ -46,6 +46,11 @@ pub const PROGRAM_CODE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of creation data that carries a program.
 pub const PROGRAM_CREATION_BYTES_MAX: usize = 320 * 1024;
 
+/// Bytes by which a brotli stream may be longer than its module: more than any encoder adds to what it cannot compress. Decoding
+/// takes time by the bytes of the stream as well as by those of the module, but a load is paid for by the module; so a
+/// stream that is much longer would be cheap to store and slow to load.
+pub const STREAM_EXCESS_MAX: usize = 1_024;
+
 /// Why code or creation data is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
@@ -83,6 +88,18 @@ pub enum CodeError {
         bytes: usize,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// The brotli stream is longer than what it holds.
+    #[error(
+        "brotli stream of {bytes} bytes is over the limit of {limit} bytes for its module of {module} bytes: store the module uncompressed, or compress it again"
+    )]
+    Expands {
+        /// Length of the stream.
+        bytes: usize,
+        /// The longest that it could be.
+        limit: usize,
+        /// Length of the module.
+        module: usize,
     },
     /// The envelope's header is cut off.
     #[error(
@@ -181,6 +198,14 @@ pub fn module_of(code: &[u8], module_bytes_max: usize) -> Result<Cow<'_, [u8]>, 
         return Err(CodeError::TooLong { what: "module", bytes: module.len(), limit: module_bytes_max });
     }
     Ok(Cow::Borrowed(module))
+}
+
+/// Returns how many bytes the module in a code has at least, without looking inside.
+pub(super) fn module_bytes_min(code: &[u8]) -> usize {
+    match code.strip_prefix(&COMPRESSED_PREFIX) {
+        Some(stream) => stream.len().saturating_sub(STREAM_EXCESS_MAX),
+        None => code.strip_prefix(&STORED_PREFIX).unwrap_or(code).len(),
+    }
 }
 
 fn prefix_hex(code: &[u8]) -> String {
@@ -293,8 +318,8 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Decodes exactly one brotli stream that ends at the last byte and yields at most `limit` bytes.
-/// Large-window streams (window over 24 bits) are refused.
+/// Decodes exactly one brotli stream that ends at the last byte, yields at most `limit` bytes, and is hardly longer than they
+/// are ([`STREAM_EXCESS_MAX`]). It takes no more memory than a window, which has 16 MiB. Large-window streams (window over 24 bits) are refused.
 fn decompress(stream: &[u8], limit: usize) -> Result<Vec<u8>, CodeError> {
     let failure = |problem| CodeError::Brotli { bytes: stream.len(), problem };
     let mut state =
@@ -323,8 +348,12 @@ fn decompress(stream: &[u8], limit: usize) -> Result<Vec<u8>, CodeError> {
         }
         module.extend_from_slice(&chunk[..output_offset]);
         match result {
-            BrotliResult::ResultSuccess if available_in == 0 => return Ok(module),
-            BrotliResult::ResultSuccess => return Err(failure("bytes follow its end")),
+            BrotliResult::ResultSuccess if available_in > 0 => return Err(failure("bytes follow its end")),
+            BrotliResult::ResultSuccess if stream.len() > module.len() + STREAM_EXCESS_MAX => {
+                let (bytes, module) = (stream.len(), module.len());
+                return Err(CodeError::Expands { bytes, limit: module + STREAM_EXCESS_MAX, module });
+            }
+            BrotliResult::ResultSuccess => return Ok(module),
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::NeedsMoreInput => return Err(failure("it is cut off")),
             BrotliResult::ResultFailure => return Err(failure("it is malformed")),

@@ -195,10 +195,12 @@ impl FrameHost<'_> {
             F::EeiPrint64 => self.print(format_args!("{0} ({0:#x})", a.u64(0))),
             F::EeiPrintMem => {
                 let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
+                self.pay_for_copy(length_u32(bytes.len()), meter)?;
                 self.print(format_args!("{}", bytes.escape_ascii()));
             }
             F::EeiPrintMemHex => {
                 let bytes = shown(memory.read(a.u32(0), a.u32(1))?);
+                self.pay_for_copy(length_u32(bytes.len()), meter)?;
                 self.print(format_args!("0x{}", hex::encode(bytes)));
             }
             F::EeiPrintStorage | F::EeiPrintStorageHex => {

@@ -25,7 +25,7 @@ use super::{
     failure::Failure,
     gas_reading::GasReading,
     precompiles::Precompiles,
-    program::CodeCache,
+    program::{CodeCache, ProgramCacheCounts},
     protocol::Protocol,
     statistics::Statistics,
     time_limit::{TIMED_OUT, TimeLimit},
@@ -135,9 +135,9 @@ impl Runtime {
         Precompiles::new(self.code.clone()).names()
     }
 
-    /// Returns how many programs are validated and at hand.
-    pub fn programs_cached(&self) -> usize {
-        self.code.programs_cached()
+    /// Returns how the cache of validated programs does.
+    pub fn program_cache(&self) -> ProgramCacheCounts {
+        self.code.program_counts()
     }
 
     pub(super) fn code_cache(&self) -> Arc<CodeCache> {

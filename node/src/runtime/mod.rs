@@ -46,7 +46,7 @@ pub use failure::{
 pub use precompiles::MoveError;
 #[cfg(feature = "server")]
 pub(crate) use program::ENTRYPOINT;
-pub use program::{Interface, Program, ProgramError};
+pub use program::{Interface, Program, ProgramCacheCounts, ProgramError};
 pub use protocol::{Fork, Interfaces, Protocol};
 pub use session::{Keep, Session};
 pub use simulate::{Refusal, Simulated, Simulation, SimulationError, SimulationRules, TRANSFERS};

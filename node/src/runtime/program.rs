@@ -2,7 +2,13 @@
 //!
 //! The cache is invisible to consensus: what a first use costs is charged by size, warm or cold.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use lathe_gas::{HostFunction, ValueType};
 use lathe_vm::{Extern, ExternType, FuncType, Module, ModuleError, Rules};
@@ -264,11 +270,26 @@ pub(super) fn host_type(function: HostFunction) -> FuncType {
     FuncType::new(function.params(), function.result().as_slice())
 }
 
+/// How the cache of programs does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProgramCacheCounts {
+    /// Uses of programs that were there.
+    pub hits: u64,
+    /// Uses of programs that had to be validated.
+    pub misses: u64,
+    /// Programs that are there.
+    pub programs: usize,
+    /// Bytes of their modules and of their code as far as it is translated.
+    pub bytes: usize,
+}
+
 /// Programs and analysed EVM code by code hash, shared by all executions.
 #[derive(Debug)]
 pub(super) struct CodeCache {
     protocol: Protocol,
     programs: Mutex<LruCache<B256, Arc<Program>>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
     module_bytes: Mutex<LruCache<B256, u32>>,
     bytecode: Mutex<LruCache<B256, Bytecode>>,
 }
@@ -279,6 +300,8 @@ impl CodeCache {
         Self {
             protocol,
             programs: Mutex::new(LruCache::new(CODES_CACHED)),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
             module_bytes: Mutex::new(LruCache::new(LENGTHS_CACHED)),
             bytecode: Mutex::new(LruCache::new(CODES_CACHED)),
         }
@@ -297,16 +320,26 @@ impl CodeCache {
     /// Returns the program of a code that hashes to `hash`, from the cache or validated now.
     pub(super) fn program(&self, hash: B256, code: &[u8]) -> Result<Arc<Program>, ProgramError> {
         if let Some(program) = self.programs.lock().get(&hash) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(program.clone());
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let program = Arc::new(Program::of_code(code, &self.protocol)?);
         self.programs.lock().put(hash, program.clone());
         Ok(program)
     }
 
-    /// Returns how many programs are cached.
-    pub(super) fn programs_cached(&self) -> usize {
-        self.programs.lock().len()
+    /// Returns how the cache of programs does.
+    pub(super) fn program_counts(&self) -> ProgramCacheCounts {
+        // Counting their bytes takes longer than others should wait.
+        let programs: Vec<_> = self.programs.lock().iter().map(|(_, program)| program.clone()).collect();
+        let bytes = |program: &Arc<Program>| program.module.byte_len() + program.module.code_bytes();
+        ProgramCacheCounts {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            programs: programs.len(),
+            bytes: programs.iter().map(bytes).sum(),
+        }
     }
 
     /// Returns the length of the module in a code that hashes to `hash`.

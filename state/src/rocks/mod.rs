@@ -6,6 +6,7 @@
 //! disabled.
 
 mod log;
+mod measures;
 mod options;
 #[cfg(feature = "failpoints")]
 mod sabotage;
@@ -27,6 +28,7 @@ use rocksdb::{
 
 use self::log::Damage;
 pub use self::options::RocksOptions;
+use crate::measure::Measure;
 use crate::store::{Batch, Column, Scan, Snapshot, Store, StoreError, prefix_end};
 
 /// The file that names RocksDB's current manifest: where it is, a database is.
@@ -228,6 +230,10 @@ impl Store for RocksStore {
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         self.db.compact_range_cf_opt(column_family, None::<&[u8]>, None::<&[u8]>, &options);
         Ok(())
+    }
+
+    fn measures(&self) -> Vec<(Measure, u64)> {
+        measures::read(&self.db)
     }
 }
 

@@ -71,6 +71,11 @@ impl Half {
 }
 
 impl NodeCache {
+    /// Returns how many records are here.
+    pub(crate) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     pub(crate) fn get(&self, owner: Option<B256>, path: &Nibbles) -> Option<&Arc<Node>> {
         let short = short_path(owner, path);
         self.young.get(short, owner, path).or_else(|| self.old.get(short, owner, path))

@@ -9,7 +9,7 @@ use lathe_vm::{Machine, Meter, Module, NoHost, Outcome, Rules, TrapKind, Value};
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for count in [1_000, 2_500, 10_000, 100_000] {
+    for count in [1_000, 2_500, 10_000, 80_000] {
         for (name, unit, instructions) in [
             ("nops", "nop ", 1),
             ("moves", "local.get 0 drop ", 2),

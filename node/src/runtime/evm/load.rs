@@ -14,7 +14,9 @@ use revm::{
 use super::{
     super::{
         arb_wasm,
-        code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX},
+        code::{
+            CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX, module_bytes_min,
+        },
         eei::link::MAIN,
         failure::{Failure, FailureKind},
         gas::Stop,
@@ -107,6 +109,11 @@ impl<DB: Database> WasmEvm<DB> {
         }
         // How long the module is, only decompression tells, which must be paid for before.
         if !self.pay(schedule.code_ink(code.len() as u64)) {
+            return Ok(false);
+        }
+        // A stream that turns out to be none takes as long to decode as one whose module is paid for.
+        let least = schedule.load_ink(module_bytes_min(code) as u64).div_ceil(INK_PER_GAS);
+        if self.frame().interpreter.gas.remaining() < least {
             return Ok(false);
         }
         let module_bytes = self.code.module_bytes(hash, code)?;

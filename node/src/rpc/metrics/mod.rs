@@ -1,14 +1,15 @@
 //! What a node does, as numbers that Prometheus collects (text exposition format 0.0.4).
 //!
-//! Everything is counted from the start of the process and named `lathe_*`. Nothing is counted without `--metrics`. The
+//! `families.rs` is the table of all numbers. Calls are counted with `--metrics` only; the rest is read when it is asked for. The
 //! numbers are read one by one, so those of one answer may be a request apart.
+
+mod families;
 
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    fmt::Write,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,13 +23,21 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+    time::timeout,
+};
 
+use self::families::{DURATION, ERRORS, Family, Reading, UNKNOWN, describe, line};
 use super::{
     method::Method as RpcMethod,
     server::{stopped, text},
 };
 use crate::chain::Chain;
+
+pub use families::markdown;
 
 /// Upper bounds of the histogram's buckets, each with its label in seconds: most calls take some ten microseconds, and a
 /// call that runs a contract for a second is worth seeing.
@@ -52,6 +61,8 @@ pub struct Metrics {
     methods: BTreeMap<&'static str, Calls>,
     /// Requests for methods that there are not.
     unknown: AtomicU64,
+    /// The places for connections that are free, and how many there are in all; the server says so when it runs.
+    places: OnceLock<(Arc<Semaphore>, u32)>,
 }
 
 /// The calls of one method.
@@ -67,7 +78,7 @@ impl Metrics {
     /// Returns counters at zero for these methods.
     pub(super) fn new(chain: Arc<Chain>, methods: impl Iterator<Item = &'static RpcMethod>) -> Self {
         let methods = methods.map(|method| (method.name, Calls::default())).collect();
-        Self { chain, methods, unknown: AtomicU64::new(0) }
+        Self { chain, methods, unknown: AtomicU64::new(0), places: OnceLock::new() }
     }
 
     /// Counts a call.
@@ -85,67 +96,53 @@ impl Metrics {
         self.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Lets connections be counted by the places of so many that are free.
+    pub(super) fn watch_connections(&self, free: &Arc<Semaphore>, places: u32) {
+        // A registry has one server.
+        let _ = self.places.set((Arc::clone(free), places));
+    }
+
+    fn connections(&self) -> u64 {
+        let Some((free, places)) = self.places.get() else { return 0 };
+        // The server holds a place for the connection that comes next.
+        u64::from(*places).saturating_sub(free.available_permits() as u64).saturating_sub(1)
+    }
+
     /// Returns all numbers as Prometheus reads them.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        self.chain_text(&mut text);
+        families::write(&Reading::of(&self.chain, self.connections()), &mut text);
         self.rpc_text(&mut text);
         text
-    }
-
-    fn chain_text(&self, text: &mut String) {
-        let head = self.chain.head();
-        let header = &head.header;
-        let (executable, queued) = self.chain.pool_status().unwrap_or_default();
-        for (name, help, value) in [
-            ("block_number", "The latest block.", header.number),
-            ("block_timestamp_seconds", "Its timestamp.", header.timestamp),
-            ("block_gas_used", "Gas that its transactions used.", header.gas_used),
-            ("block_gas_limit", "Gas that they could use.", header.gas_limit),
-            ("block_transactions", "How many there are.", head.transactions.len() as u64),
-            ("next_base_fee_wei", "Base fee of the next block.", self.chain.next_base_fee()),
-            ("history_first_block", "The first block whose state is kept.", self.chain.oldest_state()),
-            (
-                "programs_cached",
-                "Wasm programs that are validated and at hand.",
-                self.chain.programs_cached() as u64,
-            ),
-        ] {
-            describe(text, name, help, "gauge");
-            line(text, name, "", value);
-        }
-        describe(text, "pool_transactions", "Transactions that wait.", "gauge");
-        line(text, "pool_transactions", "{state=\"executable\"}", executable as u64);
-        line(text, "pool_transactions", "{state=\"queued\"}", queued as u64);
     }
 
     fn rpc_text(&self, text: &mut String) {
         let called: Vec<_> = self.methods.iter().map(|(name, calls)| (name, calls, calls.counts())).collect();
         // A method that nobody called has no lines: there are a hundred.
         let called = || called.iter().filter(|(.., counts)| counts.iter().sum::<u64>() > 0);
-        describe(
-            text,
-            "rpc_seconds",
-            "How long requests took, without reading and writing them.",
-            "histogram",
-        );
+        describe_family(text, &DURATION);
         for (name, calls, counts) in called() {
             let mut below = 0;
             for (count, bound) in counts.iter().zip(BOUNDS.iter().map(|(_, label)| *label).chain(["+Inf"])) {
                 below += count;
-                line(text, "rpc_seconds_bucket", &format!("{{method=\"{name}\",le=\"{bound}\"}}"), below);
+                line(
+                    text,
+                    &format!("{}_bucket", DURATION.name),
+                    &format!("{{method=\"{name}\",le=\"{bound}\"}}"),
+                    below,
+                );
             }
             let seconds = Duration::from_nanos(calls.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
-            line(text, "rpc_seconds_sum", &format!("{{method=\"{name}\"}}"), seconds);
-            line(text, "rpc_seconds_count", &format!("{{method=\"{name}\"}}"), below);
+            line(text, &format!("{}_sum", DURATION.name), &format!("{{method=\"{name}\"}}"), seconds);
+            line(text, &format!("{}_count", DURATION.name), &format!("{{method=\"{name}\"}}"), below);
         }
-        describe(text, "rpc_errors_total", "Requests that were answered with an error.", "counter");
+        describe_family(text, &ERRORS);
         for (name, calls, _) in called() {
             let failed = calls.failed.load(Ordering::Relaxed);
-            line(text, "rpc_errors_total", &format!("{{method=\"{name}\"}}"), failed);
+            line(text, ERRORS.name, &format!("{{method=\"{name}\"}}"), failed);
         }
-        describe(text, "rpc_unknown_methods_total", "Requests for methods that there are not.", "counter");
-        line(text, "rpc_unknown_methods_total", "", self.unknown.load(Ordering::Relaxed));
+        describe_family(text, &UNKNOWN);
+        line(text, UNKNOWN.name, "", self.unknown.load(Ordering::Relaxed));
     }
 
     /// Answers `GET /metrics` on a port of its own until `stopping` becomes true.
@@ -195,10 +192,6 @@ impl Calls {
     }
 }
 
-fn describe(text: &mut String, name: &str, help: &str, kind: &str) {
-    writeln!(text, "# HELP lathe_{name} {help}\n# TYPE lathe_{name} {kind}").expect("a string takes all");
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
-    writeln!(text, "lathe_{name}{labels} {value}").expect("a string takes all");
+fn describe_family(text: &mut String, family: &Family) {
+    describe(text, family.name, family.help, family.kind);
 }
