@@ -386,6 +386,27 @@ fn the_latest_block_of_a_new_fork_is_the_other_chains() {
 }
 
 #[test]
+fn a_fork_is_reset_to_the_block_that_it_stands_on() {
+    let (remote, _, [counter, _]) = other();
+    let fork = fork(&remote);
+    let base = fork.0.head().number();
+    let same = json!({"jsonRpcUrl": format!("{}/", remote.url()), "blockNumber": base});
+    for options in [json!({}), json!({"forking": {}}), json!({"forking": same})] {
+        store(&fork, counter, 9);
+        assert_eq!(ask(&fork.0, "anvil_reset", json!([options])), Ok(Value::Null));
+        assert_eq!((fork.0.head().number(), fork.slot(counter, 0)), (base, U256::from(5)));
+    }
+    store(&fork, counter, 9);
+    for forking in [json!({"jsonRpcUrl": "http://localhost/key"}), json!({"blockNumber": base - 1})] {
+        let refused = ask(&fork.0, "hardhat_reset", json!([{"forking": forking}])).unwrap_err();
+        assert!(refused.contains(&format!("at block {base} and can be reset to that alone")), "{refused}");
+    }
+    assert_eq!(fork.slot(counter, 0), U256::from(9));
+    let own = ask(&Devnet::new().0, "hardhat_reset", json!([{"forking": {"blockNumber": 1}}])).unwrap_err();
+    assert!(own.contains("this node forks no other chain"), "{own}");
+}
+
+#[test]
 fn a_fork_can_be_forked() {
     let (remote, _, [counter, unread]) = other();
     let first = fork(&remote);

@@ -75,9 +75,17 @@ fn binary() -> PathBuf {
 fn send(rpc: &dyn Fn(&str, Value) -> Value, mut transaction: Value) -> Value {
     transaction["from"] = json!(FIRST_ADDRESS);
     let hash = rpc("eth_sendTransaction", json!([transaction]));
-    let receipt = rpc("eth_getTransactionReceipt", json!([hash]));
-    assert_eq!(receipt["status"], "0x1", "{receipt}");
-    receipt
+    // Anvil answers before it has mined.
+    let deadline = Instant::now() + START_TIMEOUT;
+    loop {
+        let receipt = rpc("eth_getTransactionReceipt", json!([hash]));
+        if !receipt.is_null() {
+            assert_eq!(receipt["status"], "0x1", "{receipt}");
+            return receipt;
+        }
+        assert!(Instant::now() < deadline, "the transaction is not mined");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn word(value: u64) -> String {
@@ -122,7 +130,7 @@ fn a_fork_of_anvil_reads_calls_sends_and_starts_again_without_it() {
         ("eth_getBalance", json!([FIRST_ADDRESS, "0x1"])),
         ("eth_getBlockByNumber", json!([number, true])),
         ("eth_getTransactionReceipt", json!([old["transactionHash"]])),
-        ("eth_getProof", json!([cell, ["0x0"], number])),
+        ("eth_getProof", json!([cell, [word(0)], number])),
         ("eth_call", json!([{"to": cell}, number])),
     ] {
         assert_eq!(here(method, params.clone()), anvil.rpc(method, params.clone()), "{method} {params}");

@@ -34,12 +34,26 @@ impl Schema for Seconds {
     }
 }
 
-/// What a chain is reset to: where it began. Other devnets can fork another chain instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ResetOptions;
+/// What a chain is reset to: where it began, which a fork can be told, too. Other devnets can fork another chain then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ResetOptions {
+    /// The chain and the block that the fork is to stand on, if it is to be one.
+    pub(super) forking: Option<Forking>,
+}
+
+/// Which chain to fork.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Forking {
+    /// Where its node is.
+    pub(super) json_rpc_url: Option<String>,
+    /// The block to stand on.
+    #[serde(default, with = "alloy_serde::quantity::opt")]
+    pub(super) block_number: Option<u64>,
+}
 
 impl FromParam for ResetOptions {
-    const EXPECTED: &'static str = "an empty object";
+    const EXPECTED: &'static str = "an object (forking: jsonRpcUrl, blockNumber)";
     fn from_param(raw: &RawValue) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Options<'a> {
@@ -48,8 +62,11 @@ impl FromParam for ResetOptions {
         }
         let options: Options<'_> = serde_json::from_str(raw.get()).map_err(|_| "it is no object")?;
         match options.forking.map(RawValue::get) {
-            None | Some("null" | "{}") => Ok(Self),
-            Some(_) => Err("this node forks no other chain".into()),
+            None | Some("null" | "{}") => Ok(Self::default()),
+            Some(forking) => {
+                let forking = serde_json::from_str(forking).map_err(|error| format!("forking: {error}"))?;
+                Ok(Self { forking: Some(forking) })
+            }
         }
     }
 }

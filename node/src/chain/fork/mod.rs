@@ -27,7 +27,7 @@ use self::{
     cache::Cache,
     endpoint::{Answer, Call, Endpoint},
 };
-use super::{ChainError, LOGS_MAX};
+use super::{Chain, ChainError, LOGS_MAX};
 
 pub use self::endpoint::ForkError;
 
@@ -88,8 +88,9 @@ enum By {
 }
 
 /// The chain that is forked, at the block that the fork stands on.
-#[derive(Debug)]
 pub struct Fork {
+    /// As it was given, and perhaps secret.
+    url: String,
     endpoint: Endpoint,
     cache: Cache,
     number: u64,
@@ -101,9 +102,9 @@ pub struct Fork {
     codes: Mutex<LruCache<B256, Bytes>>,
 }
 
-impl std::fmt::Debug for Cache {
+impl std::fmt::Debug for Fork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cache").finish_non_exhaustive()
+        f.debug_struct("Fork").field("url", &self.url()).field("number", &self.number).finish_non_exhaustive()
     }
 }
 
@@ -321,6 +322,26 @@ impl Fork {
         let result = self.request("eth_getLogs", &json!([filter]))?;
         let logs: Vec<Log> = self.endpoint.read("eth_getLogs", &result)?;
         if logs.len() > LOGS_MAX { Err(ChainError::TooManyLogs) } else { Ok(logs) }
+    }
+}
+
+impl Chain {
+    /// Fails unless this is a fork of the chain at a URL, at a block, as far as they are given: a node keeps to one fork.
+    pub fn require_fork(&self, url: Option<&str>, block: Option<u64>) -> Result<(), ChainError> {
+        let Some(fork) = self.fork() else {
+            return Err(ChainError::NotOnFork("this node forks no other chain: start one with --fork-url"));
+        };
+        let plain = |url: &str| url.trim_end_matches('/').to_owned();
+        let is_it = url.is_none_or(|url| plain(url) == plain(&fork.url))
+            && block.is_none_or(|block| block == fork.number);
+        if is_it {
+            return Ok(());
+        }
+        Err(ChainError::Fork(format!(
+            "this node forks {} at block {} and can be reset to that alone: start another with --fork-url and --fork-block-number",
+            fork.url(),
+            fork.number
+        )))
     }
 }
 

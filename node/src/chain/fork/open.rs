@@ -187,6 +187,7 @@ impl Fork {
         options: &ForkOptions,
     ) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
+            url: options.url.clone(),
             endpoint,
             cache: Cache::new(cache, hash)?,
             number,

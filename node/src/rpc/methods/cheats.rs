@@ -33,7 +33,8 @@ methods! {
     "evm_setBlockGasLimit" | "anvil_setBlockGasLimit", set_gas_limit(gas: u64);
     /// Sets the account that fees of the blocks to come go to.
     "anvil_setCoinbase" | "hardhat_setCoinbase", set_coinbase(address: Address);
-    /// Takes back every block, drops what waits and forgets snapshots and everything that was set.
+    /// Takes back every block, drops what waits and forgets snapshots and everything that was set. A fork goes back to the block
+    /// that it stands on; it cannot be given another one.
     "anvil_reset" | "hardhat_reset", reset(options: Option<ResetOptions>);
     /// Adds to the balance of an account, in wei; mines a block.
     "anvil_addBalance" | "hardhat_addBalance" | "tenderly_addBalance", add_balance(address: Address, wei: U256);
@@ -104,7 +105,10 @@ fn set_coinbase(api: &Api, address: Address) -> Result<()> {
     Ok(())
 }
 
-fn reset(api: &Api, _: Option<ResetOptions>) -> Result<()> {
+fn reset(api: &Api, options: Option<ResetOptions>) -> Result<()> {
+    if let Some(forking) = options.and_then(|options| options.forking) {
+        api.chain.require_fork(forking.json_rpc_url.as_deref(), forking.block_number)?;
+    }
     Ok(api.chain.reset()?)
 }
 
