@@ -1,7 +1,5 @@
 //! What a developer sees while the node runs: the console of the real process, for people and as JSON.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use std::{

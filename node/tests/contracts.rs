@@ -1,7 +1,5 @@
 //! Contracts on a chain in memory: deployment, storage, calls between frames, reverts, gas to the unit.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use alloy_eips::BlockId;

@@ -1,8 +1,6 @@
 //! The `ethereum` interface on the chain of ewasm's tests: what each function does, what it costs at Byzantium, and what
 //! traps. A trap burns the gas of its frame.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use alloy_primitives::{B256, U256, keccak256};

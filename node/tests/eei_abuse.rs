@@ -1,8 +1,6 @@
 //! Every function of EEI with every pointer and length at nothing, at the edge, past it and near 2^32: it succeeds, or it
 //! traps and burns the frame's gas. Nothing panics, and nothing happens before it is paid for.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use lathe_gas::{HostFunction, ValueType};

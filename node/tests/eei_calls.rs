@@ -1,7 +1,5 @@
 //! Frames of the `ethereum` interface on the chain of ewasm's tests: calls, creations, and what passes between them.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use alloy_primitives::{U256, address, hex, keccak256};

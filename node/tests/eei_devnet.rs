@@ -1,7 +1,5 @@
 //! EEI contracts on the devnet, beside programs and EVM contracts: prices of the chain's fork, and calls across the border.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use alloy_primitives::{Address, TxKind, U256, hex};

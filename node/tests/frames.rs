@@ -1,7 +1,5 @@
 //! Frames that call each other: what is passed, what fails, what is undone.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use alloy_eips::BlockId;

@@ -195,9 +195,9 @@ async fn who_sends_a_byte_now_and_then_is_dropped_and_others_are_answered() {
         while write.write_all(b" ").await.is_ok() {
             pause().await;
             let mut byte = [0];
-            match tokio::time::timeout(Duration::from_millis(1), read.read(&mut byte)).await {
-                Ok(Ok(0) | Err(_)) => return,
-                _ => {}
+            let answered = tokio::time::timeout(Duration::from_millis(1), read.read(&mut byte)).await;
+            if matches!(answered, Ok(Ok(0) | Err(_))) {
+                return;
             }
         }
     };
@@ -287,9 +287,8 @@ async fn a_flood_of_pings_is_answered_and_costs_no_memory() {
     });
     let answer = async {
         loop {
-            match read.next().await.expect("an answer").expect("an open socket") {
-                Message::Text(text) => break text,
-                _ => continue,
+            if let Message::Text(text) = read.next().await.expect("an answer").expect("an open socket") {
+                break text;
             }
         }
     };

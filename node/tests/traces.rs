@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_EXPECT=1` writes the answers anew.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
-
 mod support;
 
 use std::{fs, path::PathBuf};
