@@ -11,7 +11,7 @@ binary=$(cargo test --locked --release -p lathe-tests --no-default-features --te
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-(cd tests && valgrind --error-exitcode=9 --leak-check=no --log-file="$log" "$binary" --test-threads=1 "$test") >&2 || status=$?
+(cd tests && valgrind --error-exitcode=9 --leak-check=no --suppressions=../scripts/valgrind.supp --log-file="$log" "$binary" --test-threads=1 "$test") >&2 || status=$?
 tail -5 "$log" >&2
 errors=$(sed -n 's/.*ERROR SUMMARY: \([0-9]*\) errors.*/\1/p' "$log" | tail -1)
 echo "{\"harness\":\"valgrind\",\"test\":\"$test\",\"errors\":${errors:-1}}"
