@@ -78,6 +78,13 @@ impl Computation {
         }
     }
 
+    /// Returns whether the computation was made for an engine and limits.
+    pub(crate) fn fits(&self, engine: Engine, limits: &Limits) -> bool {
+        self.engine == engine
+            && self.value_slots == limits.value_slots
+            && self.call_depth == limits.call_depth
+    }
+
     /// Returns how many slots the frames occupy, operands that may still come included.
     pub(crate) fn slots(&self) -> u32 {
         let Some(at) = self.position else { return 0 };
