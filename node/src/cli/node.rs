@@ -125,6 +125,7 @@ impl NodeCommand {
             order: self.mining.order,
             block_txs_max: self.mining.max_transactions,
             impersonates_everyone: self.accounts.auto_impersonate,
+            forks: self.fork.any_fork(self.rules.chain_id, self.rules.block_gas_limit),
             ..Manner::default()
         };
         let options = ChainOptions {
