@@ -363,8 +363,13 @@ fn a_reset_forgets_the_mining_mode_and_whom_the_node_impersonates() {
     node.result("anvil_reset", json!([{}]));
     assert_eq!(node.chain.mining(), Mining::MANUAL);
     assert_eq!(node.result("eth_accounts", json!([])), json!([ALICE, BOB]));
-    let error = node.error("hardhat_reset", json!([{"forking": {"jsonRpcUrl": "http://localhost"}}]));
-    assert!(error.contains("forks no other chain"), "{error}");
+    for (forking, words) in [
+        (json!({"blockNumber": 1}), "forking.jsonRpcUrl says where"),
+        (json!({"jsonRpcUrl": "localhost"}), "must begin with http:// or https://"),
+    ] {
+        let error = node.error("hardhat_reset", json!([{"forking": forking}]));
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -381,29 +381,6 @@ fn the_latest_block_of_a_new_fork_is_the_other_chains() {
     let proof =
         ask(&fork.0, "eth_getProof", json!([SOMEBODY, [], format!("{:#x}", other.0.head().number())]));
     assert_eq!(proof.unwrap()["address"], json!(SOMEBODY));
-    let dump = ask(&fork.0, "anvil_dumpState", json!([])).unwrap_err();
-    assert!(dump.contains("a fork cannot be dumped"), "{dump}");
-}
-
-#[test]
-fn a_fork_is_reset_to_the_block_that_it_stands_on() {
-    let (remote, _, [counter, _]) = other();
-    let fork = fork(&remote);
-    let base = fork.0.head().number();
-    let same = json!({"jsonRpcUrl": format!("{}/", remote.url()), "blockNumber": base});
-    for options in [json!({}), json!({"forking": {}}), json!({"forking": same})] {
-        store(&fork, counter, 9);
-        assert_eq!(ask(&fork.0, "anvil_reset", json!([options])), Ok(Value::Null));
-        assert_eq!((fork.0.head().number(), fork.slot(counter, 0)), (base, U256::from(5)));
-    }
-    store(&fork, counter, 9);
-    for forking in [json!({"jsonRpcUrl": "http://localhost/key"}), json!({"blockNumber": base - 1})] {
-        let refused = ask(&fork.0, "hardhat_reset", json!([{"forking": forking}])).unwrap_err();
-        assert!(refused.contains(&format!("at block {base} and can be reset to that alone")), "{refused}");
-    }
-    assert_eq!(fork.slot(counter, 0), U256::from(9));
-    let own = ask(&Devnet::new().0, "hardhat_reset", json!([{"forking": {"blockNumber": 1}}])).unwrap_err();
-    assert!(own.contains("this node forks no other chain"), "{own}");
 }
 
 #[test]

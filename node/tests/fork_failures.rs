@@ -4,7 +4,12 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, U256};
@@ -178,6 +183,18 @@ fn nothing_is_made_of_what_is_no_chain() {
         assert!(refused.contains(words) && !refused.contains("secret"), "{fault:?}: {refused}");
     }
     remote.set(Fault::None);
+    // A port without TLS is not tried again.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        // What the client sent is read, so that closing does not reset the connection.
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let plain = open(ForkOptions::new(format!("https://{address}/v2/secret")));
+    assert!(plain.contains("https://127.0.0.1:") && plain.contains("http:// asks without"), "{plain}");
+    assert!(!plain.contains("secret") && !plain.contains("attempts"), "{plain}");
     let key =
         open(ForkOptions { block: Some(99), ..ForkOptions::new(remote.url().replace("//", "//user:key@")) });
     assert!(key.contains("there is no block 99") && !key.contains("key@"), "{key}");

@@ -9,8 +9,10 @@ use crate::{
     codec::RecordError,
     database::Block,
     error::{CorruptEntry, StateError},
-    history, leaf,
+    history,
+    leaf::{self, decode},
     load::BlockRecords,
+    overlay::wiped_mark,
     record::Account,
     store::Column,
     verify::{PROGRESS_EVERY, Progress, shares},
@@ -88,7 +90,8 @@ impl View {
                     changes.codes.insert(account.code_hash, code);
                 }
                 let info = account.map(|account| account.info());
-                entry.insert(AccountChange { info, ..AccountChange::default() });
+                let storage_wiped = self.wiped_in(hashed)? == Some(number);
+                entry.insert(AccountChange { info, storage_wiped, ..AccountChange::default() });
             }
             let hashed_slot = &key[32..];
             if hashed_slot.is_empty() {
@@ -102,6 +105,16 @@ impl View {
         }
         changes.codes.remove(&KECCAK256_EMPTY);
         Ok(changes)
+    }
+
+    /// Returns the first block of a fork that took from an account the storage that it has on the other chain; none if none did.
+    fn wiped_in(&self, hashed_address: B256) -> Result<Option<u64>, StateError> {
+        if self.overlay.is_none() {
+            return Ok(None);
+        }
+        let mark = wiped_mark(hashed_address);
+        let Some(value) = self.snapshot().get(Column::Written, &mark)? else { return Ok(None) };
+        Ok(Some(decode(Column::Written, &mark, &value)?))
     }
 
     /// Counts what each column holds, in one pass over it.

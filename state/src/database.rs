@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread};
 
 use alloy_primitives::B256;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     changes::Changes,
@@ -102,10 +102,7 @@ impl Database {
             }
             Ok(database) => Ok(database),
             Err(StateError::Uninitialised) => {
-                let records = Self::create(Arc::clone(&store), genesis.chain_id, prepared, block)?;
-                let database = Self::open_existing(store, options)?;
-                database.cache.lock().1.apply(records);
-                Ok(database)
+                Self::create(store, options, genesis.chain_id, prepared, block, Batch::new())
             }
             Err(error) => Err(error),
         }
@@ -188,9 +185,21 @@ impl Database {
         settings: B256,
         base: &Block,
     ) -> Result<Self, StateError> {
+        let batch = Self::fork_batch(&origin, genesis, settings, base)?;
+        store.write(batch)?;
+        Self::open_fork(store, options, origin)
+    }
+
+    /// Returns what a fork begins with.
+    fn fork_batch(
+        origin: &Arc<dyn Origin>,
+        genesis: &Genesis,
+        settings: B256,
+        base: &Block,
+    ) -> Result<Batch, StateError> {
         base.check_counts()?;
         let nothing = Reader::new(MemoryStore::new().snapshot().into());
-        let overlay = Overlay { base: base.head(), origin: Some(Arc::clone(&origin)) };
+        let overlay = Overlay { base: base.head(), origin: Some(Arc::clone(origin)) };
         let means = Means { cache: None, threads: threads() };
         let prepared = Prepared::new(&nothing, None, &genesis.changes(), Some(&overlay), means)?;
         let Prepared { state_root, mut batch, .. } = prepared;
@@ -201,8 +210,56 @@ impl Database {
         batch.put(Column::Meta, META_HEAD, head.to_bytes());
         // The state of earlier blocks is not here.
         batch.put(Column::Meta, META_HISTORY_TAIL, head.number.to_bytes());
-        store.write(batch)?;
-        Self::open_fork(store, options, origin)
+        Ok(batch)
+    }
+
+    /// Makes the chain that begins with `genesis` in the place of this one: in one batch or, on any error, not at all.
+    ///
+    /// All of this chain is gone then but the views that there are of it; this handle writes no more. What was read of a forked
+    /// chain stays in the store.
+    pub fn replace(
+        &self,
+        options: DatabaseOptions,
+        genesis: &Genesis,
+        block: impl FnOnce(B256) -> Block,
+    ) -> Result<Self, StateError> {
+        let nothing = Reader::new(MemoryStore::new().snapshot().into());
+        let means = Means { cache: None, threads: threads() };
+        let prepared = Prepared::new(&nothing, None, &genesis.changes(), None, means)?;
+        let block = block(prepared.state_root);
+        let _head = self.retire()?;
+        let store = Arc::clone(&self.store);
+        Self::create(store, options, genesis.chain_id, prepared, block, without_chain())
+    }
+
+    /// As [`replace`](Self::replace), for a fork, which is made as [`create_fork`](Self::create_fork) makes one.
+    pub fn replace_with_fork(
+        &self,
+        options: DatabaseOptions,
+        origin: Arc<dyn Origin>,
+        genesis: &Genesis,
+        settings: B256,
+        base: &Block,
+    ) -> Result<Self, StateError> {
+        let begun = Self::fork_batch(&origin, genesis, settings, base)?;
+        let _head = self.retire()?;
+        let mut batch = without_chain();
+        batch.writes = begun.writes;
+        self.store.write(batch)?;
+        Self::open_fork(Arc::clone(&self.store), options, origin)
+    }
+
+    /// Lets this handle write no more. Nobody else writes as long as what it returns is held.
+    fn retire(&self) -> Result<MutexGuard<'_, Head>, StateError> {
+        let head = self.writable()?;
+        self.window.retire();
+        Ok(head)
+    }
+
+    /// Locks the head for a write. Fails if the store has another chain by now.
+    fn writable(&self) -> Result<MutexGuard<'_, Head>, StateError> {
+        let head = self.head.lock();
+        if self.window.is_retired() { Err(StateError::Replaced) } else { Ok(head) }
     }
 
     fn put_identity(batch: &mut Batch, chain_id: u64, first: B256) {
@@ -211,19 +268,25 @@ impl Database {
         batch.put(Column::Meta, META_GENESIS_HASH, first.to_bytes());
     }
 
+    /// Writes the first block on top of what `batch` does.
     fn create(
         store: Arc<dyn Store>,
+        options: DatabaseOptions,
         chain_id: u64,
         prepared: Prepared,
         block: Block,
-    ) -> Result<Records, StateError> {
+        mut batch: Batch,
+    ) -> Result<Self, StateError> {
         block.check_state_root(prepared.state_root)?;
         block.check_counts()?;
-        let Prepared { mut batch, records, .. } = prepared;
+        let Prepared { batch: state, records, .. } = prepared;
+        batch.writes.extend(state.writes);
         Self::put_identity(&mut batch, chain_id, block.hash);
         block.put_in(&mut batch);
         store.write(batch)?;
-        Ok(records)
+        let database = Self::open_existing(store, options)?;
+        database.cache.lock().1.apply(records);
+        Ok(database)
     }
 
     /// Returns the EIP-155 chain id.
@@ -234,6 +297,11 @@ impl Database {
     /// Returns the hash of the chain's first block.
     pub fn genesis_hash(&self) -> B256 {
         self.genesis_hash
+    }
+
+    /// Returns the hash of what decides how a fork begins, beside its base; none if this is no fork.
+    pub fn fork_settings(&self) -> Result<Option<B256>, StateError> {
+        Ok(Self::fork_point(&*self.store)?.map(|point| point.settings))
     }
 
     /// Returns whether a file said how the chain begins, and not the one who opens it.
@@ -280,7 +348,7 @@ impl Database {
     /// The block must follow the head that `prepared` was prepared on, and carry its state root. When this returns, the
     /// block survives a killed process and new views show it.
     pub fn commit(&self, prepared: Prepared, block: Block) -> Result<(), StateError> {
-        let mut head = self.head.lock();
+        let mut head = self.writable()?;
         if let Some(parent) = prepared.parent.filter(|parent| parent != &*head) {
             let Head { hash, number: head_number, .. } = *head;
             return Err(StateError::Stale { prepared_on: parent.hash, head: hash, head_number });
@@ -298,7 +366,7 @@ impl Database {
     ///
     /// The first must follow the head. When this returns, they survive a killed process and new views show them.
     pub fn extend(&self, blocks: &[Block]) -> Result<(), StateError> {
-        let mut head = self.head.lock();
+        let mut head = self.writable()?;
         let (mut last, mut batch) = (*head, Batch::new());
         for block in blocks {
             block.check_follows(&last)?;
@@ -350,7 +418,7 @@ impl Database {
     /// Takes back every block after `number`, whose state must be kept: all of it in one batch or, on any error, nothing.
     /// Returns the new head.
     pub fn revert(&self, number: u64) -> Result<Head, StateError> {
-        let mut head = self.head.lock();
+        let mut head = self.writable()?;
         let view = self.view()?;
         if number == head.number {
             return Ok(*head);
@@ -370,7 +438,7 @@ impl Database {
     ///
     /// The space comes back as the store compacts.
     pub fn prune(&self, history: u64) -> Result<u64, StateError> {
-        let head = self.head.lock();
+        let head = self.writable()?;
         if let Some(tail) = self.tail_below(head.number, Some(history)) {
             let mut batch = Batch::new();
             batch.put(Column::Meta, META_HISTORY_TAIL, tail.to_bytes());
@@ -410,6 +478,15 @@ impl Database {
         let tail = head.saturating_sub(history?);
         (tail > self.window.tail()).then_some(tail)
     }
+}
+
+/// Returns a batch that deletes a chain, and leaves what was read of others.
+fn without_chain() -> Batch {
+    let mut batch = Batch::new();
+    for column in Column::ALL.iter().filter(|column| **column != Column::Origin) {
+        batch.clear(*column);
+    }
+    batch
 }
 
 /// Threads that computing a root may use.

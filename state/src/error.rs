@@ -69,6 +69,9 @@ pub enum StateError {
     /// The changes contradict themselves.
     #[error(transparent)]
     Changes(#[from] ChangesError),
+    /// The store has another chain by now.
+    #[error("the chain was replaced by another one: nothing can be written to it any more")]
+    Replaced,
     /// The state moved on between `prepare` and `commit`.
     #[error("prepared on block {prepared_on}, the head is block {head_number} ({head})")]
     Stale {

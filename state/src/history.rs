@@ -117,12 +117,15 @@ struct WindowState {
     told: u64,
     /// How many readers each block has.
     pins: BTreeMap<u64, usize>,
+    /// Whether the store has another chain by now, of which nothing may be dropped that this one can do without.
+    is_retired: bool,
 }
 
 impl Window {
     pub(crate) fn new(store: Arc<dyn Store>, tail: u64) -> Arc<Self> {
         store.forget_history(tail);
-        Arc::new(Self { store, state: Mutex::new(WindowState { tail, told: tail, pins: BTreeMap::new() }) })
+        let state = WindowState { tail, told: tail, pins: BTreeMap::new(), is_retired: false };
+        Arc::new(Self { store, state: Mutex::new(state) })
     }
 
     pub(crate) fn tail(&self) -> u64 {
@@ -134,6 +137,15 @@ impl Window {
         let mut state = self.state.lock();
         state.tail = state.tail.max(tail);
         self.forget(&mut state);
+    }
+
+    /// Tells the store nothing any more: it is about to have another chain. Those who read this one have their snapshots.
+    pub(crate) fn retire(&self) {
+        self.state.lock().is_retired = true;
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.state.lock().is_retired
     }
 
     /// Keeps the history of a block until the pin is dropped; fails with the tail if it is gone.
@@ -149,7 +161,7 @@ impl Window {
     fn forget(&self, state: &mut WindowState) {
         let first_pinned = state.pins.first_key_value().map_or(u64::MAX, |(&number, _)| number);
         let tail = state.tail.min(first_pinned);
-        if tail > state.told {
+        if tail > state.told && !state.is_retired {
             state.told = tail;
             self.store.forget_history(tail);
         }

@@ -32,6 +32,9 @@ impl Store for MemoryStore {
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let mut columns = self.columns.write();
+        for column in batch.cleared {
+            columns.remove(&column);
+        }
         for write in batch.writes {
             let map = Arc::make_mut(columns.entry(write.column).or_default());
             match write.value {

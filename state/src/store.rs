@@ -139,6 +139,8 @@ pub trait Snapshot: Send + Sync {
 /// Puts and deletes that take effect together. A later one of the same key wins.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// Columns that lose all entries before anything is written.
+    pub(crate) cleared: Vec<Column>,
     pub(crate) writes: Vec<Write>,
 }
 
@@ -166,14 +168,27 @@ impl Batch {
         self.writes.push(Write { column, key: key.into(), value: None });
     }
 
-    /// Returns how many puts and deletes there are.
+    /// Deletes every key of a column that is there before the batch; what the batch itself puts stays.
+    ///
+    /// Where the column has history, the store keeps all rows of it from then on, whatever it was allowed to drop before.
+    pub fn clear(&mut self, column: Column) {
+        self.cleared.push(column);
+    }
+
+    /// Returns how many puts and deletes there are, a cleared column being one.
     pub fn len(&self) -> usize {
-        self.writes.len()
+        self.writes.len() + self.cleared.len()
     }
 
     /// Returns whether the batch does nothing.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.len() == 0
+    }
+
+    /// Returns whether the batch clears a column of history.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn clears_history(&self) -> bool {
+        self.cleared.iter().any(|column| HISTORY.contains(column))
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `LATHE_ORACLE_MODULES` says how many modules, `LATHE_ORACLE_SEED` where to begin. A failure names its seed and
 //! size and leaves the module in the temporary directory; `LATHE_ORACLE_MODULES=1` with that seed repeats it. Beside them,
-//! small programs that are written for what they do.
+//! small programs that are written for what they do, and functions of nested expressions.
 
+#[path = "oracle/expressions.rs"]
+mod expressions;
 #[path = "oracle/small.rs"]
 mod small;
 

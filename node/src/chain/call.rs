@@ -155,7 +155,7 @@ impl Chain {
         limit: &Arc<TimeLimit>,
     ) -> Result<Executed, CallError> {
         let (view, context) = self.call_context(at, block_overrides)?;
-        Ok(self.runtime.call_within(view, &context, request, overrides, limit)?)
+        Ok(self.runtime().call_within(view, &context, request, overrides, limit)?)
     }
 
     /// Runs a call with the list of the accounts and slots that it reads; returns the list, the gas that the call then
@@ -171,7 +171,7 @@ impl Chain {
         let request = self.request(&request)?;
         let limit = self.time_limit();
         let (list, executed) =
-            self.runtime.call_with_access_list(view, &context, &request, &overrides, &limit)?;
+            self.runtime().call_with_access_list(view, &context, &request, &overrides, &limit)?;
         let gas_used = executed.gas_used;
         Ok((list, gas_used, self.tell_call(Purpose::AccessList, &request, Ok(executed)).err()))
     }

@@ -43,7 +43,7 @@ impl Chain {
 
     /// Returns the precompiled contracts by name.
     pub fn precompiles(&self) -> BTreeMap<String, Address> {
-        self.runtime.precompiles()
+        self.runtime().precompiles()
     }
 
     /// Returns the first block whose state is kept.

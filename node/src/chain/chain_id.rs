@@ -26,7 +26,7 @@ pub(super) fn chain_id_of(header: &Header) -> Option<u64> {
 impl Chain {
     /// Returns the chain id that transactions to come are signed for.
     pub fn chain_id(&self) -> u64 {
-        self.foreign_chain_id().unwrap_or(self.spec.chain_id)
+        self.foreign_chain_id().unwrap_or_else(|| self.spec().chain_id)
     }
 
     /// Sets it, for the blocks to come and until the node ends.
@@ -36,7 +36,8 @@ impl Chain {
         }
         // A block that is being made keeps the id that its transactions were checked against.
         let _writer = self.writer.lock();
-        self.controls.lock().chain_id = Some(id).filter(|id| *id != self.spec.chain_id);
+        let own = self.spec().chain_id;
+        self.controls.lock().chain_id = Some(id).filter(|id| *id != own);
         Ok(())
     }
 

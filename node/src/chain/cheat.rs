@@ -42,7 +42,7 @@ impl Chain {
             Cheat::AddBalance(wei) => info.balance = info.balance.saturating_add(wei),
             Cheat::Nonce(nonce) => info.nonce = nonce,
             Cheat::Code(code) => {
-                check_code(&code, &self.spec).map_err(|why| ChainError::Code { address, why })?;
+                check_code(&code, &self.spec()).map_err(|why| ChainError::Code { address, why })?;
                 info.code_hash = keccak256(&code);
                 if !code.is_empty() {
                     changes.codes.insert(info.code_hash, code);

@@ -91,7 +91,7 @@ impl Chain {
 
     /// Returns the gas limit of the next block.
     pub fn block_gas_limit(&self) -> u64 {
-        self.controls.lock().gas_limit.unwrap_or(self.spec.gas_limit)
+        self.controls.lock().gas_limit.unwrap_or_else(|| self.spec().gas_limit)
     }
 
     /// Takes back every block, drops what waits, and forgets snapshots, impersonation and everything that was set since the
@@ -99,9 +99,15 @@ impl Chain {
     pub fn reset(&self) -> Result<()> {
         self.rollback_to_genesis()?;
         self.drop_transactions(|_| true);
+        self.forget_settings()
+    }
+
+    /// Forgets impersonation and everything else that was set since the chain was opened.
+    pub(super) fn forget_settings(&self) -> Result<()> {
+        self.count_reset();
         self.stop_all_impersonation();
         self.impersonate_everyone(self.manner.impersonates_everyone);
-        *self.controls.lock() = self.manner.controls(0);
+        *self.controls.lock() = self.manner.controls(0, self.ground().start);
         self.set_mining(self.manner.mining)
     }
 }

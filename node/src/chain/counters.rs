@@ -58,16 +58,16 @@ impl Chain {
 
     /// Returns what the store tells of itself; nothing in memory.
     pub fn measures(&self) -> Vec<(Measure, u64)> {
-        self.database.measures()
+        self.ground().database.measures()
     }
 
     /// Returns how many records of the latest tries are in memory.
     pub fn trie_records_cached(&self) -> usize {
-        self.database.records_cached()
+        self.ground().database.records_cached()
     }
 
     /// Returns how the cache of validated programs does.
     pub fn program_cache(&self) -> ProgramCacheCounts {
-        self.runtime.program_cache()
+        self.runtime().program_cache()
     }
 }

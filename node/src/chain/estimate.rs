@@ -63,8 +63,9 @@ impl Chain {
         }
         let (view, context) = self.call_context(at, None)?;
         let limit = self.time_limit();
+        let runtime = self.runtime();
         let run =
-            |request: &Request| self.runtime.call_within(view.clone(), &context, request, &overrides, &limit);
+            |request: &Request| runtime.call_within(view.clone(), &context, request, &overrides, &limit);
         let most = request.gas;
         let first = run(&request).map_err(CallError::from);
         let first = self

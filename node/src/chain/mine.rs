@@ -83,7 +83,7 @@ impl Chain {
     pub(super) fn settle(&self) -> Result<()> {
         match self.durability {
             Durability::Process => Ok(()),
-            Durability::Power => Ok(self.database.sync().map_err(|error| self.fail(error))?),
+            Durability::Power => Ok(self.ground().database.sync().map_err(|error| self.fail(error))?),
         }
     }
 
@@ -217,13 +217,13 @@ impl Chain {
         rejected: &mut Vec<(B256, String)>,
         empty: Empty,
     ) -> Result<Option<Arc<Block>>> {
-        let Latest { block: parent, view } = self.latest();
+        let Latest { block: parent, view, ground } = self.latest();
         let executable = self.executable(&view)?;
         if executable.is_empty() && empty == Empty::Refused {
             return Ok(None);
         }
         let context = self.next_block(&parent);
-        let mut executor = self.runtime.block(view, &context);
+        let mut executor = ground.runtime.block(view, &context);
         let (mut transactions, mut receipts): (Vec<Recovered<TxEnvelope>>, Vec<Receipt>) = Default::default();
         let mut asides = Vec::new();
         let mut gas_used = 0u64;
@@ -290,14 +290,15 @@ impl Chain {
         transactions: Vec<Recovered<TxEnvelope>>,
         receipts: Vec<Receipt>,
     ) -> Result<Arc<Block>> {
-        let prepared = self.database.prepare(changes)?;
+        let ground = self.ground();
+        let prepared = ground.database.prepare(changes)?;
         let header = header(parent, context, prepared.state_root());
         let block = Arc::new(Block::seal(header, transactions, receipts));
-        self.database.commit(prepared, write_block(&block)).map_err(|error| self.fail(error))?;
-        let view = Arc::new(self.database.view()?);
+        ground.database.commit(prepared, write_block(&block)).map_err(|error| self.fail(error))?;
+        let view = Arc::new(ground.database.view()?);
         // Readers of both see the transactions in the pool or in the state, never in neither.
         let mut pool = self.pool.lock();
-        *self.latest.write() = Latest { block: block.clone(), view };
+        *self.latest.write() = Latest { block: block.clone(), view, ground };
         for tx in &block.transactions {
             pool.remove(tx.tx_hash());
             pool.drop_below(tx.signer(), tx.nonce());

@@ -32,7 +32,7 @@ impl Chain {
         let mut mined = 0;
         while mined < count {
             let writer = self.writer.lock();
-            let Latest { block: parent, view } = self.latest();
+            let Latest { block: parent, view, .. } = self.latest();
             let state_root = view.head().state_root;
             if mined > 0 {
                 self.space_from(&parent, interval)?;
@@ -72,12 +72,13 @@ impl Chain {
             records.push(write_block(&block));
             parent = Arc::new(block);
         }
-        self.database.extend(&records).map_err(|error| self.fail(error))?;
+        let ground = self.ground();
+        ground.database.extend(&records).map_err(|error| self.fail(error))?;
         let (last, hash) = (parent.header.number, parent.hash);
         let base_fee = parent.header.base_fee_per_gas.unwrap_or_default();
         let blocks = EmptyBlocks { first, last, hash, timestamp: parent.header.timestamp, base_fee };
-        let view = Arc::new(self.database.view()?);
-        *self.latest.write() = Latest { block: parent, view };
+        let view = Arc::new(ground.database.view()?);
+        *self.latest.write() = Latest { block: parent, view, ground };
         self.watches.announce();
         if !records.is_empty() {
             self.tally.mined_empty(records.len() as u64);

@@ -21,6 +21,7 @@ mod error;
 mod estimate;
 mod events;
 mod fork;
+mod ground;
 mod impersonate;
 mod mine;
 mod mine_empty;
@@ -92,6 +93,7 @@ use clock::Clock;
 use control::Controls;
 use counters::Tally;
 use events::Feed;
+use ground::{Begun, Ground};
 use impersonate::Impersonation;
 use mining::Miner;
 use pool::Pool;
@@ -174,6 +176,8 @@ pub struct Manner {
     pub block_txs_max: Option<NonZeroUsize>,
     /// Whether the node sends transactions of every account without its key.
     pub impersonates_everyone: bool,
+    /// How to fork another chain when the chain is reset to that; the URL means nothing.
+    pub forks: ForkOptions,
 }
 
 impl Default for Manner {
@@ -189,15 +193,17 @@ impl Default for Manner {
             beneficiary: Address::ZERO,
             block_txs_max: None,
             impersonates_everyone: false,
+            forks: ForkOptions::new(""),
         }
     }
 }
 
 impl Manner {
-    /// Returns the controls of a chain of so many blocks after the first. Only a new one starts its clock and its base fee.
-    fn controls(&self, blocks: u64) -> Controls {
+    /// Returns the controls of a chain of so many blocks after the first. Only a new one starts its clock, where it is to begin
+    /// elsewhere than now, and its base fee.
+    fn controls(&self, blocks: u64, start: Option<u64>) -> Controls {
         let mut clock = if self.deterministic { Clock::of_blocks() } else { Clock::default() };
-        if let Some(start) = self.start.filter(|_| blocks == 0 && !self.deterministic) {
+        if let Some(start) = start.filter(|_| blocks == 0 && !self.deterministic) {
             clock.set_now(start, start);
         }
         Controls {
@@ -214,13 +220,10 @@ impl Manner {
 /// are called from any thread.
 pub struct Chain {
     this: Weak<Self>,
-    spec: ChainSpec,
+    /// How it was opened: what it is reset to.
+    begun: Begun,
     manner: Manner,
-    runtime: Runtime,
     signers: Vec<PrivateKeySigner>,
-    database: Database,
-    /// The chain that this one forks, if it does.
-    fork: Option<Arc<Fork>>,
     durability: Durability,
     /// Why the database takes no more blocks, once it does not.
     failure: sync::watch::Sender<Option<String>>,
@@ -243,11 +246,13 @@ pub struct Chain {
 struct Latest {
     block: Arc<Block>,
     view: Arc<View>,
+    /// What the two belong to.
+    ground: Arc<Ground>,
 }
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain").field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("Chain").field("spec", &self.spec()).finish_non_exhaustive()
     }
 }
 
@@ -263,10 +268,34 @@ impl Chain {
         let (signers, store) = std::thread::scope(|scope| {
             let signers =
                 scope.spawn(|| signers(&options.mnemonic, &manner.derivation_path, options.account_count));
-            let store = open_store(options.home);
+            let store = open_store(options.home.clone());
             (signers.join().expect("deriving keys does not panic"), store)
         });
         let (signers, store) = (signers?, store?);
+        let reads = store_for_reads(&options.home, &store);
+        Self::open_own(store, reads, options, manner, signers)
+    }
+
+    /// As [`open_with`](Self::open_with), in stores that are open: one for the chain, one for what is read of others that it
+    /// comes to fork.
+    pub fn open_in(
+        store: Arc<dyn Store>,
+        reads: Arc<dyn Store>,
+        options: ChainOptions,
+        manner: Manner,
+    ) -> Result<Arc<Self>> {
+        let signers = signers(&options.mnemonic, &manner.derivation_path, options.account_count)?;
+        Self::open_own(store, reads, options, manner, signers)
+    }
+
+    fn open_own(
+        store: Arc<dyn Store>,
+        reads: Arc<dyn Store>,
+        options: ChainOptions,
+        manner: Manner,
+        signers: Vec<PrivateKeySigner>,
+    ) -> Result<Arc<Self>> {
+        let begun = Begun::new(&options, reads, manner.forks.clone());
         let spec = options.spec;
         for account in &spec.accounts {
             data_dir::check_code(&account.code, &spec)
@@ -291,33 +320,29 @@ impl Chain {
             }
             opened => opened?,
         };
-        Self::assemble(spec, options.keep, manner, signers, database, None)
+        let ground = Ground::new(spec, database, None, manner.start);
+        Self::assemble(begun, options.keep, manner, signers, ground)
     }
 
     /// Makes a chain of what was opened.
     fn assemble(
-        spec: ChainSpec,
+        begun: Begun,
         keep: Keep,
         manner: Manner,
         signers: Vec<PrivateKeySigner>,
-        database: Database,
-        fork: Option<Arc<Fork>>,
+        ground: Ground,
     ) -> Result<Arc<Self>> {
-        let view = Arc::new(database.view()?);
-        let number = view.head().number;
-        let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
+        let latest = Latest::on(Arc::new(ground))?;
+        let blocks = latest.block.header.number - latest.view.first_block();
         let chain = Arc::new_cyclic(|this| Self {
             this: this.clone(),
-            runtime: Runtime::with_protocol(spec.protocol()),
-            spec,
-            controls: Mutex::new(manner.controls(number - view.first_block())),
+            begun,
+            controls: Mutex::new(manner.controls(blocks, latest.ground.start)),
             pool: Mutex::new(Pool::new(manner.order)),
             miner: Miner::default(),
             impersonation: Impersonation::default(),
             signers,
-            database,
-            fork,
-            latest: RwLock::new(Latest { block: Arc::new(block), view }),
+            latest: RwLock::new(latest),
             durability: keep.durability,
             failure: sync::watch::Sender::new(None),
             snapshots: Mutex::default(),
@@ -334,23 +359,23 @@ impl Chain {
     }
 
     /// Returns the rules of the chain.
-    pub fn spec(&self) -> &ChainSpec {
-        &self.spec
+    pub fn spec(&self) -> Arc<ChainSpec> {
+        self.ground().spec.clone()
     }
 
     /// Returns the hash of the first block.
     pub fn genesis_hash(&self) -> alloy_primitives::B256 {
-        self.database.genesis_hash()
+        self.ground().database.genesis_hash()
     }
 
     /// Returns the chain that this one forks, if it does.
-    pub fn fork(&self) -> Option<&Arc<Fork>> {
-        self.fork.as_ref()
+    pub fn fork(&self) -> Option<Arc<Fork>> {
+        self.ground().fork.clone()
     }
 
     /// Returns the number of the first block: 0, or that of the block that a fork stands on.
     pub fn first_block(&self) -> u64 {
-        self.fork.as_ref().map_or(0, |fork| fork.number())
+        self.ground().first_block()
     }
 
     /// Returns the accounts that the node signs for, in the order of `eth_accounts`.
@@ -371,6 +396,14 @@ impl Chain {
     fn latest(&self) -> Latest {
         self.latest.read().clone()
     }
+
+    fn ground(&self) -> Arc<Ground> {
+        self.latest.read().ground.clone()
+    }
+
+    fn runtime(&self) -> Runtime {
+        self.latest.read().ground.runtime.clone()
+    }
 }
 
 /// Derives the development accounts. The phrase is stretched once, which takes longer than all the rest.
@@ -385,6 +418,12 @@ fn signers(mnemonic: &str, path: &str, count: u32) -> Result<Vec<PrivateKeySigne
         Ok(PrivateKeySigner::from_signing_key(key.clone()))
     };
     (0..count).map(derive).collect()
+}
+
+/// Returns the store for what is read of forked chains. In memory it would be copied with each block's snapshot if it shared
+/// the chain's.
+fn store_for_reads(home: &Home, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+    if *home == Home::Memory { Arc::new(MemoryStore::new()) } else { Arc::clone(store) }
 }
 
 fn open_store(home: Home) -> Result<Arc<dyn Store>> {

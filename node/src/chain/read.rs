@@ -51,7 +51,7 @@ impl Chain {
     /// Returns the mined transaction with this sender and nonce. It is found by the sender's nonce at earlier blocks.
     pub fn transaction_of(&self, sender: Address, nonce: u64) -> Result<Option<MinedTransaction>> {
         let (mut before, mut after) = (self.first_block(), self.head().header.number);
-        let is_earlier = self.fork.is_some() && self.nonce(sender, before.into())? > nonce;
+        let is_earlier = self.fork().is_some() && self.nonce(sender, before.into())? > nonce;
         if is_earlier || self.nonce(sender, after.into())? <= nonce {
             return Ok(None);
         }
@@ -76,7 +76,7 @@ impl Chain {
 
     /// Returns the state after a block.
     pub(super) fn state_at(&self, id: BlockId) -> Result<Arc<View>> {
-        let Latest { block, view } = self.latest();
+        let Latest { block, view, .. } = self.latest();
         let head = block.header.number;
         let number = match id {
             BlockId::Number(BlockNumberOrTag::Number(number)) => number,
@@ -158,12 +158,12 @@ impl Chain {
     /// Returns the logs that a filter names, oldest first. Fails for more than [`LOG_BLOCKS_MAX`] blocks or
     /// [`LOGS_MAX`] logs.
     pub fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
-        let Latest { block: head, view } = self.latest();
+        let Latest { block: head, view, ground } = self.latest();
         let head = head.header.number;
         let (first, last) = match filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
                 let number = view.number_by_hash(hash)?;
-                if let Some(fork) = &self.fork
+                if let Some(fork) = &ground.fork
                     && number.is_none_or(|number| number <= fork.number())
                 {
                     return fork.logs_at(filter, hash)?.ok_or(ChainError::UnknownBlock);
@@ -180,7 +180,7 @@ impl Chain {
                 (number(from_block), number(to_block).min(head))
             }
         };
-        let (first, mut found) = match &self.fork {
+        let (first, mut found) = match &ground.fork {
             Some(fork) if first <= fork.number() && first <= last => {
                 (fork.number() + 1, fork.logs(filter, first, last)?)
             }

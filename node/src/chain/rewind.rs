@@ -24,6 +24,12 @@ pub(super) struct Snapshots {
     made: u64,
 }
 
+impl Snapshots {
+    pub(super) fn forget_all(&mut self) {
+        self.blocks.clear();
+    }
+}
+
 /// A block, what was set about those to come, and what waited for them.
 #[derive(Debug, Clone)]
 struct Mark {
@@ -131,7 +137,7 @@ impl Chain {
     pub(super) fn rollback_to_genesis(&self) -> Result<()> {
         let writer = self.writer.lock();
         self.rewind_to(self.first_block())?;
-        self.snapshots.lock().blocks.clear();
+        self.snapshots.lock().forget_all();
         drop(writer);
         self.settle()
     }
@@ -139,14 +145,15 @@ impl Chain {
     /// Takes back every block after `number`. The writer's lock is held.
     pub(super) fn rewind_to(&self, number: u64) -> Result<()> {
         let removed = logs_to_remove(&self.latest().view, number)?;
-        self.database.revert(number).map_err(|error| match error {
+        let ground = self.ground();
+        ground.database.revert(number).map_err(|error| match error {
             // Only a failed write leaves the database unusable.
             StateError::Store(_) => self.fail(error),
             error => error.into(),
         })?;
-        let view = self.database.view()?;
+        let view = ground.database.view()?;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
-        *self.latest.write() = Latest { block: block.into(), view: view.into() };
+        *self.latest.write() = Latest { block: block.into(), view: view.into(), ground };
         self.watches.went_back(number, &removed);
         self.feed.tell(|| Event::WentBack { number });
         Ok(())

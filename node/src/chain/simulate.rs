@@ -133,7 +133,7 @@ impl Chain {
         let base = self.block(view.head().number.into())?.ok_or(ChainError::UnknownBlock)?;
         let rules =
             SimulationRules { validates: payload.validation, shows_transfers: payload.trace_transfers };
-        let mut simulation = self.runtime.simulate(view, rules, &self.time_limit());
+        let mut simulation = self.runtime().simulate(view, rules, &self.time_limit());
         let mut blocks: Vec<SimulatedBlock> = Vec::new();
         let chain_id = self.foreign_chain_id();
         for wanted in payload.block_state_calls {
@@ -217,7 +217,7 @@ impl Chain {
         if self.head().hash != base.hash {
             return Ok(base.header.state_root);
         }
-        let prepared = self.database.prepare(&simulation.changes()).map_err(ChainError::from)?;
+        let prepared = self.ground().database.prepare(&simulation.changes()).map_err(ChainError::from)?;
         // A block that was mined meanwhile is what the changes were prepared on.
         Ok(if self.head().hash == base.hash { prepared.state_root() } else { base.header.state_root })
     }

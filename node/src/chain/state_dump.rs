@@ -5,6 +5,8 @@
 //! state roots, history and receipts come out as they were, and the latest block has the same hash. Blocks that the chain has
 //! already are left alone.
 //!
+//! A dump of a fork has what the fork did, on the block that it stands on: it is loaded on a fork at the same block.
+//!
 //! Dumps of anvil are read, too. They have accounts without the blocks that made them: those are set, in a block of their own.
 
 use std::{
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Block, Chain, ChainError, Event, Latest, MinedBlock, Result, clock::TIMESTAMP_MAX, data_dir::check_code,
-    record,
+    ground::Ground, record,
 };
 
 /// Version of the format: raised when a line means something else.
@@ -36,8 +38,14 @@ const LINE_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 enum Line {
-    /// The first line.
-    LatheState { version: u32, chain_id: u64, genesis_hash: B256 },
+    /// The first line; of a fork, with what it stands on.
+    LatheState {
+        version: u32,
+        chain_id: u64,
+        genesis_hash: B256,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<ForkedAt>,
+    },
     /// The next block.
     Block {
         hash: B256,
@@ -51,12 +59,23 @@ enum Line {
     End { blocks: u64 },
 }
 
+/// The block that a fork stands on, by number, and the hash of what else decides how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ForkedAt {
+    number: u64,
+    settings: B256,
+}
+
 /// What a block did to an account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Change {
     /// None if it is gone.
     account: Option<Info>,
+    /// Whether it lost the storage that it has on the chain that a fork stands on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    wiped: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     storage: BTreeMap<U256, U256>,
 }
@@ -99,22 +118,21 @@ fn wrong(why: impl std::fmt::Display) -> ChainError {
 }
 
 impl Chain {
-    /// Writes the whole chain, compressed. The state of every block must be kept.
+    /// Writes the whole chain, compressed; of a fork, what it did itself. The state of every block must be kept.
     pub fn dump_state(&self, out: impl Write) -> Result<()> {
-        self.refuse_on_fork()?;
-        let view = self.latest().view;
+        let Latest { view, ground, .. } = self.latest();
         let mut out = GzEncoder::new(out, Compression::fast());
         let mut line = |line: &Line| {
             let written = serde_json::to_writer(&mut out, line).map_err(io::Error::from);
             written.and_then(|()| out.write_all(b"\n")).map_err(wrong)
         };
-        let (chain_id, genesis_hash) = (self.spec.chain_id, self.genesis_hash());
-        line(&Line::LatheState { version: VERSION, chain_id, genesis_hash })?;
-        let blocks = view.head().number;
-        for number in 1..=blocks {
+        let (chain_id, genesis_hash) = (ground.spec.chain_id, ground.database.genesis_hash());
+        line(&Line::LatheState { version: VERSION, chain_id, genesis_hash, fork: forked_at(&ground)? })?;
+        let (first, last) = (view.first_block(), view.head().number);
+        for number in first + 1..=last {
             line(&block_line(&view, number)?)?;
         }
-        line(&Line::End { blocks })?;
+        line(&Line::End { blocks: last - first })?;
         out.finish().and_then(|mut out| out.flush()).map_err(wrong)
     }
 
@@ -122,13 +140,12 @@ impl Chain {
     ///
     /// What does not add up is refused at its block; those before it stay.
     pub fn load_state(&self, dump: impl BufRead) -> Result<()> {
-        self.refuse_on_fork()?;
         let mut dump = decompressed(dump).map_err(wrong)?;
         let mut first = Vec::new();
         read_line(&mut dump, &mut first)?;
         match serde_json::from_slice(&first) {
-            Ok(Line::LatheState { version: VERSION, chain_id, genesis_hash }) => {
-                self.check_origin(chain_id, genesis_hash)?;
+            Ok(Line::LatheState { version: VERSION, chain_id, genesis_hash, fork }) => {
+                self.check_origin(chain_id, genesis_hash, fork)?;
                 self.load_blocks(&mut dump)
             }
             Ok(Line::LatheState { version, .. }) => {
@@ -143,27 +160,38 @@ impl Chain {
         }
     }
 
-    /// Fails on a fork: a dump would have what the fork has written, and nothing of what it has not.
-    fn refuse_on_fork(&self) -> Result<()> {
-        match self.fork {
-            None => Ok(()),
-            Some(_) => Err(ChainError::NotOnFork(
-                "a fork cannot be dumped or loaded: what it has not written is on the chain that it forks; --data-dir keeps it",
-            )),
-        }
-    }
-
     /// Fails for a dump of a chain that began otherwise.
-    fn check_origin(&self, chain_id: u64, genesis_hash: B256) -> Result<()> {
-        if chain_id != self.spec.chain_id {
-            let have = self.spec.chain_id;
+    fn check_origin(&self, chain_id: u64, genesis_hash: B256, fork: Option<ForkedAt>) -> Result<()> {
+        let ground = self.ground();
+        let own = forked_at(&ground)?;
+        match (fork, own) {
+            (Some(ForkedAt { number, .. }), own) if own.is_none_or(|own| own.number != number) => {
+                return Err(wrong(format!(
+                    "it is of a fork at block {number}, this node {}: start one with --fork-url and --fork-block-number {number}",
+                    own.map_or("forks no chain".into(), |own| format!("forks one at block {}", own.number)),
+                )));
+            }
+            (None, Some(_)) => {
+                return Err(wrong(
+                    "it is of a chain of its own, this node forks another one: start a node without --fork-url",
+                ));
+            }
+            _ => {}
+        }
+        let have = ground.spec.chain_id;
+        if chain_id != have {
             return Err(wrong(format!("it is of chain {chain_id}, this node has chain {have} (--chain-id)")));
         }
-        if genesis_hash != self.genesis_hash() {
+        let (have, is_fork) = (ground.database.genesis_hash(), fork.is_some());
+        if genesis_hash != have || fork != own {
+            let advice = if is_fork && genesis_hash != have {
+                "fork the chain that the dumped one forked"
+            } else {
+                "start a node"
+            };
             return Err(wrong(format!(
-                "its chain begins with block {genesis_hash}, this node's with {}: start a node with the accounts, balances and \
-                 rules that the dumped one had",
-                self.genesis_hash()
+                "its chain begins with block {genesis_hash}, this node's with {have}: {advice} with the accounts, balances and \
+                 rules that the dumped one had"
             )));
         }
         Ok(())
@@ -171,7 +199,8 @@ impl Chain {
 
     fn load_blocks(&self, dump: &mut impl BufRead) -> Result<()> {
         let writer = self.writer.lock();
-        let (mut text, mut number, mut is_known) = (Vec::new(), 0_u64, true);
+        let first = self.first_block();
+        let (mut text, mut number, mut is_known) = (Vec::new(), first, true);
         let outcome = loop {
             text.clear();
             let line = match read_line(dump, &mut text) {
@@ -196,9 +225,10 @@ impl Chain {
                         Err(error) => break Err(wrong(format!("block {number}: {error}"))),
                     }
                 }
-                Ok(Line::End { blocks }) if blocks == number => break Ok(()),
+                Ok(Line::End { blocks }) if blocks == number - first => break Ok(()),
                 Ok(Line::End { blocks }) => {
-                    break Err(wrong(format!("it has {number} blocks, its last line says {blocks}")));
+                    let has = number - first;
+                    break Err(wrong(format!("it has {has} blocks, its last line says {blocks}")));
                 }
                 Ok(Line::LatheState { .. }) => break Err(wrong("a second beginning")),
                 Err(error) => break Err(wrong(format!("after block {number}: {error}"))),
@@ -232,21 +262,23 @@ impl Chain {
         }
         let mut loaded = Changes::default();
         for code in codes {
-            check_code(&code, &self.spec).map_err(wrong)?;
+            check_code(&code, &self.spec()).map_err(wrong)?;
             loaded.codes.insert(keccak256(&code), code);
         }
-        for (address, Change { account, storage }) in changes {
+        for (address, Change { account, wiped, storage }) in changes {
             let info =
                 account.map(|Info { nonce, balance, code_hash }| AccountInfo { nonce, balance, code_hash });
-            loaded.accounts.insert(address, AccountChange { info, storage, ..AccountChange::default() });
+            loaded.accounts.insert(address, AccountChange { info, storage_wiped: wiped, storage });
         }
-        let prepared = self.database.prepare(&loaded)?;
-        Ok(self.database.commit(prepared, block)?)
+        let ground = self.ground();
+        let prepared = ground.database.prepare(&loaded)?;
+        Ok(ground.database.commit(prepared, block)?)
     }
 
     /// Shows readers what the database has, and drops what waits and can be mined no more. The writer's lock is held.
     fn publish(&self) -> Result<()> {
-        let view = self.database.view()?;
+        let ground = self.ground();
+        let view = ground.database.view()?;
         let number = view.head().number;
         let block = record::read_block(&view, number)?.ok_or_else(|| ChainError::missing_block(number))?;
         let mut pool = self.pool.lock();
@@ -255,7 +287,7 @@ impl Chain {
             pool.drop_below(sender, view.account(sender)?.unwrap_or_default().nonce);
         }
         let block = Arc::new(block);
-        *self.latest.write() = Latest { block: block.clone(), view: view.into() };
+        *self.latest.write() = Latest { block: block.clone(), view: view.into(), ground };
         drop(pool);
         self.watches.announce();
         self.feed.tell(|| Event::Block(MinedBlock { block, asides: Vec::new() }));
@@ -267,7 +299,7 @@ impl Chain {
         let mut changes = Changes::default();
         for (address, account) in state.accounts {
             let AnvilAccount { nonce, balance, code, storage } = account;
-            check_code(&code, &self.spec).map_err(|why| ChainError::Code { address, why })?;
+            check_code(&code, &self.spec()).map_err(|why| ChainError::Code { address, why })?;
             let nonce = u64::try_from(nonce)
                 .map_err(|_| wrong(format!("account {address}: nonce {nonce} is larger than 8 bytes")))?;
             let info = AccountInfo { nonce, balance, code_hash: keccak256(&code) };
@@ -288,6 +320,11 @@ impl Chain {
     }
 }
 
+fn forked_at(ground: &Ground) -> Result<Option<ForkedAt>> {
+    let settings = ground.database.fork_settings()?;
+    Ok(settings.map(|settings| ForkedAt { number: ground.first_block(), settings }))
+}
+
 fn block_line(view: &View, number: u64) -> Result<Line> {
     let records = view.block_records(number)?.ok_or_else(|| ChainError::missing_block(number))?;
     let BlockRecords { hash, header, body, receipts } = records;
@@ -298,6 +335,7 @@ fn block_line(view: &View, number: u64) -> Result<Line> {
             balance,
             code_hash,
         }),
+        wiped: change.storage_wiped,
         storage: change.storage,
     };
     let changes = accounts.into_iter().map(|(address, account)| (address, change(account))).collect();

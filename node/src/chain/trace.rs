@@ -42,7 +42,7 @@ impl Chain {
         let overrides = account_overrides(state)?;
         let (view, context) = self.call_context(at, block.as_deref())?;
         let (request, limit) = (self.request(&request)?, self.time_limit());
-        Ok(self.runtime.trace_call(view, &context, &request, &overrides, capture, &limit)?)
+        Ok(self.runtime().trace_call(view, &context, &request, &overrides, capture, &limit)?)
     }
 
     /// Runs a mined transaction again, on the state before it, and records it. It may take as long as a call.
@@ -116,7 +116,7 @@ impl Chain {
     fn before(&self, block: &Block) -> Result<BlockExecutor, CallError> {
         let view = self.state_at(block.header.parent_hash.into())?;
         let context = context_of(&self.latest().view, block.header.number)?;
-        let mut executor = self.runtime.block(view, &context);
+        let mut executor = self.runtime().block(view, &context);
         executor.set_time_limit(&self.no_time_limit());
         Ok(executor)
     }

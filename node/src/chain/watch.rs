@@ -200,12 +200,27 @@ impl Watches {
 
     /// Lowers all watches to the block that the chain went back to. `removed` are the logs that are gone.
     pub(super) fn went_back(&self, number: u64, removed: &[Arc<Log>]) {
-        // They are not locked together: a watch may be busy reading.
-        let watches: Vec<_> = self.by_id.lock().watches.values().cloned().collect();
-        for (_, watch) in watches {
+        for watch in self.all() {
             watch.lock().went_back(number, removed);
         }
         self.announce();
+    }
+
+    /// Moves all watches behind the latest block of another chain, which is in the place of this one now.
+    pub(super) fn began_again(&self, number: u64, removed: &[Arc<Log>]) {
+        for watch in self.all() {
+            let mut watch = watch.lock();
+            watch.went_back(0, removed);
+            if watch.watched != Watched::Arrivals {
+                watch.next = number + 1;
+            }
+        }
+        self.announce();
+    }
+
+    /// They are not locked together: a watch may be busy reading.
+    fn all(&self) -> Vec<Arc<Mutex<Watch>>> {
+        self.by_id.lock().watches.values().map(|(_, watch)| Arc::clone(watch)).collect()
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod console;
 mod fork;
 mod mining;
+mod program;
 mod rules;
 mod state_file;
 
@@ -125,6 +126,7 @@ impl NodeCommand {
             order: self.mining.order,
             block_txs_max: self.mining.max_transactions,
             impersonates_everyone: self.accounts.auto_impersonate,
+            forks: self.fork.any_fork(self.rules.chain_id, self.rules.block_gas_limit),
             ..Manner::default()
         };
         let options = ChainOptions {
@@ -226,6 +228,7 @@ impl NodeCommand {
         if let Some(dumps) = self.state_file.dump_repeatedly(chain) {
             tokio::spawn(dumps);
         }
+        program::give_back();
         server.run().await;
         console.inspect(Console::end);
         let failure = chain.failure().borrow().clone();

@@ -34,15 +34,15 @@ impl Schema for Seconds {
     }
 }
 
-/// What a chain is reset to: where it began, which a fork can be told, too. Other devnets can fork another chain then.
+/// What a chain is reset to: a fork.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ResetOptions {
-    /// The chain and the block that the fork is to stand on, if it is to be one.
+    /// The chain and the block that the fork is to stand on.
     pub(super) forking: Option<Forking>,
 }
 
 /// Which chain to fork.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Forking {
     /// Where its node is.
@@ -74,6 +74,23 @@ impl FromParam for ResetOptions {
 impl Schema for ResetOptions {
     fn schema() -> Value {
         json!({"type": "object"})
+    }
+}
+
+/// Where the node of another chain is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeUrl(pub(super) String);
+
+impl FromParam for NodeUrl {
+    const EXPECTED: &'static str = "a URL that begins with http:// or https://";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        serde_json::from_str(raw.get()).map(Self).map_err(|_| "it is no string".into())
+    }
+}
+
+impl Schema for NodeUrl {
+    fn schema() -> Value {
+        json!({"type": "string", "format": "uri"})
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) fn answer(
 ) -> Result<Option<Box<RawValue>>, RpcError> {
     let Some(fork) = api.chain.fork() else { return Ok(None) };
     let Some((_, about)) = METHODS.iter().find(|(name, _)| *name == method.name) else { return Ok(None) };
-    let Fate::There { replaced, is_kept } = fate(api, fork, *about, params)? else { return Ok(None) };
+    let Fate::There { replaced, is_kept } = fate(api, &fork, *about, params)? else { return Ok(None) };
     let mut values: Vec<Value> =
         params.values().iter().map(|raw| serde_json::from_str(raw.get()).unwrap_or_default()).collect();
     if let Some((place, value)) = replaced {

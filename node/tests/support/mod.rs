@@ -6,6 +6,7 @@
 pub(crate) mod evm;
 pub(crate) mod ewasm;
 pub(crate) mod node;
+pub(crate) mod process;
 pub(crate) mod remote;
 pub(crate) mod schema;
 pub(crate) mod script;

@@ -36,6 +36,9 @@ const CURRENT_FILE: &str = "CURRENT";
 /// What the names of files end with that hold data: tables, blobs, logs.
 const DATA_EXTENSIONS: [&str; 3] = ["sst", "blob", "log"];
 
+/// Is after every key: none is as long, not even that of a row of the history of a branch of an account's storage.
+const BEYOND_KEYS: [u8; 128] = [u8::MAX; 128];
+
 /// Blocks that may be forgotten before a trip to the disk is made for them: it takes as long as several blocks.
 const FORGET_BLOCKS: u64 = 64;
 
@@ -94,6 +97,9 @@ impl RocksStore {
     /// Turns a batch into RocksDB's.
     fn translate(&self, batch: Batch) -> WriteBatch {
         let mut rocks = WriteBatch::default();
+        for column in batch.cleared {
+            rocks.delete_range_cf(handle(&self.db, column), &[][..], &BEYOND_KEYS[..]);
+        }
         for write in batch.writes {
             let column = handle(&self.db, write.column);
             match write.value {
@@ -189,10 +195,17 @@ impl Store for RocksStore {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         #[cfg(feature = "failpoints")]
         let Some(batch) = self.sabotage(batch)? else { return Ok(()) };
-        let writes = batch.len();
+        let (writes, clears_history) = (batch.len(), batch.clears_history());
         let rocks = self.translate(batch);
         let write = || self.db.write(rocks).map_err(rocksdb::Error::into_string);
-        self.writer.lock().attempt(write, |reason| StoreError::Write { writes, reason })
+        let mut writer = self.writer.lock();
+        if clears_history {
+            // What compaction may drop are numbers of blocks, and those to come have numbers of their own.
+            writer.clearings += 1;
+            self.given_up.store(0, Ordering::Release);
+            self.forgotten.store(0, Ordering::Release);
+        }
+        writer.attempt(write, |reason| StoreError::Write { writes, reason })
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -200,9 +213,15 @@ impl Store for RocksStore {
         if crate::Sabotage::AnswerBeforeSync.is_on() {
             return Ok(());
         }
-        let given_up = self.given_up.load(Ordering::Acquire);
+        let (given_up, clearings) = {
+            let writer = self.writer.lock();
+            (self.given_up.load(Ordering::Acquire), writer.clearings)
+        };
         self.sync_log()?;
-        self.forgotten.fetch_max(given_up, Ordering::AcqRel);
+        let writer = self.writer.lock();
+        if writer.clearings == clearings {
+            self.forgotten.fetch_max(given_up, Ordering::AcqRel);
+        }
         Ok(())
     }
 
@@ -267,6 +286,8 @@ fn read_error(column: Column, error: rocksdb::Error) -> StoreError {
 #[derive(Default)]
 struct Writer {
     failure: Option<String>,
+    /// How often history was cleared.
+    clearings: u64,
 }
 
 impl Writer {
@@ -349,6 +370,23 @@ mod tests {
         store.forget_history(4 + FORGET_BLOCKS);
         store.compact(Column::Meta).expect("compacts");
         assert_eq!(forgotten(), 4 + FORGET_BLOCKS);
+    }
+
+    #[test]
+    fn what_may_be_forgotten_of_one_history_is_kept_of_the_next() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = RocksStore::open(dir.path(), RocksOptions::default()).expect("opens");
+        store.forget_history(2 + FORGET_BLOCKS);
+        let mut batch = Batch::new();
+        for column in Column::ALL {
+            batch.clear(*column);
+        }
+        batch.put(Column::Changes, 1_u64.to_be_bytes(), [7]);
+        store.write(batch).expect("writes");
+        store.sync().expect("syncs");
+        store.compact(Column::Changes).expect("compacts");
+        let row = store.snapshot().get(Column::Changes, &1_u64.to_be_bytes());
+        assert_eq!(row, Ok(Some(vec![7])));
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl RocksStore {
             let second = batch.writes.split_off(batch.len() / 2);
             self.write_whole(batch, true)?;
             thread::sleep(Self::SPLIT_PAUSE);
-            batch = Batch { writes: second };
+            batch = Batch { writes: second, ..Batch::default() };
         }
         if Sabotage::WalOff.is_on() {
             self.write_whole(batch, false)?;

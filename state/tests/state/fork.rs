@@ -13,7 +13,7 @@ use lathe_state::{
 use parking_lot::Mutex;
 
 use crate::{
-    fixture::{Home, address, advance, compact, info, next_block, seal, set},
+    fixture::{Home, address, advance, compact, info, next_block, open, seal, set},
     on_every_store,
 };
 
@@ -25,6 +25,7 @@ on_every_store! {
     empty_blocks_follow_the_base
     a_fork_is_told_from_a_chain_of_its_own
     an_origin_that_fails_fails_the_read
+    a_chain_can_take_the_place_of_another
 }
 
 /// The block that forks stand on.
@@ -273,7 +274,7 @@ fn a_fork_is_told_from_a_chain_of_its_own(home: &Home) {
     let point = Database::fork_point(&*store).expect("reads").expect("is a fork");
     assert_eq!((point.chain_id, point.base.number, point.base.hash), (1, BASE, base().hash));
     assert_eq!(point.settings, B256::repeat_byte(3));
-    let opened = crate::fixture::open(store, &Genesis { chain_id: 1, accounts: Vec::new() });
+    let opened = open(store, &Genesis { chain_id: 1, accounts: Vec::new() });
     let expected = StateError::Foreign(Foreign::Fork { chain_id: 1, number: BASE });
     assert_eq!(opened.err(), Some(expected));
 
@@ -293,4 +294,62 @@ fn an_origin_that_fails_fails_the_read(home: &Home) {
         view.account(address(77)).expect("reads").map(|account| account.code_hash),
         Some(KECCAK256_EMPTY)
     );
+}
+
+fn a_chain_can_take_the_place_of_another(home: &Home) {
+    let other = Arc::new(Other::new());
+    let own = Genesis { chain_id: 31337, accounts: Vec::new() };
+    let store = home.store();
+    let mut batch = lathe_state::Batch::new();
+    batch.put(Column::Origin, "kept", "of another chain");
+    store.write(batch).expect("writes");
+    let begun = open(Arc::clone(&store), &own).expect("opens");
+    for n in 0..3 {
+        advance(&begun, &set(address(5), info(n, 5), &[(1, n + 1)]));
+    }
+    let old = begun.view().expect("reads");
+    let (settings, options) = (B256::repeat_byte(3), DatabaseOptions { history: Some(0) });
+    let origin = || Arc::<Other>::clone(&other);
+    let nobody = Genesis { chain_id: 1, accounts: Vec::new() };
+    let fork = begun.replace_with_fork(options, origin(), &nobody, settings, &base()).expect("is made");
+    assert_eq!((fork.chain_id(), fork.view().expect("reads").first_block()), (1, BASE));
+    let storage = |database: &Database, slot| {
+        database.view().expect("reads").storage(address(5), U256::from(slot)).expect("reads")
+    };
+    assert_eq!(fork.view().expect("reads").account(address(5)), Ok(None));
+    // Who still reads the old chain reads it as it was, and nobody writes to it.
+    assert_eq!(old.storage(address(5), U256::from(1)), Ok(U256::from(3)));
+    assert_eq!(old.at(1).expect("is kept").storage(address(5), U256::from(1)), Ok(U256::from(1)));
+    let header = Header {
+        number: 4,
+        parent_hash: old.head().hash,
+        state_root: old.head().state_root,
+        ..Header::default()
+    };
+    assert_eq!(begun.extend(&[seal(header, 0)]), Err(StateError::Replaced));
+    assert_eq!(begun.revert(1), Err(StateError::Replaced));
+    assert_eq!(begun.prune(0), Err(StateError::Replaced));
+    assert!(begun.replace(options, &own, |_| base()).is_err());
+    // The history of a fork of a late block is no measure for a chain that begins at 0.
+    let past = fork.view().expect("reads").at(BASE).expect("is kept");
+    for n in 0..70 {
+        advance(&fork, &set(address(5), info(n, 5), &[(1, n)]));
+    }
+    let keep = DatabaseOptions::default();
+    let first = |state_root| seal(Header { state_root, ..Header::default() }, 0);
+    let plain = fork.replace(keep, &own, first).expect("is made");
+    drop((old, past, begun));
+    advance(&plain, &set(address(5), info(1, 5), &[(1, 8)]));
+    advance(&plain, &set(address(5), info(1, 5), &[(1, 9)]));
+    store.sync().expect("syncs");
+    compact(&*store);
+    assert_eq!((storage(&plain, 1), storage(&plain, 2)), (U256::from(9), U256::ZERO));
+    let at =
+        |number| plain.view().expect("reads").at(number).expect("is kept").storage(address(5), U256::from(1));
+    assert_eq!((at(0), at(1)), (Ok(U256::ZERO), Ok(U256::from(8))));
+    plain.view().expect("reads").verify().expect("is whole");
+    assert_eq!(store.snapshot().get(Column::Origin, b"kept"), Ok(Some(b"of another chain".to_vec())));
+    let head = plain.view().expect("reads").head();
+    drop((plain, fork, store));
+    assert_eq!(open(home.store(), &own).expect("opens").view().expect("reads").head(), head);
 }

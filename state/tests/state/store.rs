@@ -8,6 +8,7 @@ on_every_store! {
     a_scan_gives_the_keys_of_a_prefix_in_order
     a_later_write_of_a_batch_wins
     a_snapshot_is_frozen_while_it_is_scanned
+    a_cleared_column_has_what_its_batch_puts
 }
 
 fn keys(snapshot: &dyn Snapshot, prefix: &[u8], from: &[u8]) -> Vec<Vec<u8>> {
@@ -80,4 +81,25 @@ fn a_snapshot_is_frozen_while_it_is_scanned(home: &Home) {
     assert_eq!(scan.map(|entry| entry.expect("reads").0[0]).collect::<Vec<_>>(), [11, 12, 13, 14]);
     assert_eq!(snapshot.get(Column::Slot, &[10]).expect("reads"), Some(vec![10]));
     assert_eq!(keys(&*store.snapshot(), &[], &[]), [[20], [21], [22], [23], [24]]);
+}
+
+fn a_cleared_column_has_what_its_batch_puts(home: &Home) {
+    let store = home.store();
+    let mut batch = Batch::new();
+    let before: [&[u8]; 4] = [&[], &[0], &[7, 7], &[0xff; 64]];
+    for key in before {
+        batch.put(Column::Slot, key, "old");
+        batch.put(Column::Account, key, "other column");
+    }
+    store.write(batch).expect("writes");
+    let frozen = store.snapshot();
+    let mut batch = Batch::new();
+    batch.put(Column::Slot, [7, 7], "new");
+    batch.clear(Column::Slot);
+    assert_eq!(batch.len(), 2);
+    store.write(batch).expect("writes");
+    assert_eq!(keys(&*store.snapshot(), &[], &[]), [[7, 7]]);
+    assert_eq!(store.snapshot().get(Column::Slot, &[7, 7]), Ok(Some(b"new".to_vec())));
+    assert_eq!(store.snapshot().scan(Column::Account, &[], &[]).count(), before.len());
+    assert_eq!(keys(&*frozen, &[], &[]), before);
 }

@@ -68,7 +68,17 @@ pub(super) struct TailSite {
     pub(super) unused: u16,
 }
 
-words!(CallSite, Frame, Indirect, TailSite);
+/// Word 2 of a jump table.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Choice {
+    /// What is added to the index: compilers count the cases from the least.
+    pub(super) bias: u32,
+    /// The number of targets besides the default.
+    pub(super) last: u32,
+}
+
+words!(CallSite, Choice, Frame, Indirect, TailSite);
 
 /// Begins a function with up to `LOCALS` slots of locals, or any number if that is [`MANY`]. Word 1 is the [`Frame`],
 /// word 2 holds the ink of entry and first block, word 3 the function.
@@ -377,8 +387,8 @@ impl Handler for Jump {
     }
 }
 
-/// Branches by an index. Word 2 is the number of targets besides the default; the [`Way`] of each follows with the ink
-/// there, the default's last.
+/// Branches by an index. Word 2 is the [`Choice`]; the [`Way`] of each target follows with the ink there, the default's
+/// last.
 struct JumpTable<X>(PhantomData<X>);
 
 /// The words of a jump table before its ways.
@@ -391,7 +401,8 @@ impl<X: Operand> Handler for JumpTable<X> {
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let chosen = u64::from(X::get::<u32>(r)).min(r.word(2));
+            let Choice { bias, last } = *r.fields::<Choice>(2);
+            let chosen = X::get::<u32>(r).wrapping_add(bias).min(last);
             let word = JUMP_TABLE_WORDS + chosen as usize * WAY_WORDS;
             let way = *r.fields::<Way>(word);
             let price = r.ip.add(word + 1);
@@ -453,7 +464,7 @@ impl Handler for Translate {
     }
 }
 
-/// The entry of an imported function. Its arguments lie below the header.
+/// The entry of an imported function, for calls that do not know what they call. Its arguments lie below the header.
 struct Import;
 
 impl Handler for Import {
@@ -462,27 +473,55 @@ impl Handler for Import {
         // SAFETY: the caller's; `ip` is at the stub of a function, the accumulator holds the return address.
         unsafe {
             let site = r.acc as usize as *const u64;
+            r.call_import(Function::of_stub(r.ip), site)
+        }
+    }
+}
+
+/// Calls an imported function. Word 1 is its address, word 2 the [`CallSite`].
+struct CallImport;
+
+impl Handler for CallImport {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let function = r.word(1) as usize as *const Function;
+            let site = r.ip.add(2);
+            r.sp = r.sp.add((*site.cast::<CallSite>()).frame.into());
+            r.call_import(function, site)
+        }
+    }
+}
+
+impl Registers {
+    /// Calls an imported function whose frame would be at `sp`, and goes on behind the call site.
+    #[inline(always)]
+    unsafe fn call_import(&mut self, function: *const Function, site: *const u64) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let context = self.context;
             // Nothing waits in the accumulators during a call; so they need not be kept.
-            (r.acc64, r.acc32) = (0.0, 0.0);
-            (*(*r.context).meter).set_counter(r.ink);
-            let Called { base, acc } = super::run::import(r.context, Function::of_stub(r.ip), r.sp, site);
+            (self.acc64, self.acc32) = (0.0, 0.0);
+            (*(*context).meter).set_counter(self.ink);
+            let Called { base, acc } = super::run::import(context, function, self.sp, site);
             if !base.is_null() {
-                r.ink = (*(*r.context).meter).counter();
-                r.acc = acc;
-                r.memory = (*r.context).memory;
-                return r.leave(site, base);
+                self.ink = (*(*context).meter).counter();
+                self.acc = acc;
+                self.memory = (*context).memory;
+                return self.leave(site, base);
             }
-            match (*r.context).detour {
+            match (*context).detour {
                 Detour::Entered(entry) => {
-                    r.memory = (*r.context).memory;
-                    r.acc = (*r.context).crossing_ip as usize as u64;
-                    r.ip = entry;
+                    self.memory = (*context).memory;
+                    self.acc = (*context).crossing_ip as usize as u64;
+                    self.ip = entry;
                     Next::Go
                 }
                 Detour::Stopped(base) => {
-                    r.ink = (*(*r.context).meter).counter();
-                    r.sp = base.sub((*site.cast::<CallSite>()).arguments.into());
-                    r.ip = site;
+                    self.ink = (*(*context).meter).counter();
+                    self.sp = base.sub((*site.cast::<CallSite>()).arguments.into());
+                    self.ip = site;
                     Next::Stop
                 }
             }
@@ -519,8 +558,9 @@ pub(super) fn enter(engine: Engine, locals: u32) -> u64 {
     }
 }
 
-pub(super) fn call(engine: Engine) -> u64 {
-    address::<Call>(engine)
+/// Returns the handler that calls a function of the module.
+pub(super) fn call(engine: Engine, imported: bool) -> u64 {
+    if imported { address::<CallImport>(engine) } else { address::<Call>(engine) }
 }
 
 pub(super) fn call_indirect(engine: Engine, in_acc: bool) -> u64 {

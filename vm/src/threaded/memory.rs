@@ -8,7 +8,7 @@
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::Addresses;
 use super::operand::{
-    A, Acc, Immediate, Number, Operand, R, Sum, Target, ToAcc, ToSlot, Wide, WideBehind, Zero,
+    A, Acc, Element, Immediate, Number, Operand, R, Sum, Target, ToAcc, ToSlot, Wide, WideBehind, Zero,
 };
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -38,6 +38,10 @@ pub(super) enum Base {
     Zero,
     /// A slot and a constant.
     Sum,
+    /// An element of an array whose index is in the accumulator; of loads only.
+    ElementAcc,
+    /// The same, with the index in a slot.
+    ElementSlot,
 }
 
 /// Where a store takes its value from.
@@ -96,7 +100,7 @@ impl<O: Store, X: Operand, V: Operand> Handler for StoreHandler<O, X, V> {
 
 fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
     macro_rules! of {
-        ($x:ident) => {
+        ($x:ty) => {
             Addresses {
                 to_acc: address::<LoadHandler<O, $x, ToAcc>>(engine),
                 to_slot: address::<LoadHandler<O, $x, ToSlot>>(engine),
@@ -108,6 +112,8 @@ fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
         Base::Slot => of!(A),
         Base::Zero => of!(Zero),
         Base::Sum => of!(Sum),
+        Base::ElementAcc => of!(Element<Acc>),
+        Base::ElementSlot => of!(Element<A>),
     }
 }
 
@@ -130,6 +136,9 @@ fn store<O: Store>(engine: Engine, base: Base, source: Source) -> u64 {
         (Base::Sum, Source::Acc) => of!(Sum Acc),
         (Base::Sum, Source::Slot) => of!(Sum R),
         (Base::Sum, Source::Wide) => of!(Sum WideBehind),
+        (Base::ElementAcc | Base::ElementSlot, _) => {
+            unreachable!("addresses of elements are computed before stores")
+        }
     }
 }
 

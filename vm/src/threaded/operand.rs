@@ -9,6 +9,7 @@
 )]
 
 use super::handler::Registers;
+use core::marker::PhantomData;
 
 /// The fields of word 1 of most instructions. Slots count from `sp`; parameters lie below it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -218,6 +219,8 @@ slots!(A a, B b, R r, C c);
 
 /// The sum of the slot of [`Slots::a`] and a constant of 32 bits in word 2: an address.
 pub(super) struct Sum;
+/// The address of an array's element: an index, shifted by [`Slots::c`] of word 2, plus the slot of its [`Slots::b`].
+pub(super) struct Element<X>(PhantomData<X>);
 /// The constant in [`Slots::c`].
 pub(super) struct Small;
 /// A constant of 64 bits in word 3.
@@ -230,6 +233,21 @@ impl Operand for Sum {
     unsafe fn get<T: Number>(r: &Registers) -> T {
         // SAFETY: the caller's.
         unsafe { T::from_slot(A::get::<u32>(r).wrapping_add(r.word(2) as u32).into()) }
+    }
+}
+
+impl<X: Operand> Operand for Element<X> {
+    const WORDS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn get<T: Number>(r: &Registers) -> T {
+        // SAFETY: the caller's; the translator wrote word 2 as `Slots`.
+        unsafe {
+            let Slots { b, c, .. } = *r.fields::<Slots>(2);
+            let index = X::get::<u32>(r).wrapping_shl(i32::from(c).cast_unsigned());
+            let base = u32::from_slot(*r.sp.offset(b.into()));
+            T::from_slot(index.wrapping_add(base).into())
+        }
     }
 }
 

@@ -104,6 +104,8 @@ struct Translator<'a> {
     step: Option<instruction::Step>,
     /// The last instruction, if it is one that the next may take up into itself.
     first: Option<instruction::First>,
+    /// The last instruction, if it computes the address of an array's element.
+    element: Option<instruction::Element>,
 }
 
 /// A branch that waits for its label.
@@ -147,6 +149,7 @@ impl<'a> Translator<'a> {
             comparison: None,
             step: None,
             first: None,
+            element: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What was read of the forked chain, kept in the store: it never changes, so that a node that starts again needs nobody to
 //! tell it twice.
 //!
-//! Keys are the hash of the block that the fork stands on, then what was asked. Nothing depends on an entry: one that does not
+//! Keys are a scope, the same for one block of the chain at one URL, then what was asked. Nothing depends on an entry: one that does not
 //! decode is read again. Beyond [`CACHE_BYTES_MAX`] nothing more is kept.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 /// Bytes of keys and values that one fork keeps: millions of slots.
 const CACHE_BYTES_MAX: u64 = 1 << 30;
 
-/// Of what kind an entry is: the byte after the hash in its key. The encoding of a kind never changes; another one is another
+/// Of what kind an entry is: the byte after the scope in its key. The encoding of a kind never changes; another one is another
 /// kind.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -38,15 +38,15 @@ type KeptAccount = Option<(u64, [u8; 32], [u8; 32])>;
 /// The entries of one fork.
 pub(super) struct Cache {
     store: Arc<dyn Store>,
-    base: B256,
+    scope: B256,
     /// Bytes that are kept. Locked while an entry is added.
     bytes: Mutex<u64>,
 }
 
 impl Cache {
-    /// Returns the entries of the fork that stands on a block.
-    pub(super) fn new(store: Arc<dyn Store>, base: B256) -> Result<Self, StoreError> {
-        let cache = Self { store, base, bytes: Mutex::new(0) };
+    /// Returns the entries of a scope.
+    pub(super) fn new(store: Arc<dyn Store>, scope: B256) -> Result<Self, StoreError> {
+        let cache = Self { store, scope, bytes: Mutex::new(0) };
         let bytes = cache.get(Kind::Size, &[])?.and_then(|value| decode(&value)).unwrap_or_default();
         *cache.bytes.lock() = bytes;
         Ok(cache)
@@ -112,7 +112,7 @@ impl Cache {
     }
 
     fn key(&self, kind: Kind, key: &[u8]) -> Vec<u8> {
-        [self.base.as_slice(), &[kind as u8], key].concat()
+        [self.scope.as_slice(), &[kind as u8], key].concat()
     }
 
     fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -152,10 +152,10 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_what_is_broken_is_as_if_it_were_not_there() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let base = B256::repeat_byte(1);
+        let scope = B256::repeat_byte(1);
         let (address, hash) = (Address::repeat_byte(2), B256::repeat_byte(3));
         let info = AccountInfo { nonce: 7, balance: U256::MAX, code_hash: hash };
-        let cache = Cache::new(store.clone(), base).expect("reads");
+        let cache = Cache::new(store.clone(), scope).expect("reads");
         assert_eq!(cache.account(address), Ok(None));
         cache.put_account(address, Some(info)).expect("writes");
         cache.put_account(Address::ZERO, None).expect("writes");
@@ -163,7 +163,7 @@ mod tests {
         cache.put_block_hash(9, hash).expect("writes");
         cache.put_result("eth_x[]", "{}").expect("writes");
         cache.put_code(hash, &Bytes::from_static(b"other code than the hash says")).expect("writes");
-        let again = Cache::new(store.clone(), base).expect("reads");
+        let again = Cache::new(store.clone(), scope).expect("reads");
         assert_eq!(again.account(address), Ok(Some(Some(info))));
         assert_eq!(again.account(Address::ZERO), Ok(Some(None)));
         assert_eq!(again.slot(address, U256::from(1)), Ok(Some(U256::from(5))));

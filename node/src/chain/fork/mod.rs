@@ -13,13 +13,18 @@ mod endpoint;
 mod open;
 mod transport;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
 use lathe_state::{AccountInfo, Origin, OriginError, StoreError};
 use lru::LruCache;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -27,9 +32,10 @@ use self::{
     cache::Cache,
     endpoint::{Answer, Call, Endpoint},
 };
-use super::{Chain, ChainError, LOGS_MAX};
+use super::{ChainError, LOGS_MAX};
 
 pub use self::endpoint::ForkError;
+pub(super) use self::open::Begin;
 
 /// Codes that are at hand without the store.
 const CODES_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("more than 0");
@@ -87,17 +93,29 @@ enum By {
     Number,
 }
 
+/// A node of the forked chain.
+struct Remote {
+    endpoint: Endpoint,
+    /// Set once the node has shown that it has the base.
+    by: OnceLock<By>,
+}
+
+impl std::ops::Deref for Remote {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
 /// The chain that is forked, at the block that the fork stands on.
 pub struct Fork {
-    /// As it was given, and perhaps secret.
-    url: String,
-    endpoint: Endpoint,
+    /// How it was asked for; the URL is where the node is now, and perhaps secret.
+    options: RwLock<ForkOptions>,
+    remote: RwLock<Arc<Remote>>,
     cache: Cache,
     number: u64,
     hash: B256,
-    backoff: Duration,
-    /// Set once the node has shown that it has the base.
-    by: OnceLock<By>,
     /// Code that was read last: what runs it asks for it by its hash, also where nothing more is kept.
     codes: Mutex<LruCache<B256, Bytes>>,
 }
@@ -152,43 +170,64 @@ impl Fork {
     pub fn chain_id(&self) -> Result<u64> {
         let method = "eth_chainId";
         let answer = self.request(method, &json!([]))?;
-        Ok(self.endpoint.read::<U64>(method, &answer)?.to())
+        Ok(self.remote().read::<U64>(method, &answer)?.to())
     }
 
     /// Returns the node's URL without what may be secret in it.
-    pub fn url(&self) -> &str {
-        self.endpoint.shown()
+    pub fn url(&self) -> String {
+        self.remote().shown().to_owned()
     }
 
     /// Returns the pause before a request is tried again.
     pub fn backoff(&self) -> Duration {
-        self.backoff
+        self.options.read().backoff
+    }
+
+    /// Returns how the fork was asked for, and where its node is now.
+    pub(super) fn options(&self) -> ForkOptions {
+        self.options.read().clone()
+    }
+
+    /// Asks another node of the forked chain from now on. Fails, and goes on with the old one, if it does not have the block
+    /// that the fork stands on.
+    pub fn set_url(&self, url: &str) -> Result<()> {
+        let options = ForkOptions { url: url.to_owned(), ..self.options() };
+        let endpoint = Endpoint::new(&options).map_err(ForkError::Failed)?;
+        let remote = Remote { endpoint, by: OnceLock::new() };
+        self.by(&remote)?;
+        *self.remote.write() = Arc::new(remote);
+        *self.options.write() = options;
+        Ok(())
+    }
+
+    fn remote(&self) -> Arc<Remote> {
+        self.remote.read().clone()
     }
 
     /// Returns the block parameter that means the base.
-    fn base(&self) -> Result<Value> {
-        Ok(match self.by()? {
+    fn base(&self, remote: &Remote) -> Result<Value> {
+        Ok(match self.by(remote)? {
             By::Hash => json!({"blockHash": self.hash}),
             By::Number => json!(U64::from(self.number)),
         })
     }
 
     /// Makes sure, once, that the node has the base.
-    fn by(&self) -> Result<By> {
-        if let Some(by) = self.by.get() {
+    fn by(&self, remote: &Remote) -> Result<By> {
+        if let Some(by) = remote.by.get() {
             return Ok(*by);
         }
         let calls = [
             Call { method: "eth_getBlockByNumber", params: json!([U64::from(self.number), false]) },
             Call { method: "eth_getBalance", params: json!([Address::ZERO, {"blockHash": self.hash}]) },
         ];
-        let [block, by_hash] = self.call_array(&calls)?;
-        let block: Option<Found> = self.endpoint.read("eth_getBlockByNumber", &block?)?;
+        let [block, by_hash] = call_array(remote, &calls)?;
+        let block: Option<Found> = remote.read("eth_getBlockByNumber", &block?)?;
         let number = self.number;
         match block.and_then(|block| block.hash) {
             None => {
                 let what = format!("the node has no block {number}, which this fork stands on");
-                return Err(self.endpoint.failed("eth_getBlockByNumber", &what));
+                return Err(remote.failed("eth_getBlockByNumber", &what));
             }
             Some(hash) if hash != self.hash => {
                 let what = format!(
@@ -196,7 +235,7 @@ impl Fork {
                      reset; begin the fork anew in another directory",
                     self.hash
                 );
-                return Err(self.endpoint.failed("eth_getBlockByNumber", &what));
+                return Err(remote.failed("eth_getBlockByNumber", &what));
             }
             Some(_) => {}
         }
@@ -205,12 +244,7 @@ impl Fork {
             Err(ForkError::Refused { .. }) => By::Number,
             Err(error) => return Err(error),
         };
-        Ok(*self.by.get_or_init(|| by))
-    }
-
-    fn call_array<const N: usize>(&self, calls: &[Call; N]) -> Result<[Answer; N]> {
-        let answers = self.endpoint.call_all(calls)?;
-        Ok(answers.try_into().expect("there is an answer to each call"))
+        Ok(*remote.by.get_or_init(|| by))
     }
 
     /// Reads accounts, those that are not kept many in one request.
@@ -226,7 +260,8 @@ impl Fork {
         if missing.is_empty() {
             return Ok(accounts);
         }
-        let base = self.base()?;
+        let remote = self.remote();
+        let base = self.base(&remote)?;
         let calls: Vec<Call> = missing
             .iter()
             .flat_map(|address| {
@@ -234,12 +269,12 @@ impl Fork {
                     .map(|method| Call { method, params: json!([address, base]) })
             })
             .collect();
-        let mut answers = self.endpoint.call_all(&calls)?.into_iter();
+        let mut answers = remote.call_all(&calls)?.into_iter();
         for address in missing {
             let mut next = || answers.next().expect("there is an answer to each call");
-            let balance: U256 = self.endpoint.read("eth_getBalance", &next()?)?;
-            let nonce: U64 = self.endpoint.read("eth_getTransactionCount", &next()?)?;
-            let code: Bytes = self.endpoint.read("eth_getCode", &next()?)?;
+            let balance: U256 = remote.read("eth_getBalance", &next()?)?;
+            let nonce: U64 = remote.read("eth_getTransactionCount", &next()?)?;
+            let code: Bytes = remote.read("eth_getCode", &next()?)?;
             let code_hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
             if !code.is_empty() {
                 self.cache.put_code(code_hash, &code)?;
@@ -262,8 +297,9 @@ impl Fork {
         {
             return Ok(result);
         }
-        self.by()?;
-        let result = self.endpoint.call_raw(method, params.clone())?;
+        let remote = self.remote();
+        self.by(&remote)?;
+        let result = remote.call_raw(method, params.clone())?;
         if result.get() != "null" {
             self.cache.put_result(&request, result.get())?;
         }
@@ -272,8 +308,9 @@ impl Fork {
 
     /// Passes a request on to the node. Nothing of it is kept.
     pub fn pass_on(&self, method: &'static str, params: Value) -> Result<Box<RawValue>> {
-        self.by()?;
-        self.endpoint.call_raw(method, params)
+        let remote = self.remote();
+        self.by(&remote)?;
+        remote.call_raw(method, params)
     }
 
     /// Returns the number of the block with a hash, if it is the base or one before it.
@@ -294,7 +331,7 @@ impl Fork {
             Some(kept) => kept.clone(),
             None => self.pass_on(method, params.clone())?,
         };
-        let found: Option<Found> = self.endpoint.read(method, &answer)?;
+        let found: Option<Found> = self.remote().read(method, &answer)?;
         let number = found.and_then(|found| found.number.or(found.block_number)).map(|number| number.to());
         let number = number.filter(|number: &u64| *number <= self.number);
         if number.is_some() && kept.is_none() {
@@ -320,29 +357,14 @@ impl Fork {
 
     fn logs_of(&self, filter: Filter) -> Result<Vec<Log>, ChainError> {
         let result = self.request("eth_getLogs", &json!([filter]))?;
-        let logs: Vec<Log> = self.endpoint.read("eth_getLogs", &result)?;
+        let logs: Vec<Log> = self.remote().read("eth_getLogs", &result)?;
         if logs.len() > LOGS_MAX { Err(ChainError::TooManyLogs) } else { Ok(logs) }
     }
 }
 
-impl Chain {
-    /// Fails unless this is a fork of the chain at a URL, at a block, as far as they are given: a node keeps to one fork.
-    pub fn require_fork(&self, url: Option<&str>, block: Option<u64>) -> Result<(), ChainError> {
-        let Some(fork) = self.fork() else {
-            return Err(ChainError::NotOnFork("this node forks no other chain: start one with --fork-url"));
-        };
-        let plain = |url: &str| url.trim_end_matches('/').to_owned();
-        let is_it = url.is_none_or(|url| plain(url) == plain(&fork.url))
-            && block.is_none_or(|block| block == fork.number);
-        if is_it {
-            return Ok(());
-        }
-        Err(ChainError::Fork(format!(
-            "this node forks {} at block {} and can be reset to that alone: start another with --fork-url and --fork-block-number",
-            fork.url(),
-            fork.number
-        )))
-    }
+fn call_array<const N: usize>(endpoint: &Endpoint, calls: &[Call; N]) -> Result<[Answer; N]> {
+    let answers = endpoint.call_all(calls)?;
+    Ok(answers.try_into().expect("there is an answer to each call"))
 }
 
 impl Origin for Fork {
@@ -354,8 +376,9 @@ impl Origin for Fork {
         if let Some(value) = self.cache.slot(address, slot).map_err(ForkError::from)? {
             return Ok(value);
         }
-        let params = json!([address, slot, self.base()?]);
-        let value: U256 = self.endpoint.call("eth_getStorageAt", params)?;
+        let remote = self.remote();
+        let params = json!([address, slot, self.base(&remote)?]);
+        let value: U256 = remote.call("eth_getStorageAt", params)?;
         self.cache.put_slot(address, slot, value).map_err(ForkError::from)?;
         Ok(value)
     }
@@ -371,12 +394,12 @@ impl Origin for Fork {
         if let Some(hash) = self.cache.block_hash(number).map_err(ForkError::from)? {
             return Ok(Some(hash));
         }
-        self.by()?;
+        let remote = self.remote();
+        self.by(&remote)?;
         let method = "eth_getBlockByNumber";
-        let block: Option<Found> = self.endpoint.call(method, json!([U64::from(number), false]))?;
+        let block: Option<Found> = remote.call(method, json!([U64::from(number), false]))?;
         let hash = block.and_then(|block| block.hash);
-        let hash =
-            hash.ok_or_else(|| self.endpoint.failed(method, &format!("there is no block {number}")))?;
+        let hash = hash.ok_or_else(|| remote.failed(method, &format!("there is no block {number}")))?;
         self.cache.put_block_hash(number, hash).map_err(ForkError::from)?;
         Ok(Some(hash))
     }

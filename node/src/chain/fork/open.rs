@@ -10,19 +10,21 @@ use alloy_primitives::{Address, B64, B256, Bytes, KECCAK256_EMPTY, U64, U256, ke
 use alloy_signer_local::PrivateKeySigner;
 use lathe_state::{
     AccountInfo, Block, Database, DatabaseOptions, Foreign, ForkPoint, Genesis, GenesisAccount, Header,
-    MemoryStore, Origin as _, StateError, Store,
+    MemoryStore, Origin, StateError, Store,
 };
 use lru::LruCache;
 use parity_scale_codec::Encode;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
 
-use super::{By, CODES_MAX, Cache, Endpoint, Fork, ForkError, ForkOptions};
+use super::{CODES_MAX, Cache, Endpoint, Fork, ForkError, ForkOptions, Remote};
 use crate::{
     chain::{
-        Chain, ChainError, ChainOptions, ChainSpec, Home, Manner, Result, open_store, predeploys, signers,
+        Chain, ChainError, ChainOptions, ChainSpec, Home, Manner, Result,
+        ground::{Begun, Ground},
+        open_store, predeploys, signers,
     },
     runtime::{ARB_WASM, code::CodeKind},
 };
@@ -83,17 +85,18 @@ impl Chain {
         store: Arc<dyn Store>,
         cache: Arc<dyn Store>,
         options: ChainOptions,
-        mut manner: Manner,
+        manner: Manner,
         fork: &ForkOptions,
     ) -> Result<Arc<Self>> {
         let signers = signers(&options.mnemonic, &manner.derivation_path, options.account_count)?;
-        let endpoint = Endpoint::new(fork).map_err(ChainError::Fork)?;
         let keep = DatabaseOptions { history: options.keep.history };
+        let begun = Begun::new(&options, Arc::clone(&cache), manner.forks.clone());
         let mut spec = options.spec;
-        let (database, origin) = match Database::fork_point(&*store)? {
+        let (spec, origin, database) = match Database::fork_point(&*store)? {
             Some(point) => {
                 check_wishes(fork, &point)?;
                 spec.chain_id = point.chain_id;
+                let endpoint = Endpoint::new(fork).map_err(ChainError::Fork)?;
                 let origin = Fork::new(endpoint, cache, point.base.number, point.base.hash, fork)?;
                 let database = Database::open_fork(store, keep, origin.clone())?;
                 let header = database.view()?.header_by_number(point.base.number)?;
@@ -105,22 +108,17 @@ impl Chain {
                         point.base.number
                     )));
                 }
-                (database, origin)
+                (spec, origin, database)
             }
             None => {
                 if let Ok(database) = Database::open_existing(Arc::clone(&store), keep) {
                     let chain_id = database.chain_id();
                     return Err(StateError::Foreign(Foreign::NoFork { chain_id }).into());
                 }
-                let base = base_block(&endpoint, fork)?;
-                let origin = Fork::new(endpoint, cache, base.header.number, base.hash, fork)?;
-                spec.chain_id = fork.chain_id.map_or_else(|| origin.chain_id(), Ok)?;
-                spec.gas_limit = fork.gas_limit.unwrap_or(base.header.gas_limit);
-                let accounts = origin.first_accounts(&spec, &signers, options.balance)?;
-                let genesis = Genesis { chain_id: spec.chain_id, accounts };
-                let settings = settings(&spec, &signers, options.balance);
-                let database = Database::create_fork(store, keep, origin.clone(), &genesis, settings, &base)?;
-                (database, origin)
+                let begin = Begin::ask(fork)?.prepare(cache, spec, &signers, options.balance)?;
+                begin.make(|origin, genesis, settings, base| {
+                    Database::create_fork(store, keep, origin, genesis, settings, base)
+                })?
             }
         };
         let view = database.view()?;
@@ -129,15 +127,92 @@ impl Chain {
             Some((_, header)) => Ok(header.timestamp),
             None => Err(ChainError::missing_block(number)),
         };
-        manner.start.get_or_insert(timestamp(base)?);
+        let start = manner.start.map_or_else(|| timestamp(base), Ok)?;
         let now = timestamp(head)?;
-        let chain = Self::assemble(spec, options.keep, manner, signers, database, Some(origin))?;
+        let ground = Ground::new(spec, database, Some(origin), Some(start));
+        let chain = Self::assemble(begun, options.keep, manner, signers, ground)?;
         if head > base {
             // A fork of an old block lives in that block's time, also after a break.
             chain.controls.lock().clock.set_now(now, now);
         }
         Ok(chain)
     }
+}
+
+/// A fork that is yet to be made: what the other chain's node said of the block to stand on.
+pub(in crate::chain) struct Begin {
+    options: ForkOptions,
+    endpoint: Endpoint,
+    base: Block,
+}
+
+impl Begin {
+    /// Asks the node for the block.
+    pub(in crate::chain) fn ask(options: &ForkOptions) -> Result<Self> {
+        let endpoint = Endpoint::new(options).map_err(ChainError::Fork)?;
+        let base = base_block(&endpoint, options)?;
+        Ok(Self { options: options.clone(), endpoint, base })
+    }
+
+    /// Returns the block to stand on.
+    pub(in crate::chain) fn base(&self) -> &Block {
+        &self.base
+    }
+
+    /// Returns whether a fork stands on this block already, and reads it from the same node.
+    pub(in crate::chain) fn is_at(&self, fork: &Fork) -> bool {
+        fork.hash == self.base.hash && plain(&fork.options().url) == plain(&self.options.url)
+    }
+
+    /// Asks for whatever else the fork begins with.
+    pub(in crate::chain) fn prepare(
+        self,
+        reads: Arc<dyn Store>,
+        mut spec: ChainSpec,
+        signers: &[PrivateKeySigner],
+        balance: U256,
+    ) -> Result<Prepared> {
+        let Self { options, endpoint, base } = self;
+        let origin = Fork::new(endpoint, reads, base.header.number, base.hash, &options)?;
+        spec.chain_id = options.chain_id.map_or_else(|| origin.chain_id(), Ok)?;
+        spec.gas_limit = options.gas_limit.unwrap_or(base.header.gas_limit);
+        let accounts = origin.first_accounts(&spec, signers, balance)?;
+        let genesis = Genesis { chain_id: spec.chain_id, accounts };
+        let settings = settings(&spec, signers, balance);
+        Ok(Prepared { spec, origin, genesis, settings, base })
+    }
+}
+
+/// All that a fork begins with.
+pub(in crate::chain) struct Prepared {
+    spec: ChainSpec,
+    origin: Arc<Fork>,
+    genesis: Genesis,
+    settings: B256,
+    base: Block,
+}
+
+impl Prepared {
+    /// Makes the fork in a database: where, `create` knows.
+    pub(in crate::chain) fn make(
+        self,
+        create: impl FnOnce(Arc<dyn Origin>, &Genesis, B256, &Block) -> Result<Database, StateError>,
+    ) -> Result<(ChainSpec, Arc<Fork>, Database), StateError> {
+        let Self { spec, origin, genesis, settings, base } = self;
+        let database = create(origin.clone(), &genesis, settings, &base)?;
+        Ok((spec, origin, database))
+    }
+}
+
+/// Returns a URL without the slash at its end, which means nothing.
+fn plain(url: &str) -> &str {
+    url.trim_end_matches('/')
+}
+
+/// Returns what keys of a fork's cache begin with: the same for one block of the chain at one URL, and for nothing else. Blocks
+/// of other devnets need not tell by their hash what state they have.
+fn scope(url: &str, base: B256) -> B256 {
+    keccak256([base.as_slice(), plain(url).as_bytes()].concat())
 }
 
 /// Refuses to open a fork that stands elsewhere, or has another chain id, than was asked for.
@@ -187,13 +262,11 @@ impl Fork {
         options: &ForkOptions,
     ) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            url: options.url.clone(),
-            endpoint,
-            cache: Cache::new(cache, hash)?,
+            cache: Cache::new(cache, scope(&options.url, hash))?,
+            options: RwLock::new(options.clone()),
+            remote: RwLock::new(Arc::new(Remote { endpoint, by: OnceLock::new() })),
             number,
             hash,
-            backoff: options.backoff,
-            by: OnceLock::<By>::new(),
             codes: Mutex::new(LruCache::new(CODES_MAX)),
         }))
     }

@@ -1,5 +1,7 @@
 //! HTTP to the node that a fork reads from. Without the feature `server` there is none, and no chain can be forked.
 
+#[cfg(feature = "server")]
+use std::io::ErrorKind;
 use std::time::Duration;
 
 #[cfg(feature = "server")]
@@ -88,6 +90,17 @@ impl Transport {
 /// Says what is wrong with a connection, without its URL.
 fn transport_failure(error: &ureq::Error) -> Failure {
     match error {
+        // What is wrong with a certificate, or with what is no TLS, is so a moment later, too.
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            let why = error.to_string();
+            let advice = match why.contains("certificate") {
+                true => {
+                    "it must name the host and be signed by an authority of Mozilla's list; a node of your own can be given with http://"
+                }
+                false => "the node does not seem to speak TLS there; http:// asks without",
+            };
+            Failure::last(format!("TLS: {why}; {advice}"))
+        }
         ureq::Error::Timeout(_) => Failure::passing("no answer in time; --timeout waits longer"),
         ureq::Error::Io(error) => Failure::passing(format!("{error}; is the node up?")),
         ureq::Error::HostNotFound => Failure::passing("the host is not known"),

@@ -43,16 +43,21 @@ impl ForkOptions {
             Some((url, Ok(block))) => (url, Some(block)),
             _ => (given, None),
         };
-        Some(Fork {
-            block: self.fork_block_number.or(block),
+        let block = self.fork_block_number.or(block);
+        Some(Fork { url: url.into(), block, ..self.any_fork(chain_id, gas_limit) })
+    }
+
+    /// Returns how to fork a chain that the node is told of later.
+    pub(super) fn any_fork(&self, chain_id: Option<u64>, gas_limit: Option<u64>) -> Fork {
+        Fork {
             chain_id: chain_id.or(self.fork_chain_id),
             gas_limit,
             timeout: Duration::from_millis(self.timeout),
             retries: self.retries,
             backoff: Duration::from_millis(self.fork_retry_backoff),
             keeps_what_it_reads: !self.no_storage_caching,
-            ..Fork::new(url)
-        })
+            ..Fork::new("")
+        }
     }
 }
 

@@ -7,7 +7,12 @@ use alloy_primitives::{Address, Bytes, U256};
 use crate::{
     chain::Cheat,
     methods,
-    rpc::{RpcError, dev_params::ResetOptions, method::Api, params::Slot},
+    rpc::{
+        RpcError,
+        dev_params::{Forking, NodeUrl, ResetOptions},
+        method::Api,
+        params::Slot,
+    },
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -33,9 +38,12 @@ methods! {
     "evm_setBlockGasLimit" | "anvil_setBlockGasLimit", set_gas_limit(gas: u64);
     /// Sets the account that fees of the blocks to come go to.
     "anvil_setCoinbase" | "hardhat_setCoinbase", set_coinbase(address: Address);
-    /// Takes back every block, drops what waits and forgets snapshots and everything that was set. A fork goes back to the block
-    /// that it stands on; it cannot be given another one.
+    /// Begins again, and forgets what waits, snapshots and everything that was set. Without options, the node has a chain of its
+    /// own then; with them, a fork of the chain at `forking.jsonRpcUrl`, or else of the one that it forks, at
+    /// `forking.blockNumber`, or else at the latest block.
     "anvil_reset" | "hardhat_reset", reset(options: Option<ResetOptions>);
+    /// Reads the forked chain from another node of it, which must have the block that the fork stands on.
+    "anvil_setRpcUrl", set_rpc_url(url: NodeUrl);
     /// Adds to the balance of an account, in wei; mines a block.
     "anvil_addBalance" | "hardhat_addBalance" | "tenderly_addBalance", add_balance(address: Address, wei: U256);
     /// Sets how many seconds each block is after the one before it.
@@ -106,10 +114,23 @@ fn set_coinbase(api: &Api, address: Address) -> Result<()> {
 }
 
 fn reset(api: &Api, options: Option<ResetOptions>) -> Result<()> {
-    if let Some(forking) = options.and_then(|options| options.forking) {
-        api.chain.require_fork(forking.json_rpc_url.as_deref(), forking.block_number)?;
+    let Forking { json_rpc_url, block_number } = match options {
+        None => return Ok(api.chain.reset_to_own()?),
+        Some(ResetOptions { forking }) => forking.unwrap_or_default(),
+    };
+    if json_rpc_url.is_none() && block_number.is_none() && api.chain.fork().is_none() {
+        return Ok(api.chain.reset_to_own()?);
     }
-    Ok(api.chain.reset()?)
+    Ok(api.chain.reset_to_fork(json_rpc_url.as_deref(), block_number)?)
+}
+
+fn set_rpc_url(api: &Api, url: NodeUrl) -> Result<()> {
+    let fork = api.chain.fork().ok_or_else(|| {
+        RpcError::refused(
+            "this node forks no other chain: start one with --fork-url, or anvil_reset it to one",
+        )
+    })?;
+    Ok(fork.set_url(&url.0)?)
 }
 
 fn add_balance(api: &Api, address: Address, wei: U256) -> Result<()> {

@@ -96,7 +96,7 @@ struct ForkConfig {
 impl ForkConfig {
     fn of(api: &Api) -> Self {
         api.chain.fork().map_or_else(Self::default, |fork| Self {
-            fork_url: Some(fork.url().to_owned()),
+            fork_url: Some(fork.url()),
             fork_block_number: Some(fork.number()),
             fork_retry_backoff: u64::try_from(fork.backoff().as_millis()).ok(),
         })
@@ -150,7 +150,7 @@ struct ForkedNetwork {
     fork_block_hash: B256,
 }
 
-/// Differs from one start of the node to the next, which tells tools that what they remember is gone.
+/// Differs from one start of the node to the next.
 static INSTANCE: LazyLock<B256> = LazyLock::new(|| {
     let random = RandomState::new();
     keccak256([random.hash_one(0).to_be_bytes(), random.hash_one(1).to_be_bytes()].concat())
@@ -161,7 +161,8 @@ fn metadata(api: &Api) -> Result<Metadata> {
     Ok(Metadata {
         client_version: super::node::CLIENT_VERSION,
         chain_id: api.chain.chain_id(),
-        instance_id: *INSTANCE,
+        // Another one after a reset, too: it tells tools that what they remember is gone.
+        instance_id: keccak256([&INSTANCE[..], &api.chain.resets().to_be_bytes()].concat()),
         latest_block_number: head.header.number,
         latest_block_hash: head.hash,
         forked_network: api.chain.fork().map(|fork| ForkedNetwork {

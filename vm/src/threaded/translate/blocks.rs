@@ -1,7 +1,7 @@
 //! Labels, branches, and what blocks cost.
 
 use super::super::Block;
-use super::super::control::{self, CallSite, HEADER_SLOTS, Returned, TailSite};
+use super::super::control::{self, CallSite, Choice, HEADER_SLOTS, Returned, TailSite};
 use super::super::ink::Ink;
 use super::super::numeric::{self, Accumulator};
 use super::super::operand::{Slots, Way};
@@ -341,14 +341,21 @@ impl<'a> Translator<'a> {
             self.charge_carried(default);
         }
         let index = self.pop();
-        let (in_acc, a) = match self.find_no_const(&index) {
+        let (in_index, bias) = match self.look(&index) {
+            From::Plus(a, bias) => (From::Slot(a), bias),
+            _ => match self.retract_bias(&index) {
+                Some(biased) => biased,
+                None => (self.find_no_const(&index), 0),
+            },
+        };
+        let (in_acc, a) = match in_index {
             From::Slot(slot) => (false, slot),
             _ => (true, 0),
         };
         self.flush();
         let slots = Slots { a, ..Slots::default() };
-        let word =
-            self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), targets.len() as u64 - 1]);
+        let choice = Choice { bias, last: narrow(targets.len() as u64 - 1) };
+        let word = self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), choice.into()]);
         let word = narrow(word as u64);
         self.words.resize(self.words.len() + targets.len() * control::WAY_WORDS, 0);
         let first = word as usize + control::JUMP_TABLE_WORDS;
@@ -457,7 +464,8 @@ impl<'a> Translator<'a> {
         self.flush();
         let site = self.call_site(ty.params());
         self.site();
-        self.emit(&[control::call(self.engine), self.function_address(index), site.into(), 0]);
+        let handler = control::call(self.engine, index < self.definition.imported_functions);
+        self.emit(&[handler, self.function_address(index), site.into(), 0]);
         self.called(ty.params(), ty.results());
     }
 

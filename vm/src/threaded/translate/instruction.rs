@@ -45,12 +45,23 @@ pub(super) struct First {
     in_b: From,
 }
 
+/// The address of an element of an array, computed by the instruction that ends the code: a slot plus an index, shifted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element {
+    word: usize,
+    end: usize,
+    /// Whether the index is in the accumulator, not in a slot.
+    in_acc: bool,
+    /// Word 1 of the instruction: index, base and shift.
+    slots: Slots,
+}
+
 /// An address of an access.
 struct Address {
     base: Base,
     a: i16,
     offset: u32,
-    /// The constant to add, in a word of its own.
+    /// What a word of its own holds: the constant to add, or the rest of an element's address.
     plus: Option<u64>,
 }
 
@@ -283,8 +294,7 @@ impl Translator<'_> {
             if let (Some(opposite), true) = (numeric::opposite(instruction), holds) {
                 // The comparison makes the opposite itself.
                 let entry = self.pop();
-                self.words.truncate(comparison.word);
-                self.first = None;
+                self.retract(comparison.word);
                 self.held[Accumulator::Int as usize].same = comparison.same;
                 return self.emit_binary(opposite, shape, operands, None, entry.ty);
             }
@@ -307,9 +317,7 @@ impl Translator<'_> {
             && comparison.end == self.words.len()
             && entry.place == Place::Acc
         {
-            self.words.truncate(comparison.word);
-            self.first = None;
-            self.last = usize::MAX;
+            self.retract(comparison.word);
             self.held[Accumulator::Int as usize] = Held::like(comparison.same);
             return comparison.branch;
         }
@@ -350,8 +358,7 @@ impl Translator<'_> {
             return None;
         }
         let handler = numeric::select_step_branch(self.engine, instruction, short)?;
-        self.words.truncate(step.word);
-        self.first = None;
+        self.retract(step.word);
         let immediate = Immediate { a: step.slot, r: step.slot, value: step.value };
         self.held[Accumulator::Int as usize] = Held::like(Some(step.slot));
         Some(self.emit(&[handler, immediate.into(), Way { words: 0, operand }.into(), 0, 0]))
@@ -458,13 +465,36 @@ impl Translator<'_> {
         else {
             return false;
         };
-        self.words.truncate(first.word);
-        self.first = None;
+        self.retract(first.word);
         self.claim(ty);
         let word = self.emit(&[addresses.to_acc, slots.into()]);
         self.words.extend(wide);
         self.push_made(ty, word, addresses.to_slot);
+        if (first.instruction, instruction, rest)
+            == (Instruction::I32Shl, Instruction::I32Add, Rest::SmallSlot)
+        {
+            self.element = Some(Element { word, end: self.words.len(), in_acc, slots });
+        }
         true
+    }
+
+    /// Takes back the instruction that ends the code, from this word on.
+    fn retract(&mut self, word: usize) {
+        self.words.truncate(word);
+        self.last = usize::MAX;
+        // What comes now may end where it did.
+        (self.comparison, self.step, self.first, self.element) = (None, None, None, None);
+    }
+
+    /// Takes back the addition of a constant to a number in the accumulator that ends the code, if it is one, and returns
+    /// where the number is and the constant.
+    pub(super) fn retract_bias(&mut self, entry: &Entry) -> Option<(From, u32)> {
+        let first = self.first.filter(|first| first.end == self.words.len() && entry.place == Place::Acc)?;
+        let From::Const(value) = first.in_b else { return None };
+        let bias = short_const(ValueType::I32, value).filter(|_| first.instruction == Instruction::I32Add)?;
+        self.retract(first.word);
+        self.held[Accumulator::Int as usize] = Held::default();
+        Some((first.in_a, bias))
     }
 
     /// Emits an instruction on two popped numbers and pushes its result.
@@ -529,14 +559,28 @@ impl Translator<'_> {
         }
     }
 
+    /// Takes back the computing of an element's address, which the load does itself.
+    fn retract_element(&mut self, element: &Element, offset: u64) -> Address {
+        self.retract(element.word);
+        self.held[Accumulator::Int as usize] = Held::default();
+        let base = if element.in_acc { Base::ElementAcc } else { Base::ElementSlot };
+        Address { base, a: element.slots.a, offset: super::narrow(offset), plus: Some(element.slots.into()) }
+    }
+
     pub(super) fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
         let Some(result) = Facts::of(instruction).result else { return false };
         let entry = self.pop();
-        let found = match self.look(&entry) {
-            plus @ From::Plus(..) => plus,
-            _ => self.find(&entry),
+        let address = match self.element.filter(|element| element.end == self.words.len()) {
+            Some(element) if entry.place == Place::Acc => self.retract_element(&element, offset),
+            _ => {
+                let found = match self.look(&entry) {
+                    plus @ From::Plus(..) => plus,
+                    _ => self.find(&entry),
+                };
+                self.address(&entry, found, offset)
+            }
         };
-        let Address { base, a, offset, plus } = self.address(&entry, found, offset);
+        let Address { base, a, offset, plus } = address;
         let Some(addresses) = memory::select_load(self.engine, instruction, base) else { return false };
         self.claim(result);
         self.site();

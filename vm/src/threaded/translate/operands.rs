@@ -412,5 +412,6 @@ impl Translator<'_> {
         self.comparison = None;
         self.step = None;
         self.first = None;
+        self.element = None;
     }
 }
