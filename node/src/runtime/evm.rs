@@ -43,6 +43,7 @@ use super::{
     },
 };
 
+use load::Last;
 pub(crate) use notes::Notes;
 use run::WasmFrame;
 use spare::Reach;
@@ -54,11 +55,9 @@ pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
 type Frame = EthFrame<EthInterpreter>;
 type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
-type Inner<DB> = Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>;
-
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: Inner<DB>,
+    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -69,6 +68,8 @@ pub(super) struct WasmEvm<DB: Database> {
     loaded: B256HashSet,
     /// A machine without instances: what the last Wasm frame left that has ended.
     idle: Option<Machine>,
+    /// The program that was loaded last.
+    last: Option<Last>,
     /// How far the frames have come since it was made.
     reach: Reach,
     /// Instructions that the transaction may still execute, where they are counted.
@@ -93,19 +94,15 @@ impl<DB: Database> WasmEvm<DB> {
         let precompiles = Precompiles::new(code.clone());
         // Frames are made when they are entered: revm would make eight, each with a stack of 32 KiB.
         let frame_stack = FrameStack::new();
-        Self::with_frames(Evm { ctx, inspector: (), instruction, precompiles, frame_stack }, code)
-    }
-
-    /// Makes an EVM of revm's.
-    fn with_frames(inner: Inner<DB>, code: Arc<CodeCache>) -> Self {
         Self {
-            inner,
+            inner: Evm { ctx, inspector: (), instruction, precompiles, frame_stack },
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
             code,
             loaded: B256HashSet::default(),
             idle: None,
+            last: None,
             reach: Reach::default(),
             steps_left: None,
             notes: Notes::default(),

@@ -156,7 +156,7 @@ impl Runtime {
         block: &BlockContext,
         block_hashes: BlockHashes,
     ) -> BlockExecutor {
-        let world = World { block_hashes, view, code: self.code.clone() };
+        let world = World { block_hashes, view: Some(view), code: self.code.clone() };
         let state = State::builder().with_database(WrapDatabaseRef(world)).with_bundle_update().build();
         let ctx = Context::mainnet()
             .with_db(state)
@@ -219,8 +219,8 @@ impl Runtime {
         block: &BlockContext,
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
-    ) -> Result<(WasmEvm<CacheDB<World>>, TxEnv), ExecuteError> {
-        let world = World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() };
+    ) -> Result<(Box<WasmEvm<CacheDB<World>>>, TxEnv), ExecuteError> {
+        let world = World { block_hashes: BlockHashes::OfBlocks, view: Some(view), code: self.code.clone() };
         let mut evm = WasmEvm::for_call(world, block);
         let db = &mut evm.ctx().journaled_state.database;
         for (address, account) in overrides {
@@ -348,7 +348,7 @@ impl BlockExecutor {
     /// Ends the block: returns what it changed.
     pub fn finish(mut self) -> Changes {
         let state = self.evm.ctx().db_mut();
-        let is_fork = state.database.0.view.fork_base().is_some();
+        let is_fork = state.database.0.view().fork_base().is_some();
         state.merge_transitions(BundleRetention::PlainState);
         let bundle = state.take_bundle();
         let mut changes = Changes::default();

@@ -122,9 +122,9 @@ impl Precompiles {
         Ok(())
     }
 
-    /// Returns whether all are where the chain has them.
+    /// Returns whether all are where the chain has them, and nothing is to be told.
     pub(super) fn are_in_place(&self) -> bool {
-        self.moved.is_empty() && self.vacated.is_empty()
+        self.moved.is_empty() && self.vacated.is_empty() && !self.has_changed && self.failure.is_none()
     }
 
     /// Returns where the contract was made for that would run at an address.

@@ -350,6 +350,11 @@ impl CodeCache {
         Ok(program)
     }
 
+    /// Counts the use of a program that somebody has kept.
+    pub(super) fn used_again(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns how the cache of programs does.
     pub(super) fn program_counts(&self) -> ProgramCacheCounts {
         // Counting their bytes takes longer than others should wait.

@@ -110,7 +110,8 @@ impl Runtime {
     /// Begins a simulation on top of a state.
     pub fn simulate(&self, view: Arc<View>, rules: SimulationRules, limit: &Arc<TimeLimit>) -> Simulation {
         let code = self.code_cache();
-        let db = CacheDB::new(World { block_hashes: BlockHashes::OfBlocks, view, code: code.clone() });
+        let db =
+            CacheDB::new(World { block_hashes: BlockHashes::OfBlocks, view: Some(view), code: code.clone() });
         let mode = if rules.validates { Mode::Transaction } else { Mode::Call };
         let mut cfg = config(self.protocol(), mode);
         // Contracts may send, too.

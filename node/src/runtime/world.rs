@@ -35,8 +35,8 @@ pub enum BlockHashes {
 pub(super) struct World {
     /// Where the hashes of earlier blocks come from.
     pub block_hashes: BlockHashes,
-    /// The state.
-    pub view: Arc<View>,
+    /// The state; none for an EVM that waits for a call.
+    pub view: Option<Arc<View>>,
     /// Code in the form revm runs.
     pub code: Arc<CodeCache>,
 }
@@ -52,11 +52,18 @@ pub(super) fn to_bytecode(code: Bytes) -> Bytecode {
     }
 }
 
+impl World {
+    /// Returns the state.
+    pub(super) fn view(&self) -> &View {
+        self.view.as_deref().expect("an EVM runs on a state")
+    }
+}
+
 impl DatabaseRef for World {
     type Error = WorldError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, WorldError> {
-        Ok(self.view.account(address)?.map(|account| AccountInfo {
+        Ok(self.view().account(address)?.map(|account| AccountInfo {
             balance: account.balance,
             nonce: account.nonce,
             code_hash: account.code_hash,
@@ -68,21 +75,21 @@ impl DatabaseRef for World {
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, WorldError> {
         let code = self
             .code
-            .bytecode(code_hash, || Ok::<_, WorldError>(self.view.code(code_hash)?.map(to_bytecode)))?;
+            .bytecode(code_hash, || Ok::<_, WorldError>(self.view().code(code_hash)?.map(to_bytecode)))?;
         match code {
             // Whoever forks another chain is told the code when the account is read; no code is never run in its place.
-            None if self.view.fork_base().is_some() => Err(StateError::CodeNotKept { code_hash }.into()),
+            None if self.view().fork_base().is_some() => Err(StateError::CodeNotKept { code_hash }.into()),
             code => Ok(code.unwrap_or_default()),
         }
     }
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, WorldError> {
-        Ok(self.view.storage(address, slot)?)
+        Ok(self.view().storage(address, slot)?)
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, WorldError> {
         match self.block_hashes {
-            BlockHashes::OfBlocks => Ok(self.view.block_hash(number)?.unwrap_or_default()),
+            BlockHashes::OfBlocks => Ok(self.view().block_hash(number)?.unwrap_or_default()),
             BlockHashes::OfNumbers => Ok(keccak256(number.to_string())),
         }
     }

@@ -33,6 +33,14 @@ use super::{
 const NO_EVM: &str =
     "this chain runs no EVM bytecode: code must begin with 0061736d, the magic number of Wasm";
 
+/// A program that was loaded, which is most often the next that is: others need not be asked for it, with whom all threads
+/// share the cache.
+#[derive(Debug)]
+pub(super) struct Last {
+    hash: B256,
+    program: Arc<Program>,
+}
+
 impl<DB: Database> WasmEvm<DB> {
     /// Brings a fresh frame to its entrypoint: reads its code, pays for loading it, instantiates the module.
     /// `Err` ends the frame.
@@ -90,12 +98,21 @@ impl<DB: Database> WasmEvm<DB> {
             }
             Err(error) => return Err(self.refuse(error.to_string())),
         }
-        let program = self.code.program(hash, code);
-        program.map_err(|error| {
-            let action = self.refuse(error.to_string());
-            self.notes.refused = Some(Bytes::copy_from_slice(code));
-            action
-        })
+        if let Some(last) = self.last.as_ref().filter(|last| last.hash == hash) {
+            self.code.used_again();
+            return Ok(Arc::clone(&last.program));
+        }
+        match self.code.program(hash, code) {
+            Ok(program) => {
+                self.last = Some(Last { hash, program: Arc::clone(&program) });
+                Ok(program)
+            }
+            Err(error) => {
+                let action = self.refuse(error.to_string());
+                self.notes.refused = Some(Bytes::copy_from_slice(code));
+                Err(action)
+            }
+        }
     }
 
     /// Charges the top frame for loading a program; false if it cannot pay.
@@ -116,7 +133,12 @@ impl<DB: Database> WasmEvm<DB> {
         if self.frame().interpreter.gas.remaining() < least {
             return Ok(false);
         }
-        let module_bytes = self.code.module_bytes(hash, code)?;
+        let module_bytes = match self.last.as_ref().filter(|last| last.hash == hash) {
+            Some(last) => {
+                u32::try_from(last.program.module.byte_len()).expect("the limit of modules is a u32")
+            }
+            None => self.code.module_bytes(hash, code)?,
+        };
         let paid = self.pay(schedule.load_ink(module_bytes.into()));
         if paid {
             self.loaded.insert(hash);

@@ -1,38 +1,29 @@
-//! What an EVM leaves behind for the next one: rooms, without their contents.
+//! EVMs that are used again: their rooms, without the contents.
 //!
 //! Calls come by the thousand. Most take less time than it takes to make the tables, maps and stacks for them, and to get all
-//! that fresh memory into the processor's caches. So an EVM that has run a call leaves what it has allocated to the next call
-//! on the same thread. All of it is empty by then: nothing of a call, its state or its block can be seen by another, and
-//! what has grown large is given up.
+//! that fresh memory into the processor's caches. So an EVM that has run a call waits for the next call on the same thread.
+//! It is empty by then: nothing of a call, its state or its block can be seen by another, and one that has grown large is
+//! given up.
 
-use std::{
-    cell::Cell,
-    mem,
-    sync::{Arc, Weak},
-};
+use std::{cell::Cell, mem, sync::Arc};
 
-use alloy_primitives::map::B256HashSet;
-use lathe_vm::Machine;
 use revm::{
     Context, MainContext,
-    context::{Evm, FrameStack, Journal, JournalEntry, LocalContext, journal::JournalInner},
+    context::{Evm, Journal, JournalEntry, TxEnv, journal::JournalInner},
     context_interface::LocalContextTr,
     database::{Cache, CacheDB},
     handler::FrameResult,
     interpreter::interpreter_action::FrameInput,
-    primitives::{Address, B256, KECCAK_EMPTY},
+    primitives::{B256, KECCAK_EMPTY},
 };
 
 use super::{
     super::{
         env::{BlockContext, Mode, block_env, config},
         gas_reading::GasReading,
-        precompiles::Precompiles,
-        program::CodeCache,
         world::World,
     },
-    Frame, Instructions, WasmEvm,
-    run::WasmFrame,
+    Notes, WasmEvm,
 };
 
 /// Frames that are kept: as deep as calls nest that are made often. Each has a stack of 32 KiB.
@@ -75,83 +66,92 @@ impl Reach {
     }
 }
 
-/// The rooms of an EVM that has run a call.
-struct Spare {
-    /// Whose precompiled contracts the journal knows, and whose fork the instructions are of. Nobody else may have them.
-    of: Weak<CodeCache>,
-    instruction: Instructions<CallDb>,
-    frame_stack: FrameStack<Frame>,
-    local: LocalContext,
-    journal: JournalInner<JournalEntry>,
-    cache: Cache,
-    wasm: Vec<WasmFrame>,
-    accounts: Vec<Option<Address>>,
-    loaded: B256HashSet,
-    idle: Option<Machine>,
-}
-
 thread_local! {
-    /// What the last call of this thread left.
-    static SPARE: Cell<Option<Box<Spare>>> = const { Cell::new(None) };
+    /// The EVM that has run the last call of this thread, on no state. Its chain's code cache stays with it until a call on
+    /// another chain.
+    static SPARE: Cell<Option<Box<WasmEvm<CallDb>>>> = const { Cell::new(None) };
 }
 
 impl WasmEvm<CallDb> {
-    /// Makes an EVM for a call in a block of a world.
-    pub(in super::super) fn for_call(world: World, block: &BlockContext) -> Self {
+    /// Returns an EVM for a call in a block of a world.
+    pub(in super::super) fn for_call(world: World, block: &BlockContext) -> Box<Self> {
         let code = Arc::clone(&world.code);
         let protocol = code.protocol();
         let cfg = config(protocol, Mode::Call).with_chain_id(block.chain_id(protocol));
-        let spare = SPARE.take().filter(|spare| spare.of.as_ptr() == Arc::as_ptr(&code));
-        let Some(spare) = spare else {
-            let ctx = Context::mainnet()
-                .with_db(CacheDB::new(world))
-                .with_chain(GasReading::default())
-                .with_cfg(cfg)
-                .with_block(block_env(block));
-            return Self::new(ctx, code);
-        };
-        let Spare { of: _, instruction, frame_stack, local, journal, cache, wasm, accounts, loaded, idle } =
-            *spare;
-        debug_assert!(journal.cfg.spec == cfg.spec && journal.state.is_empty());
-        let database = CacheDB { cache, db: world };
-        let ctx = Context {
-            block: block_env(block),
-            tx: Default::default(),
-            cfg,
-            journaled_state: Journal::new_with_inner(database, journal),
-            chain: GasReading::default(),
-            local,
-            error: Ok(()),
-        };
-        let precompiles = Precompiles::new(Arc::clone(&code));
-        let inner = Evm { ctx, inspector: (), instruction, precompiles, frame_stack };
-        Self { wasm, accounts, loaded, idle, ..Self::with_frames(inner, code) }
+        // Another chain has other precompiled contracts, and perhaps another fork.
+        match SPARE.take().filter(|spare| Arc::ptr_eq(&spare.code, &code)) {
+            Some(mut evm) => {
+                let ctx = evm.ctx();
+                ctx.cfg = cfg;
+                ctx.block = block_env(block);
+                ctx.journaled_state.database.db = world;
+                evm
+            }
+            None => {
+                let ctx = Context::mainnet()
+                    .with_db(CacheDB::new(world))
+                    .with_chain(GasReading::default())
+                    .with_cfg(cfg)
+                    .with_block(block_env(block));
+                Box::new(Self::new(ctx, code))
+            }
+        }
     }
 
-    /// Leaves what it has allocated to the next call of this thread, after a call that was run to its end.
-    pub(in super::super) fn leave(self) {
-        let Self { inner, mut wasm, mut accounts, code, mut loaded, idle, reach, .. } = self;
-        let Evm { ctx, instruction, precompiles, mut frame_stack, .. } = inner;
-        let Context { journaled_state, mut local, tx, .. } = ctx;
-        let Journal { database, inner: mut journal } = journaled_state;
-        let CacheDB { mut cache, .. } = database;
+    /// Leaves the EVM to the next call of this thread, after a call that was run to its end.
+    pub(in super::super) fn leave(mut self: Box<Self>) {
+        if self.empty() {
+            SPARE.set(Some(self));
+        }
+    }
+
+    /// Takes everything out of the EVM that is the call's. Returns whether it is empty then, and small.
+    fn empty(&mut self) -> bool {
+        // All that there is, so that nothing is left out that there may be later.
+        let Self {
+            inner,
+            wasm,
+            accounts,
+            code: _,
+            prices: _,
+            loaded,
+            idle: _,
+            last: _,
+            reach,
+            steps_left,
+            notes,
+            limit,
+            shows_transfers,
+            recorder,
+            statistics,
+        } = self;
+        let Evm { ctx, inspector: (), instruction: _, precompiles, frame_stack } = inner;
+        let Context { block: _, tx, cfg: _, journaled_state, chain, local, error } = ctx;
+        let Journal { database: CacheDB { cache, db }, inner: journal } = journaled_state;
         local.clear();
         let evm_memory = local.shared_memory_buffer().borrow().capacity();
         // The journal keeps room for an access list as long as the longest.
-        let is_plain = reach.is_short()
+        let is_plain = mem::take(reach).is_short()
             && precompiles.are_in_place()
             && tx.access_list.0.is_empty()
-            && evm_memory <= BYTES_MAX;
+            && evm_memory <= BYTES_MAX
+            && error.is_ok()
+            && !*shows_transfers;
         if !is_plain {
-            return;
+            return false;
         }
+        db.view = None;
+        *tx = TxEnv::default();
+        *chain = GasReading::default();
+        *notes = Notes::default();
+        (*steps_left, *limit, *recorder, *statistics) = (None, None, None, None);
         frame_stack.clear();
-        empty_journal(&mut journal);
-        empty_cache(&mut cache);
+        empty_journal(journal);
+        empty_cache(cache);
         wasm.clear();
         accounts.clear();
         loaded.clear();
-        let is_small = [
+        [
             journal.state.capacity(),
             journal.journal.capacity(),
             journal.transient_storage.capacity(),
@@ -164,13 +164,7 @@ impl WasmEvm<CallDb> {
             loaded.capacity(),
         ]
         .iter()
-        .all(|&capacity| capacity <= ENTRIES_MAX);
-        if is_small {
-            let of = Arc::downgrade(&code);
-            let spare =
-                Spare { of, instruction, frame_stack, local, journal, cache, wasm, accounts, loaded, idle };
-            SPARE.set(Some(Box::new(spare)));
-        }
+        .all(|&capacity| capacity <= ENTRIES_MAX)
     }
 }
 
@@ -205,4 +199,61 @@ fn empty_cache(cache: &mut Cache) {
     block_hashes.clear();
     drop(mem::take(logs));
     contracts.retain(|hash, _| [KECCAK_EMPTY, B256::ZERO].contains(hash));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use lathe_state::{Block, Database, DatabaseOptions, Genesis, Header, MemoryStore};
+    use lathe_vm::Rules;
+    use revm::primitives::{Address, Bytes, U256};
+
+    use super::{
+        super::super::{AccountOverride, BlockContext, Request, Runtime, Status, time_limit::Turns},
+        *,
+    };
+
+    /// EVM code that stores 1 where 0 is, and costs 20,000 gas less where 1 is.
+    const STORES: [u8; 5] = [0x60, 0x01, 0x5f, 0x55, 0x00];
+
+    fn block() -> BlockContext {
+        BlockContext {
+            number: 1,
+            timestamp: 1,
+            beneficiary: Address::ZERO,
+            gas_limit: 30_000_000,
+            base_fee: 0,
+            prevrandao: B256::ZERO,
+            chain_id: None,
+        }
+    }
+
+    #[test]
+    fn an_evm_that_waits_holds_neither_a_state_nor_a_time_limit_and_no_large_one_waits() {
+        let header = |state_root| Header { state_root, ..Header::default() };
+        let first = |root| Block { header: header(root), ..Block::default() };
+        let store = Arc::new(MemoryStore::new());
+        let database = Database::open(store, DatabaseOptions::default(), &Genesis::default(), first);
+        let view = Arc::new(database.and_then(|database| database.view()).expect("a state in memory"));
+        let runtime = Runtime::new(1, Rules::DEVNET);
+        let to = Address::repeat_byte(0x11);
+        let code = AccountOverride { code: Some(Bytes::from_static(&STORES)), ..Default::default() };
+        let overrides = BTreeMap::from([(to, code)]);
+        let limit = Turns::new().limit(Duration::from_secs(60));
+        let call = |data: Vec<u8>| {
+            let request = Request { to: Some(to), gas: 10_000_000, data: data.into(), ..Request::default() };
+            runtime.call_within(view.clone(), &block(), &request, &overrides, &limit).expect("a call")
+        };
+        let gas = call(Vec::new()).gas_used;
+        assert!(matches!(call(Vec::new()).status, Status::Success { .. }));
+        assert_eq!(call(Vec::new()).gas_used, gas, "the slot is as it was");
+        assert_eq!((Arc::strong_count(&view), Arc::strong_count(&limit)), (1, 1));
+        let spare = SPARE.take().expect("the EVM waits");
+        assert_eq!(spare.inner.ctx.tx.data, Bytes::new());
+        assert_eq!(spare.inner.ctx.tx.value, U256::ZERO);
+        SPARE.set(Some(spare));
+        call(vec![0; BYTES_MAX + 1]);
+        assert!(SPARE.take().is_none(), "one that refers to so much data is given up");
+    }
 }
