@@ -46,6 +46,7 @@ use super::{
 use load::Last;
 pub(crate) use notes::Notes;
 use run::WasmFrame;
+pub(super) use spare::CallEvm;
 use spare::Reach;
 
 /// revm's context over a database.

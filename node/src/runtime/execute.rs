@@ -21,7 +21,7 @@ use revm::{
 use super::{
     console::Console,
     env::{BlockContext, Mode, Request, blob_price, block_env, config, request_env, tx_env},
-    evm::{Notes, TransactError, WasmEvm},
+    evm::{CallEvm, Notes, TransactError, WasmEvm},
     failure::Failure,
     gas_reading::GasReading,
     precompiles::Precompiles,
@@ -219,9 +219,9 @@ impl Runtime {
         block: &BlockContext,
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
-    ) -> Result<(Box<WasmEvm<CacheDB<World>>>, TxEnv), ExecuteError> {
+    ) -> Result<(Box<CallEvm>, TxEnv), ExecuteError> {
         let world = World { block_hashes: BlockHashes::OfBlocks, view: Some(view), code: self.code.clone() };
-        let mut evm = WasmEvm::for_call(world, block);
+        let mut evm = CallEvm::for_call(world, block);
         let db = &mut evm.ctx().journaled_state.database;
         for (address, account) in overrides {
             apply_override(db, *address, account)?;

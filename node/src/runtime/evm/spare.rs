@@ -35,6 +35,8 @@ const ENTRIES_MAX: usize = 256;
 
 /// The database of a call.
 type CallDb = CacheDB<World>;
+/// The EVM of a call.
+pub(in super::super) type CallEvm = WasmEvm<CallDb>;
 
 /// How far the frames of an EVM have come.
 #[derive(Debug, Clone, Copy, Default)]
