@@ -32,6 +32,7 @@ mod read;
 mod record;
 mod rewind;
 mod sign;
+mod signature;
 mod simulate;
 mod spec;
 pub mod spec_file;

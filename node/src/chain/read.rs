@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_consensus::{Transaction, TxEnvelope, transaction::Recovered};
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, Filter, FilterBlockOption, Log};
 use alloy_serde::JsonStorageKey;
 use lathe_state::{Account, NotKept, StateError, View};
@@ -123,6 +123,18 @@ impl Chain {
         view.code(account.code_hash)?.ok_or_else(|| {
             ChainError::Database(format!("code {} of account {address} is missing", account.code_hash))
         })
+    }
+
+    /// Returns the code with a hash, if the chain has it or had it.
+    pub fn code_by_hash(&self, code_hash: B256) -> Result<Option<Bytes>> {
+        if code_hash == KECCAK256_EMPTY {
+            return Ok(Some(Bytes::new()));
+        }
+        match self.latest().view.code(code_hash) {
+            // What the forked chain has is not found by its hash, unless it was read.
+            Err(StateError::CodeNotKept { .. }) => Ok(None),
+            code => Ok(code?),
+        }
     }
 
     /// Returns a storage slot.
