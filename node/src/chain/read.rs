@@ -22,15 +22,33 @@ impl Chain {
         self.latest().block
     }
 
-    /// Returns a block by number, tag or hash. `pending`, `safe` and `finalized` mean the latest.
+    /// Returns the number of the block that a tag means. `pending` means the latest, and `safe` and `finalized` do unless there are
+    /// epochs.
+    pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
+        self.number_below(tag, self.head().header.number)
+    }
+
+    /// Returns the number of the block that a tag means where `head` is the latest.
+    fn number_below(&self, tag: BlockNumberOrTag, head: u64) -> u64 {
+        let slots = self.manner.epoch_slots.unwrap_or_default();
+        // What a fork stands on is as final as anything.
+        let first = self.first_block();
+        match tag {
+            BlockNumberOrTag::Number(number) => number,
+            BlockNumberOrTag::Earliest => 0,
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
+            BlockNumberOrTag::Safe => head.saturating_sub(slots).max(first),
+            BlockNumberOrTag::Finalized => head.saturating_sub(slots.saturating_mul(2)).max(first),
+        }
+    }
+
+    /// Returns a block by number, tag or hash.
     pub fn block(&self, id: BlockId) -> Result<Option<Arc<Block>>> {
         let latest = self.latest();
         let number = match id {
             BlockId::Hash(hash) if hash.block_hash == latest.block.hash => return Ok(Some(latest.block)),
             BlockId::Hash(hash) => latest.view.number_by_hash(hash.block_hash)?,
-            BlockId::Number(BlockNumberOrTag::Number(number)) => Some(number),
-            BlockId::Number(BlockNumberOrTag::Earliest) => Some(0),
-            BlockId::Number(_) => return Ok(Some(latest.block)),
+            BlockId::Number(tag) => Some(self.number_below(tag, latest.block.header.number)),
         };
         match number {
             Some(number) if number == latest.block.header.number => Ok(Some(latest.block)),
@@ -79,9 +97,7 @@ impl Chain {
         let Latest { block, view, .. } = self.latest();
         let head = block.header.number;
         let number = match id {
-            BlockId::Number(BlockNumberOrTag::Number(number)) => number,
-            BlockId::Number(BlockNumberOrTag::Earliest) => 0,
-            BlockId::Number(_) => head,
+            BlockId::Number(tag) => self.number_below(tag, head),
             BlockId::Hash(hash) => view.number_by_hash(hash.block_hash)?.ok_or(ChainError::UnknownBlock)?,
         };
         if number == head {
@@ -184,11 +200,7 @@ impl Chain {
                 (number, number)
             }
             FilterBlockOption::Range { from_block, to_block } => {
-                let number = |tag: Option<BlockNumberOrTag>| match tag {
-                    Some(BlockNumberOrTag::Number(number)) => number,
-                    Some(BlockNumberOrTag::Earliest) => 0,
-                    _ => head,
-                };
+                let number = |tag: Option<BlockNumberOrTag>| self.number_below(tag.unwrap_or_default(), head);
                 (number(from_block), number(to_block).min(head))
             }
         };

@@ -53,14 +53,7 @@ pub const FILTER_TRACES_MAX: usize = 10_000;
 const TRACE_BYTES: usize = 400;
 
 /// What is recorded for a list of calls.
-const CAPTURE: Capture = Capture {
-    data: true,
-    host_calls: false,
-    struct_logs: None,
-    wasm_steps: None,
-    state: false,
-    profile: false,
-};
+const CAPTURE: Capture = Capture::FRAMES;
 
 /// Bytes of data that an answer may still show.
 struct Room(usize);
@@ -165,7 +158,7 @@ fn each(
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum ListedTrace {
-    Here(PlacedTrace),
+    Here(Box<PlacedTrace>),
     There(Box<RawValue>),
 }
 
@@ -205,9 +198,7 @@ fn filter_elsewhere(
 fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<ListedTrace>> {
     let head = api.chain.head().header.number;
     let number = |tag: Option<BlockNumberOrTag>, none: u64| match tag {
-        Some(BlockNumberOrTag::Number(number)) => number.min(head),
-        Some(BlockNumberOrTag::Earliest) => 0,
-        Some(_) => head,
+        Some(tag) => api.chain.number_of(tag).min(head),
         None => none,
     };
     let (first, last) = (number(filter.from_block, head), number(filter.to_block, head));
@@ -237,7 +228,7 @@ fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<ListedTrace>> {
                     skip -= 1;
                 } else if found.len() < count {
                     room.take([&trace.trace])?;
-                    found.push(ListedTrace::Here(trace));
+                    found.push(ListedTrace::Here(trace.into()));
                 } else {
                     return Ok(false);
                 }
