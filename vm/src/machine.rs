@@ -8,7 +8,7 @@ mod memory;
 mod pool;
 mod table;
 
-pub use instantiate::InstantiationError;
+pub use instantiate::{HostLinked, InstantiationError};
 pub(crate) use memory::Memory;
 pub(crate) use pool::{give_stack, take_stack};
 pub(crate) use table::Table;
@@ -21,8 +21,10 @@ use crate::{
     TrapKind, Value, plain, threaded,
 };
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use lathe_gas::{Meter, Schedule, ValueType};
+use pool::Used;
 
 /// An instance of one [`Machine`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,12 +84,14 @@ pub(crate) struct Store {
     pub(crate) schedule: &'static Schedule,
     /// Pages that other machines of the transaction hold.
     pages_beside: u32,
+    /// What was the memory of instances that were dropped, for the next: the caches of the processor have it.
+    block: Option<Used>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) module: Module,
-    pub(crate) functions: Box<[ImportedFunction]>,
+    pub(crate) functions: Arc<[ImportedFunction]>,
     /// Indices into the store, imports first.
     pub(crate) memories: Box<[u32]>,
     pub(crate) tables: Box<[u32]>,
@@ -129,7 +133,57 @@ pub(crate) enum Callee<'a> {
     Defined(u32, u32),
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            block.give();
+        }
+    }
+}
+
 impl Store {
+    /// Returns a store of nothing.
+    fn empty(schedule: &'static Schedule) -> Self {
+        Self {
+            instances: Vec::new(),
+            dropped: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            global_types: Vec::new(),
+            schedule,
+            pages_beside: 0,
+            block: None,
+        }
+    }
+
+    /// Drops what is in the store and keeps the room for it.
+    fn clear(&mut self) {
+        let Self {
+            instances,
+            dropped,
+            memories,
+            tables,
+            globals,
+            global_types,
+            schedule: _,
+            pages_beside,
+            block,
+        } = self;
+        instances.clear();
+        dropped.clear();
+        for memory in memories.drain(..) {
+            let before = core::mem::replace(block, memory.into_block());
+            if let Some(block) = before {
+                block.give();
+            }
+        }
+        tables.clear();
+        globals.clear();
+        global_types.clear();
+        *pages_beside = 0;
+    }
+
     pub(crate) fn definition(&self, instance: u32) -> &Definition {
         self.instances[instance as usize].module.definition()
     }
@@ -225,16 +279,7 @@ impl Machine {
     /// Returns a machine without instances, whose memories never pass `pages_max` pages each, nor what the rules allow.
     pub fn new(rules: &Rules, pages_max: u32) -> Self {
         Self {
-            store: Store {
-                instances: Vec::new(),
-                dropped: Vec::new(),
-                memories: Vec::new(),
-                tables: Vec::new(),
-                globals: Vec::new(),
-                global_types: Vec::new(),
-                schedule: rules.schedule,
-                pages_beside: 0,
-            },
+            store: Store::empty(rules.schedule),
             computation: Computation::None,
             engine: None,
             limits: rules.limits,
@@ -247,12 +292,33 @@ impl Machine {
     /// What the transaction may hold ([`Limits::open_pages`](crate::Limits), [`Limits::open_slots`](crate::Limits)) is
     /// what is left for this one, and its pages are priced behind those of the others.
     pub fn beside(rules: &Rules, held: Held) -> Self {
+        let mut machine = Self::new(rules, 0);
+        machine.reset_beside(rules, held);
+        machine
+    }
+
+    /// Makes the machine one as [`Machine::beside`] returns, in the room that it has: for whoever makes many, one after the
+    /// other.
+    pub fn reset_beside(&mut self, rules: &Rules, held: Held) {
+        self.clear();
         let pages_max = rules.limits.open_pages.saturating_sub(held.pages);
         let slots_max = rules.limits.open_slots.saturating_sub(held.slots);
-        let mut machine = Self::new(rules, pages_max);
-        machine.store.pages_beside = held.pages;
-        machine.limits.value_slots = machine.limits.value_slots.min(slots_max);
-        machine
+        self.pages_max = pages_max.min(rules.limits.memory_pages);
+        self.limits = rules.limits;
+        self.limits.value_slots = self.limits.value_slots.min(slots_max);
+        self.store.schedule = rules.schedule;
+        self.store.pages_beside = held.pages;
+    }
+
+    /// Drops all instances, and the computation if there is one. What the next need is kept: the value stack, whose
+    /// contents nobody sees, a small memory, which is zero again by then, and lists that are empty.
+    pub fn clear(&mut self) {
+        self.store.clear();
+        self.engine = None;
+        match &mut self.computation {
+            Computation::Threaded(computation) => computation.clear(),
+            computation => *computation = Computation::None,
+        }
     }
 
     /// Returns what the machine holds now. What its computation will hold later does not count yet.
@@ -279,10 +345,28 @@ impl Machine {
         imports: &[Extern],
         meter: &mut Meter,
     ) -> Result<InstanceId, InstantiationError> {
+        self.check_module(module);
+        instantiate::instantiate(&mut self.store, module, imports, meter, self.pages_max, &self.limits)
+    }
+
+    /// Does what [`Machine::instantiate`] does with imports that were checked before.
+    ///
+    /// # Panics
+    /// As [`Machine::instantiate`] does.
+    pub fn instantiate_linked(
+        &mut self,
+        linked: &HostLinked,
+        meter: &mut Meter,
+    ) -> Result<InstanceId, InstantiationError> {
+        self.check_module(linked.module());
+        instantiate::instantiate_linked(&mut self.store, linked, meter, self.pages_max, &self.limits)
+    }
+
+    /// Checks that an instance of a module can be made.
+    fn check_module(&mut self, module: &Module) {
         assert!(!self.is_suspended(), "a suspended machine can only be resumed");
         let engine = *self.engine.get_or_insert(module.engine());
         assert!(engine == module.engine(), "the modules of a machine run on one engine");
-        instantiate::instantiate(&mut self.store, module, imports, meter, self.pages_max, &self.limits)
     }
 
     /// Returns what an instance exports by this name.
@@ -344,13 +428,7 @@ impl Machine {
                 &mut Unobserved,
             )
         } else {
-            if !matches!(self.computation, Computation::Threaded(_)) {
-                let computation = threaded::Computation::new(engine, &self.limits);
-                self.computation = Computation::Threaded(Box::new(computation));
-            }
-            let Computation::Threaded(computation) = &mut self.computation else {
-                unreachable!("it was made")
-            };
+            let computation = threaded(&mut self.computation, engine, &self.limits);
             computation.start(&mut self.store, function, arguments, meter, host)
         };
         self.outcome(exit)
@@ -505,6 +583,19 @@ fn plain<'a>(computation: &'a mut Computation, limits: &crate::Limits) -> &'a mu
     }
     let Computation::Plain(plain) = computation else { unreachable!("it was made") };
     plain
+}
+
+/// Returns the place for a computation on a threaded engine.
+fn threaded<'a>(
+    computation: &'a mut Computation,
+    engine: Engine,
+    limits: &crate::Limits,
+) -> &'a mut threaded::Computation {
+    if !matches!(computation, Computation::Threaded(threaded) if threaded.fits(engine, limits)) {
+        *computation = Computation::Threaded(Box::new(threaded::Computation::new(engine, limits)));
+    }
+    let Computation::Threaded(threaded) = computation else { unreachable!("it was made") };
+    threaded
 }
 
 /// Returns the slot of a reference to a function: never 0, which is null.

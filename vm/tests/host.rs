@@ -2,8 +2,11 @@
 
 mod support;
 
-use lathe_vm::{Host, HostOutcome, Meter, Outcome, TrapKind, Value};
-use support::{PLENTY, Run, brief};
+use lathe_vm::{
+    Extern, ExternType, Held, Host, HostLinked, HostOutcome, Machine, Meter, Module, Outcome, Rules,
+    TrapKind, Value,
+};
+use support::{PLENTY, Run, brief, module};
 
 /// Answers by the number of the function, and remembers what it was asked.
 #[derive(Default)]
@@ -138,12 +141,12 @@ fn a_suspended_machine_holds_the_same_on_every_engine() {
             HostOutcome::Suspend
         }
     }
-    let rules = lathe_vm::Rules::DEVNET;
+    let rules = Rules::DEVNET;
     for &engine in lathe_vm::Engine::ALL {
-        let module = lathe_vm::Module::with_engine(&wasm, &rules, engine);
+        let module = Module::with_engine(&wasm, &rules, engine);
         let module = module.unwrap_or_else(|error| panic!("{error}"));
         let mut run = Run::of(&module, &rules);
-        assert_eq!(run.machine.held(), lathe_vm::Held::default(), "{engine}");
+        assert_eq!(run.machine.held(), Held::default(), "{engine}");
         // `f` has a header of two slots and a local. `inner` has its parameter, a header, three slots of locals, an operand,
         // and room for the header of what it calls. A tail call leaves nothing below.
         for (name, slots) in [("f", 3 + 1 + 2 + 3 + 1 + 2), ("leave", 1 + 2 + 3 + 1 + 2)] {
@@ -165,4 +168,84 @@ fn a_host_that_cannot_be_paid_traps_out_of_gas() {
     let mut meter = support::ink_meter(1_500 + 200 + 2_500 + 250 + 1_233);
     assert_eq!(brief(&run.invoke_with("echo", &[Value::I32(1)], &mut meter, &mut host)), "out of gas");
     assert_eq!(meter.ink_left(), 1_233);
+}
+
+/// Functions that tell of all that an instance has, leave it changed, and end in every way.
+const CHANGING: &str = r#"(module
+    (import "h" "echo" (func $echo (param i32) (result i32)))
+    (import "h" "suspend" (func $suspend (param i64 f32) (result i32)))
+    (memory 1 4)
+    (global $global (mut i32) (i32.const 7))
+    (table $table 1 9 funcref)
+    (data $data (i32.const 8) "\05")
+    (func $change (result i32)
+        (local i32)
+        (local.set 0 (i32.load (i32.const 0)))
+        (local.set 0 (i32.add (local.get 0) (i32.load8_u (i32.const 65535))))
+        (local.set 0 (i32.add (local.get 0) (i32.mul (memory.size) (i32.const 1000))))
+        (local.set 0 (i32.add (local.get 0) (i32.mul (table.size $table) (i32.const 100))))
+        (local.set 0 (i32.add (local.get 0) (i32.mul (global.get $global) (i32.const 10))))
+        (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))
+        (global.set $global (i32.const 1))
+        (data.drop $data)
+        (drop (table.grow $table (ref.null func) (i32.const 2)))
+        (drop (memory.grow (i32.const 1)))
+        (i32.add (local.get 0) (call $echo (i32.const 3))))
+    (func (export "return") (result i32) (call $change))
+    (func (export "trap") (result i32) (drop (call $change)) unreachable)
+    (func (export "recurse") (result i32) (i32.add (call $change) (call 5)))
+    (func (export "suspend") (result i32) (i32.add (call $change) (call $suspend (i64.const 5) (f32.const 1)))))"#;
+
+/// Makes an instance in a machine, calls a function and returns how it ended and what ink it took.
+fn invoke_linked(machine: &mut Machine, linked: &HostLinked, name: &str) -> (String, u64) {
+    let mut meter = Meter::from_gas(1_000_000);
+    let instance = machine.instantiate_linked(linked, &mut meter).expect("an instance");
+    let function = machine.exported_function(instance, name).expect("an export");
+    let outcome = machine.invoke(function, &[], &mut meter, &mut Script::default());
+    (brief(&outcome), meter.ink_left())
+}
+
+fn host_imports(module: &Module) -> Vec<Extern> {
+    let host = |(number, import): (u32, &lathe_vm::Import)| match &import.ty {
+        ExternType::Function(ty) => Extern::Host(number, ty.clone()),
+        other => panic!("functions only, not {other:?}"),
+    };
+    (0..).zip(module.imports()).map(host).collect()
+}
+
+#[test]
+fn a_machine_that_is_reset_is_as_a_new_one() {
+    let linked = |wat: &str| {
+        let module = module(wat);
+        let imports = host_imports(&module);
+        HostLinked::new(module, &imports).expect("the imports fit")
+    };
+    let (changing, other) = (linked(CHANGING), linked(WAT));
+    let beside = Held { pages: 3, slots: 100 };
+    let mut used = Machine::beside(&Rules::DEVNET, beside);
+    for name in ["return", "trap", "recurse", "suspend", "return", "suspend", "recurse", "trap", "return"] {
+        for held in [beside, Held::default()] {
+            let mut new = Machine::beside(&Rules::DEVNET, held);
+            used.reset_beside(&Rules::DEVNET, held);
+            assert_eq!(used.held(), Held::default());
+            let expected = invoke_linked(&mut new, &changing, name);
+            assert_eq!(invoke_linked(&mut used, &changing, name), expected, "{name}");
+            assert_eq!((used.held(), used.backtrace()), (new.held(), new.backtrace()), "{name}");
+            used.clear();
+            assert!(used.suspended_instance().is_none() && used.backtrace().is_empty());
+            assert_eq!(invoke_linked(&mut used, &other, "exit").0, "exited");
+        }
+    }
+}
+
+#[test]
+fn linking_refuses_what_instances_refuse() {
+    let module = module(WAT);
+    let imports = host_imports(&module);
+    let mut machine = Machine::new(&Rules::DEVNET, 1);
+    let mut meter = Meter::from_gas(PLENTY);
+    for wrong in [&imports[1..], &[&imports[1], &imports[0], &imports[2], &imports[3]].map(Clone::clone)] {
+        let refusal = machine.instantiate(&module, wrong, &mut meter).expect_err("they do not fit");
+        assert_eq!(HostLinked::new(module.clone(), wrong).expect_err("they do not fit"), refusal);
+    }
 }

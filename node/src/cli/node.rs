@@ -4,6 +4,7 @@ mod accounts;
 mod console;
 mod fork;
 mod mining;
+mod program;
 mod rules;
 mod state_file;
 
@@ -243,6 +244,7 @@ impl NodeCommand {
         if let Some(dumps) = self.state_file.dump_repeatedly(chain) {
             tokio::spawn(dumps);
         }
+        program::give_back();
         server.run().await;
         console.inspect(Console::end);
         let failure = chain.failure().borrow().clone();

@@ -17,6 +17,7 @@ use super::{
     fork,
     method::{Answer, Api, Method, Registry},
     params::{Params, bounded_array},
+    quick::{self, Given},
 };
 
 /// Requests in one batch.
@@ -36,7 +37,7 @@ pub(super) fn answer_with(registry: &Registry, api: &Api, body: &[u8]) -> Option
     let mut answer = Answer::new(ANSWER_MAX);
     match first_byte(body) {
         Some(b'[') => answer_batch(registry, api, body, &mut answer),
-        _ => match Request::parse(body) {
+        _ => match text(body).and_then(quick::request).map_or_else(|| Request::parse(body), Ok) {
             Ok(request) => answer_request(registry, api, request, &mut answer),
             Err(error) => write_error(&mut answer, NULL_ID, &error),
         },
@@ -45,7 +46,12 @@ pub(super) fn answer_with(registry: &Registry, api: &Api, body: &[u8]) -> Option
 }
 
 fn answer_batch(registry: &Registry, api: &Api, body: &[u8], answer: &mut Answer) {
-    let batch = match std::str::from_utf8(body).ok().and_then(|text| bounded_array(text, BATCH_MAX)) {
+    if let Some(requests) = text(body).and_then(quick::batch) {
+        return answer_items(answer, requests, |request, answer| {
+            answer_request(registry, api, request, answer);
+        });
+    }
+    let batch = match text(body).and_then(|text| bounded_array(text, BATCH_MAX)) {
         Some(batch) if batch.total == 0 => Err(RpcError::invalid_request("the batch is empty")),
         Some(batch) if batch.total > BATCH_MAX => Err(RpcError::invalid_request(format!(
             "batch too large: {} requests, the limit is {BATCH_MAX}",
@@ -58,14 +64,19 @@ fn answer_batch(registry: &Registry, api: &Api, body: &[u8], answer: &mut Answer
         Ok(items) => items,
         Err(error) => return write_error(answer, NULL_ID, &error),
     };
+    answer_items(answer, items, |item, answer| match Request::parse(item.get().as_bytes()) {
+        Ok(request) => answer_request(registry, api, request, answer),
+        Err(error) => write_error(answer, NULL_ID, &error),
+    });
+}
+
+/// Appends the answers to the items of a batch in their order, without those to notifications.
+fn answer_items<T>(answer: &mut Answer, items: Vec<T>, mut answer_one: impl FnMut(T, &mut Answer)) {
     for item in items {
         let before = answer.bytes.len();
         answer.bytes.push(if before == 0 { b'[' } else { b',' });
         let start = answer.bytes.len();
-        match Request::parse(item.get().as_bytes()) {
-            Ok(request) => answer_request(registry, api, request, answer),
-            Err(error) => write_error(answer, NULL_ID, &error),
-        }
+        answer_one(item, answer);
         if answer.bytes.len() == start {
             answer.bytes.truncate(before);
         }
@@ -83,7 +94,10 @@ fn answer_request(registry: &Registry, api: &Api, request: Request<'_>, answer: 
         Err(error) => return write_error(answer, NULL_ID, &error),
     };
     write_head(answer, id.unwrap_or(NULL_ID), "result");
-    let outcome = request.check().and_then(|name| {
+    let checked = request.check();
+    // A malformed request is answered even without an id: its sender wants to know (JSON-RPC 2.0, section 5.1).
+    let is_notification = id.is_none() && checked.is_ok();
+    let outcome = checked.and_then(|name| {
         api.chain.tell_request(&name);
         let outcome = run(registry, api, &name, request.params, answer);
         outcome.inspect_err(|error| api.chain.tell_request_failed(&name, &error.message))
@@ -95,8 +109,6 @@ fn answer_request(registry: &Registry, api: &Api, request: Request<'_>, answer: 
             write_error(answer, id.unwrap_or(NULL_ID), &error);
         }
     }
-    // A malformed request is answered even without an id: its sender wants to know (JSON-RPC 2.0, section 5.1).
-    let is_notification = id.is_none() && request.check().is_ok();
     if is_notification {
         answer.bytes.truncate(start);
     }
@@ -107,7 +119,7 @@ fn run(
     registry: &Registry,
     api: &Api,
     name: &str,
-    params: Option<&RawValue>,
+    params: Option<Given<'_>>,
     answer: &mut Answer,
 ) -> Result<(), RpcError> {
     let Some(method) = registry.find(name) else {
@@ -125,7 +137,7 @@ fn handle(
     registry: &Registry,
     api: &Api,
     method: &'static Method,
-    params: Option<&RawValue>,
+    params: Option<Given<'_>>,
     answer: &mut Answer,
 ) -> Result<(), RpcError> {
     let params = Params::parse(method, params)?;
@@ -148,21 +160,25 @@ fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {
 }
 
 /// The members of a request object, each as the client wrote it.
-#[derive(Deserialize)]
-struct Request<'a> {
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Request<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
-    jsonrpc: Option<&'a RawValue>,
+    pub(super) jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
+    pub(super) id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
-    method: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
+    pub(super) method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    pub(super) params: Option<Given<'a>>,
 }
 
 /// Reads a member that is there, `null` included: serde's own `Option` cannot tell `null` from absent.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Given<'de>>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(|text| Some(Given::Text(text)))
 }
 
 impl<'a> Request<'a> {
@@ -191,8 +207,8 @@ impl<'a> Request<'a> {
             Some(_) => return Err(RpcError::invalid_request("\"jsonrpc\" is not \"2.0\"")),
             None => return Err(RpcError::invalid_request("\"jsonrpc\": \"2.0\" is missing")),
         }
-        if let Some(params) = self.params.map(RawValue::get)
-            && !(params.starts_with(['[', '{']) || params == "null")
+        if let Some(Given::Text(params)) = &self.params
+            && !(params.get().starts_with(['[', '{']) || params.get() == "null")
         {
             return Err(RpcError::invalid_request("\"params\" is no array"));
         }
@@ -225,6 +241,10 @@ fn write_error(answer: &mut Answer, id: &str, error: &RpcError) {
     let json = serde_json::to_vec(error).expect("an error object is a number and strings");
     answer.bytes.extend_from_slice(&json);
     answer.bytes.push(b'}');
+}
+
+fn text(body: &[u8]) -> Option<&str> {
+    std::str::from_utf8(body).ok()
 }
 
 fn first_byte(body: &[u8]) -> Option<u8> {

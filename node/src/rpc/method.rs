@@ -1,7 +1,8 @@
 //! What an RPC method is, and the registry that finds one by name.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{io, sync::Arc};
 
+use alloy_primitives::map::HashMap;
 use serde::Serialize;
 
 use super::{
@@ -115,7 +116,7 @@ impl Registry {
     /// # Panics
     /// When two rows claim one name.
     pub fn new(chain: Arc<Chain>, tables: &[&'static [Method]]) -> Self {
-        let mut by_name = HashMap::new();
+        let mut by_name = HashMap::default();
         for method in tables.iter().copied().flatten() {
             for name in std::iter::once(&method.name).chain(method.aliases) {
                 let earlier = by_name.insert(*name, method);

@@ -20,6 +20,7 @@ pub mod methods;
 pub mod metrics;
 pub mod openrpc;
 mod params;
+mod quick;
 mod request;
 pub mod server;
 mod shapes;

@@ -20,6 +20,7 @@ use super::{
     error::RpcError,
     method::Method,
     openrpc::Schema,
+    quick::Given,
     request,
     tracer::{TraceFilter, TraceOptions},
 };
@@ -52,11 +53,17 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// Returns the parameters of a request to `method`. None, `null` and `[]` are no parameters; anything else must be
     /// an array with no more values than the method has parameters.
-    pub fn parse(method: &'static Method, raw: Option<&'a RawValue>) -> Result<Self, RpcError> {
-        let values = match raw.map(RawValue::get) {
-            None | Some("null") => Vec::new(),
-            Some(text) => {
-                let max = method.params.len();
+    pub(super) fn parse(method: &'static Method, given: Option<Given<'a>>) -> Result<Self, RpcError> {
+        let max = method.params.len();
+        let values = match given {
+            None => Vec::new(),
+            Some(Given::Values(values)) if values.len() > max => {
+                return Err(too_many(method, values.len()));
+            }
+            Some(Given::Values(values)) => values,
+            Some(Given::Text(text)) if text.get() == "null" => Vec::new(),
+            Some(Given::Text(text)) => {
+                let text = text.get();
                 let values = bounded_array(text, max).ok_or_else(|| {
                     RpcError::invalid_params(format!(
                         "{}: expected an array of parameters, got {}",
@@ -65,10 +72,7 @@ impl<'a> Params<'a> {
                     ))
                 })?;
                 if values.total > max {
-                    return Err(RpcError::invalid_params(format!(
-                        "{}: too many parameters: it takes {max}, got {}",
-                        method.name, values.total
-                    )));
+                    return Err(too_many(method, values.total));
                 }
                 values.items
             }
@@ -103,6 +107,11 @@ impl<'a> Params<'a> {
             }),
         }
     }
+}
+
+fn too_many(method: &Method, given: usize) -> RpcError {
+    let max = method.params.len();
+    RpcError::invalid_params(format!("{}: too many parameters: it takes {max}, got {given}", method.name))
 }
 
 /// The first values of a JSON array, and how many it has.
@@ -272,6 +281,10 @@ impl FromParam for BlockId {
     fn from_param(raw: &RawValue) -> Result<Self, String> {
         if raw.get().bytes().all(|b| b.is_ascii_digit()) {
             return u64::from_param(raw).map(Self::number);
+        }
+        // What nearly every request says.
+        if raw.get() == "\"latest\"" {
+            return Ok(Self::latest());
         }
         deserialize(raw)
     }

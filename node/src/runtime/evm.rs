@@ -9,17 +9,13 @@ mod frames;
 mod load;
 mod notes;
 mod run;
+mod spare;
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashSet},
-    marker::PhantomData,
-    mem,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, mem, rc::Rc, sync::Arc};
 
+use alloy_primitives::map::B256HashSet;
 use lathe_gas::INK_PER_GAS;
+use lathe_vm::Machine;
 use revm::{
     Database,
     context::{BlockEnv, CfgEnv, Context, Evm, Journal, TxEnv},
@@ -29,7 +25,7 @@ use revm::{
     },
     handler::{EthFrame, Handler, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
-    primitives::{Address, B256},
+    primitives::Address,
 };
 
 use super::{
@@ -50,6 +46,7 @@ use super::{
 
 pub(crate) use notes::Notes;
 use run::WasmFrame;
+use spare::Reach;
 
 /// revm's context over a database.
 pub(super) type Ctx<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, GasReading>;
@@ -58,9 +55,11 @@ pub(super) type TransactError<E> = EVMError<E, InvalidTransaction>;
 type Frame = EthFrame<EthInterpreter>;
 type Instructions<DB> = EthInstructions<EthInterpreter, Ctx<DB>>;
 
+type Inner<DB> = Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>;
+
 /// revm's `Evm` with Wasm frames.
 pub(super) struct WasmEvm<DB: Database> {
-    inner: Evm<Ctx<DB>, (), Instructions<DB>, Precompiles, Frame>,
+    inner: Inner<DB>,
     wasm: Vec<WasmFrame>,
     /// For each open frame the account it entered; none for a frame that runs other code in its caller's account.
     accounts: Vec<Option<Address>>,
@@ -68,7 +67,11 @@ pub(super) struct WasmEvm<DB: Database> {
     /// What EEI functions cost.
     prices: Prices,
     /// Codes loaded in this transaction: loading them again is cheap.
-    loaded: HashSet<B256>,
+    loaded: B256HashSet,
+    /// A machine without instances: what the last Wasm frame left that has ended.
+    idle: Option<Machine>,
+    /// How far the frames have come since it was made.
+    reach: Reach,
     /// Instructions that the transaction may still execute, where they are counted.
     steps_left: Option<u64>,
     notes: Notes,
@@ -91,13 +94,20 @@ impl<DB: Database> WasmEvm<DB> {
         let precompiles = Precompiles::new(code.clone());
         // Frames are made when they are entered: revm would make eight, each with a stack of 32 KiB.
         let frame_stack = FrameStack::new();
+        Self::with_frames(Evm { ctx, inspector: (), instruction, precompiles, frame_stack }, code)
+    }
+
+    /// Makes an EVM of revm's.
+    fn with_frames(inner: Inner<DB>, code: Arc<CodeCache>) -> Self {
         Self {
-            inner: Evm { ctx, inspector: (), instruction, precompiles, frame_stack },
+            inner,
             wasm: Vec::new(),
             accounts: Vec::new(),
             prices: Prices::new(code.protocol().fork),
             code,
-            loaded: HashSet::new(),
+            loaded: B256HashSet::default(),
+            idle: None,
+            reach: Reach::default(),
             steps_left: None,
             notes: Notes::default(),
             limit: None,

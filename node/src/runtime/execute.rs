@@ -178,6 +178,7 @@ impl Runtime {
     ) -> Result<Executed, ExecuteError> {
         let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
         let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        evm.leave();
         Ok(executed(result, notes))
     }
 
@@ -193,6 +194,7 @@ impl Runtime {
         let (mut evm, tx) = self.prepare_call(view, block, request, overrides)?;
         evm.set_time_limit(limit);
         let (result, notes) = evm.transact(tx).map_err(execute_error)?;
+        evm.leave();
         Ok(executed(result, notes))
     }
 
@@ -218,10 +220,11 @@ impl Runtime {
         request: &Request,
         overrides: &BTreeMap<Address, AccountOverride>,
     ) -> Result<(WasmEvm<CacheDB<World>>, TxEnv), ExecuteError> {
-        let mut db =
-            CacheDB::new(World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() });
+        let world = World { block_hashes: BlockHashes::OfBlocks, view, code: self.code.clone() };
+        let mut evm = WasmEvm::for_call(world, block);
+        let db = &mut evm.ctx().journaled_state.database;
         for (address, account) in overrides {
-            apply_override(&mut db, *address, account)?;
+            apply_override(db, *address, account)?;
         }
         let sender = db.basic_ref(request.from).map_err(|error| error.0)?.unwrap_or_default();
         let gas_cost = U256::from(request.gas).saturating_mul(U256::from(request.gas_price));
@@ -236,12 +239,6 @@ impl Runtime {
         let chain_id = block.chain_id(self.protocol());
         let mut tx = request_env(request, chain_id);
         tx.nonce = request.nonce.unwrap_or(sender.nonce);
-        let ctx = Context::mainnet()
-            .with_db(db)
-            .with_chain(GasReading::default())
-            .with_cfg(config(self.protocol(), Mode::Call).with_chain_id(chain_id))
-            .with_block(block_env(block));
-        let mut evm = WasmEvm::new(ctx, self.code.clone());
         evm.move_precompiles(overrides).map_err(|error| ExecuteError::Invalid(error.to_string()))?;
         Ok((evm, tx))
     }

@@ -22,6 +22,7 @@ use super::{
     arb_wasm::{self, ARB_WASM, ARB_WASM_CACHE},
     evm::Ctx,
     program::CodeCache,
+    protocol::Protocol,
 };
 
 /// Why a precompiled contract cannot move.
@@ -44,7 +45,7 @@ pub(super) struct Precompiles {
     ethereum: EthPrecompiles,
     code: Arc<CodeCache>,
     /// The addresses of all of them, which are warm from the start (EIP-2929).
-    addresses: AddressSet,
+    addresses: Arc<AddressSet>,
     /// Where a precompiled contract is now, and where it was.
     moved: BTreeMap<Address, Address>,
     /// Where none is any more.
@@ -61,10 +62,7 @@ impl Precompiles {
         let protocol = code.protocol();
         let mut ethereum = EthPrecompiles::new(protocol.fork.spec());
         ethereum.precompiles = ethereum::precompiles(protocol);
-        let mut addresses = ethereum.warm_addresses().clone();
-        if protocol.interfaces.vm_hooks {
-            addresses.extend([ARB_WASM, ARB_WASM_CACHE]);
-        }
+        let addresses = code.precompile_addresses().clone();
         Self {
             ethereum,
             code,
@@ -109,7 +107,8 @@ impl Precompiles {
         }
         for (address, account) in overrides {
             let is_replaced = account.code.is_some() || account.move_precompile_to.is_some();
-            if is_replaced && self.addresses.remove(address) {
+            if is_replaced && self.is_at(address) {
+                Arc::make_mut(&mut self.addresses).remove(address);
                 self.moved.remove(address);
                 self.vacated.insert(*address);
                 self.has_changed = true;
@@ -118,10 +117,15 @@ impl Precompiles {
         for (target, source) in targets {
             self.vacated.remove(&target);
             self.moved.insert(target, source);
-            self.addresses.insert(target);
+            Arc::make_mut(&mut self.addresses).insert(target);
             self.has_changed = true;
         }
         Ok(())
+    }
+
+    /// Returns whether all are where the chain has them.
+    pub(super) fn are_in_place(&self) -> bool {
+        self.moved.is_empty() && self.vacated.is_empty()
     }
 
     /// Returns where the contract was made for that would run at an address.
@@ -137,6 +141,15 @@ impl Precompiles {
     pub(super) fn take_failure(&mut self) -> Option<String> {
         self.failure.take()
     }
+}
+
+/// Returns where a chain has precompiled contracts: Ethereum's of its fork, and ours if it has programs.
+pub(super) fn addresses(protocol: &Protocol) -> AddressSet {
+    let mut addresses: AddressSet = ethereum::precompiles(protocol).addresses().copied().collect();
+    if protocol.interfaces.vm_hooks {
+        addresses.extend([ARB_WASM, ARB_WASM_CACHE]);
+    }
+    addresses
 }
 
 impl<DB: Database> PrecompileProvider<Ctx<DB>> for Precompiles {

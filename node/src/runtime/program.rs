@@ -11,15 +11,19 @@ use std::{
 };
 
 use lathe_gas::{HostFunction, ValueType};
-use lathe_vm::{Extern, ExternType, FuncType, Module, ModuleError, Rules};
+use lathe_vm::{Extern, ExternType, FuncType, HostLinked, Module, ModuleError, Rules};
 use lru::LruCache;
 use parking_lot::Mutex;
-use revm::{bytecode::Bytecode, primitives::B256};
+use revm::{
+    bytecode::Bytecode,
+    primitives::{AddressSet, B256},
+};
 
 use super::{
     code::{self, CodeError, WASM_MAGIC},
     eei::link::{EeiError, link},
     failure::VIOLATIONS_MAX,
+    precompiles,
     protocol::Protocol,
 };
 
@@ -139,8 +143,8 @@ pub struct Program {
     pub module: Module,
     /// The host function of each import, in the order of imports.
     pub functions: Vec<HostFunction>,
-    /// The same as the VM wants it: import `n` is host function number `n`.
-    pub imports: Vec<Extern>,
+    /// The module with these, as the VM wants it: import `n` is host function number `n`.
+    pub linked: HostLinked,
 }
 
 const ENTRYPOINT_TYPE: &str = "a function of type [i32] -> [i32] under this name";
@@ -206,8 +210,16 @@ impl Program {
             }
             None => return Err(ProgramError::MissingExport { name: MEMORY, expected: MEMORY_TYPE }),
         }
+        Ok(Self::link(Interface::VmHooks, module, functions))
+    }
+
+    /// Returns a program of a module that imports these functions, and was found to.
+    pub(super) fn link(interface: Interface, module: Module, functions: Vec<HostFunction>) -> Self {
         let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
-        Ok(Self { imports: imports.collect(), interface: Interface::VmHooks, module, functions })
+        let imports: Vec<Extern> = imports.collect();
+        let linked =
+            HostLinked::new(module.clone(), &imports).expect("the type of each import was compared before");
+        Self { interface, module, functions, linked }
     }
 }
 
@@ -292,13 +304,17 @@ pub(super) struct CodeCache {
     misses: AtomicU64,
     module_bytes: Mutex<LruCache<B256, u32>>,
     bytecode: Mutex<LruCache<B256, Bytecode>>,
+    /// Where the chain's precompiled contracts are.
+    precompile_addresses: Arc<AddressSet>,
 }
 
 impl CodeCache {
     /// Makes an empty cache for a chain.
     pub(super) fn new(protocol: Protocol) -> Self {
+        let precompile_addresses = Arc::new(precompiles::addresses(&protocol));
         Self {
             protocol,
+            precompile_addresses,
             programs: Mutex::new(LruCache::new(CODES_CACHED)),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -310,6 +326,11 @@ impl CodeCache {
     /// Returns what the chain decides about transactions.
     pub(super) fn protocol(&self) -> &Protocol {
         &self.protocol
+    }
+
+    /// Returns where the chain's precompiled contracts are.
+    pub(super) fn precompile_addresses(&self) -> &Arc<AddressSet> {
+        &self.precompile_addresses
     }
 
     /// Returns what the chain decides about the VM.

@@ -53,6 +53,7 @@ const I64_OPERATIONS: &[&str] = &[
     "i64.rotr",
 ];
 const COMPARISONS: &[&str] = &["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"];
+const FLOAT_COMPARISONS: &[&str] = &["eq", "ne", "lt", "gt", "le", "ge"];
 const LOADS: &[&str] =
     &["i32.load", "i32.load8_u", "i32.load8_s", "i32.load16_u", "i32.load16_s", "i32.load", "i32.load8_u"];
 const CONSTANTS: &[&str] =
@@ -91,57 +92,104 @@ impl Writer {
         self.push(")");
     }
 
+    /// A value of a type.
+    fn value(&mut self, ty: &str, depth: u32) {
+        match ty {
+            "i32" => self.i32(depth),
+            "i64" => self.i64(depth),
+            _ => self.float(ty, depth),
+        }
+    }
+
+    /// `(operation` and values of these types, and `)`.
+    fn of(&mut self, operation: &str, types: &[&str], depth: u32) {
+        self.call(operation, |w| {
+            for ty in types {
+                w.value(ty, depth);
+            }
+        });
+    }
+
+    /// What is made the same way for each type.
+    fn any(&mut self, ty: &str, depth: u32) {
+        match self.random.below(6) {
+            0 => self.of("select", &[ty, ty, "i32"], depth),
+            1 => self.of(&format!("local.tee {}", local(ty)), &[ty], depth),
+            2 => self.of(&format!("call ${ty}"), &[ty, "i32"], depth),
+            3 => self.call(&format!("if (result {ty})"), |w| {
+                w.i32(depth);
+                w.of("then", &[ty], depth);
+                w.of("else", &[ty], depth);
+            }),
+            4 => self.call(&format!("block (result {ty})"), |w| {
+                w.call("drop", |w| w.of("br_if 0", &[ty, "i32"], depth));
+                w.value(ty, depth);
+            }),
+            _ => self.call(&format!("block (result {ty})"), |w| {
+                w.call(&format!("call ${ty}"), |w| {
+                    w.call(&format!("block (result {ty})"), |w| w.of("br_table 1 0 1", &[ty, "i32"], depth));
+                    w.const_of("i32");
+                });
+            }),
+        }
+    }
+
     fn i32(&mut self, depth: u32) {
         if depth == 0 || self.random.one_in(4) {
-            return match self.random.below(3) {
+            return match self.random.below(4) {
                 0 => self.const_of("i32"),
-                _ => self.pick(&["(local.get $a)", "(local.get $b)", "(local.get $x)"]),
+                _ => self.pick(&["(local.get $a)", "(local.get $b)", "(local.get $x)", "(global.get $g)"]),
             };
         }
         let below = depth - 1;
-        match self.random.below(16) {
+        match self.random.below(20) {
             0..=6 => {
                 let operation = *self.random.pick(I32_OPERATIONS);
-                self.call(operation, |w| {
-                    w.i32(below);
-                    w.i32(below);
-                });
+                self.of(operation, &["i32", "i32"], below);
             }
             7 => self.comparison(below),
-            8 => self.call("i32.eqz", |w| w.i32(below)),
+            8 => self.of("i32.eqz", &["i32"], below),
             9 => self.call("i32.and", |w| {
                 w.i32(below);
                 w.const_of("i32");
             }),
             10 | 11 => self.load(below),
-            12 => self.call("select", |w| {
-                w.i32(below);
-                w.i32(below);
-                w.i32(below);
+            12 if self.random.one_in(4) => self.of("i32.div_s", &["i32", "i32"], below),
+            12 => self.of("i32.wrap_i64", &["i64"], below),
+            13 => self.of("i64.eqz", &["i64"], below),
+            14 => {
+                let operation = *self.random.pick(&[
+                    "i32.clz",
+                    "i32.ctz",
+                    "i32.popcnt",
+                    "i32.extend8_s",
+                    "i32.extend16_s",
+                ]);
+                self.of(operation, &["i32"], below);
+            }
+            15 => {
+                let (operation, ty) = *self.random.pick(&[
+                    ("i32.trunc_sat_f64_s", "f64"),
+                    ("i32.trunc_sat_f32_u", "f32"),
+                    ("i32.reinterpret_f32", "f32"),
+                ]);
+                self.of(operation, &[ty], below);
+            }
+            16 => self.call("i32x4.extract_lane 2", |w| {
+                w.call("i32x4.add", |w| {
+                    w.of("i32x4.splat", &["i32"], below);
+                    w.call("v128.load offset=3", |w| w.address(below));
+                });
             }),
-            13 => self.call("local.tee $x", |w| w.i32(below)),
-            14 if self.random.one_in(4) => self.call("i32.div_s", |w| {
-                w.i32(below);
-                w.i32(below);
-            }),
-            14 => self.call("i32.wrap_i64", |w| w.i64(below)),
-            _ => self.call("i32.trunc_sat_f64_s", |w| w.f64(below)),
+            17 => self.push("(memory.size)"),
+            _ => self.any("i32", below),
         }
     }
 
     fn comparison(&mut self, depth: u32) {
-        let ty = *self.random.pick(&["i32", "i32", "i64"]);
-        let operation = format!("{ty}.{}", self.random.pick(COMPARISONS));
-        self.call(&operation, |w| match ty {
-            "i32" => {
-                w.i32(depth);
-                w.i32(depth);
-            }
-            _ => {
-                w.i64(depth);
-                w.i64(depth);
-            }
-        });
+        let ty = *self.random.pick(&["i32", "i32", "i64", "f64", "f32"]);
+        let comparison = *self.random.pick(if ty.starts_with('i') { COMPARISONS } else { FLOAT_COMPARISONS });
+        self.of(&format!("{ty}.{comparison}"), &[ty, ty], depth);
     }
 
     /// An element of an array, most often.
@@ -198,33 +246,65 @@ impl Writer {
             };
         }
         let below = depth - 1;
-        match self.random.below(10) {
+        match self.random.below(14) {
             0..=5 => {
                 let operation = *self.random.pick(I64_OPERATIONS);
-                self.call(operation, |w| {
-                    w.i64(below);
-                    w.i64(below);
-                });
+                self.of(operation, &["i64", "i64"], below);
             }
-            6 => self.call("i64.extend_i32_u", |w| w.i32(below)),
-            7 => self.call("i64.extend_i32_s", |w| w.i32(below)),
-            8 => self.call("local.tee $m", |w| w.i64(below)),
-            _ => self.call("i64.load", |w| w.address(below)),
+            6 => self.of("i64.extend_i32_u", &["i32"], below),
+            7 => self.of("i64.extend_i32_s", &["i32"], below),
+            8 => {
+                let operation = *self.random.pick(&[
+                    "i64.clz",
+                    "i64.ctz",
+                    "i64.popcnt",
+                    "i64.extend8_s",
+                    "i64.extend32_s",
+                ]);
+                self.of(operation, &["i64"], below);
+            }
+            9 => {
+                let (operation, ty) =
+                    *self.random.pick(&[("i64.trunc_sat_f32_s", "f32"), ("i64.reinterpret_f64", "f64")]);
+                self.of(operation, &[ty], below);
+            }
+            10 | 11 => {
+                let load = *self.random.pick(&["i64.load", "i64.load32_u", "i64.load32_s", "i64.load8_u"]);
+                self.call(load, |w| w.address(below));
+            }
+            _ => self.any("i64", below),
         }
     }
 
-    fn f64(&mut self, depth: u32) {
+    /// Numbers of `f32` or `f64`.
+    fn float(&mut self, ty: &str, depth: u32) {
         if depth == 0 || self.random.one_in(3) {
-            return self.pick(&["(local.get $f)", "(f64.const 1.5)", "(f64.const -3)"]);
+            return match self.random.below(3) {
+                0 => {
+                    let constant = *self.random.pick(&["0", "1.5", "-3", "nan", "-inf", "1e30"]);
+                    self.push(&format!("({ty}.const {constant})"));
+                }
+                _ => self.push(&format!("(local.get {})", local(ty))),
+            };
         }
         let below = depth - 1;
-        match self.random.below(4) {
-            0 => self.call("f64.load", |w| w.address(below)),
-            1 => self.call("f64.convert_i32_s", |w| w.i32(below)),
-            choice => self.call(if choice == 2 { "f64.add" } else { "f64.mul" }, |w| {
-                w.f64(below);
-                w.f64(below);
-            }),
+        match self.random.below(10) {
+            0..=3 => {
+                let operation = *self.random.pick(&["add", "mul", "sub", "div", "min", "max", "copysign"]);
+                self.of(&format!("{ty}.{operation}"), &[ty, ty], below);
+            }
+            4 => {
+                let operation = *self.random.pick(&["neg", "abs", "sqrt", "ceil", "nearest"]);
+                self.of(&format!("{ty}.{operation}"), &[ty], below);
+            }
+            5 => self.call(&format!("{ty}.load"), |w| w.address(below)),
+            6 => {
+                let from = *self.random.pick(&["i32", "i64"]);
+                self.of(&format!("{ty}.convert_{from}_s"), &[from], below);
+            }
+            7 if ty == "f64" => self.of("f64.promote_f32", &["f32"], below),
+            7 => self.of("f32.demote_f64", &["f64"], below),
+            _ => self.any(ty, below),
         }
     }
 
@@ -232,15 +312,25 @@ impl Writer {
         match self.random.below(12) {
             0 | 1 => self.call("local.set $x", |w| w.i32(DEPTH)),
             2 => self.call("local.set $l", |w| w.i64(DEPTH)),
-            3 => self.call("local.set $f", |w| w.f64(DEPTH)),
-            4 => self.call("i32.store", |w| {
-                w.address(2);
-                w.i32(DEPTH);
-            }),
-            5 => self.call("i64.store8 offset=9", |w| {
-                w.address(2);
-                w.i64(DEPTH);
-            }),
+            3 => {
+                let ty = *self.random.pick(&["f64", "f32", "i64"]);
+                self.of(&format!("local.set {}", local(ty)), &[ty], DEPTH);
+            }
+            4 => self.of("global.set $g", &["i32"], DEPTH),
+            5 => {
+                let (store, ty) = *self.random.pick(&[
+                    ("i32.store", "i32"),
+                    ("i64.store8 offset=9", "i64"),
+                    ("i32.store16", "i32"),
+                    ("i64.store", "i64"),
+                    ("f64.store", "f64"),
+                    ("f32.store", "f32"),
+                ]);
+                self.call(store, |w| {
+                    w.address(2);
+                    w.value(ty, DEPTH);
+                });
+            }
             6 | 7 => self.call("br_if 0", |w| w.i32(DEPTH)),
             8 if nesting > 0 => {
                 self.call("if", |w| {
@@ -284,15 +374,26 @@ impl Writer {
     fn function(&mut self, index: usize) {
         self.push(&format!(
             "(func (export \"f{index}\") (param $a i32) (param $b i32) (param $l i64) (result i64)\n\
-             (local $x i32) (local $n i32) (local $m i64) (local $f f64)\n(block "
+             (local $x i32) (local $n i32) (local $m i64) (local $f f64) (local $e f32)\n(block "
         ));
         self.statements(2);
         self.push(") (block ");
         self.statements(1);
         self.push(
             ") (i64.xor (i64.add (local.get $l) (i64.mul (local.get $m) (i64.const 31))) (i64.add \
-             (i64.extend_i32_u (local.get $x)) (i64.reinterpret_f64 (local.get $f)))))\n",
+             (i64.extend_i32_u (i32.xor (i32.add (local.get $x) (global.get $g)) (i32.reinterpret_f32 (local.get $e)))) \
+             (i64.reinterpret_f64 (local.get $f)))))\n",
         );
+    }
+}
+
+/// The local of a type that is written to.
+fn local(ty: &str) -> &'static str {
+    match ty {
+        "i32" => "$x",
+        "i64" => "$m",
+        "f64" => "$f",
+        _ => "$e",
     }
 }
 
@@ -302,7 +403,13 @@ fn module(seed: u64) -> String {
     for index in 0..FUNCTIONS {
         writer.function(index);
     }
-    writer.push(")");
+    writer.push(
+        "(global $g (mut i32) (i32.const 12))
+         (func $i32 (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+         (func $i64 (param i64 i32) (result i64) (i64.shl (local.get 0) (i64.extend_i32_u (local.get 1))))
+         (func $f32 (param f32 i32) (result f32) (select (local.get 0) (f32.const 2.5) (local.get 1)))
+         (func $f64 (param f64 i32) (result f64) (f64.add (local.get 0) (f64.convert_i32_s (local.get 1)))))",
+    );
     writer.text
 }
 

@@ -121,6 +121,27 @@ const PROGRAMS: &[Program] = &[
         None,
     ),
     (
+        "a branch on a sum whose first part could be branched on",
+        "(block (br_if 0 (i32.add (i32.and (local.get $x) (i32.const 4)) (local.get $x))) unreachable)",
+        None,
+    ),
+    (
+        "an element of an array",
+        "(local.set $x (i32.load offset=4 (i32.add (local.get $x) (i32.shl (local.get $x) (i32.const 2)))))",
+        None,
+    ),
+    (
+        "an element out of bounds",
+        "(local.set $l (i64.load (i32.add (local.get $x) (i32.shl (local.get $x) (i32.const 30)))))",
+        Some(TrapKind::MemoryOutOfBounds),
+    ),
+    (
+        "cases that do not begin with 0",
+        "(block $a (block $b (br_table $b $a $b (i32.sub (i32.load8_u offset=4096 (local.get $x)) (i32.const -1)))) \
+         unreachable)",
+        None,
+    ),
+    (
         "a choice of vectors",
         "(v128.store (i32.const 64) (select (v128.const i64x2 1 2) (v128.load (i32.const 0)) (local.get $x)))",
         None,

@@ -10,6 +10,7 @@ use crate::{ExternType, FuncType, FunctionId, Limits, MemoryType, Module, TableT
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use lathe_gas::Meter;
@@ -60,6 +61,52 @@ impl From<TrapKind> for InstantiationError {
     }
 }
 
+/// A module whose imports are all functions of the host's, checked once for all instances of it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HostLinked {
+    module: Module,
+    functions: Arc<[ImportedFunction]>,
+}
+
+impl HostLinked {
+    /// Links a module to functions of the host's. Fails where imports do not fit, as [`Machine::instantiate`] does.
+    ///
+    /// # Panics
+    /// If `imports` has anything but functions of the host's.
+    ///
+    /// [`Machine::instantiate`]: crate::Machine::instantiate
+    pub fn new(module: Module, imports: &[Extern]) -> Result<Self, InstantiationError> {
+        let is_host = |import: &Extern| matches!(import, Extern::Host(..));
+        assert!(imports.iter().all(is_host), "only functions of the host's can be linked without a machine");
+        let functions = import(&Store::empty(module.definition().schedule), &module, imports)?.functions;
+        Ok(Self { module, functions: functions.into() })
+    }
+
+    /// Returns the module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+}
+
+/// Makes an instance of a module whose imports are functions of the host's.
+pub(super) fn instantiate_linked(
+    store: &mut Store,
+    linked: &HostLinked,
+    meter: &mut Meter,
+    pages_max: u32,
+    limits: &Limits,
+) -> Result<InstanceId, InstantiationError> {
+    let module = &linked.module;
+    let definition = module.definition();
+    let parts = Parts {
+        functions: Vec::new(),
+        memories: Vec::with_capacity(definition.memories.len()),
+        tables: Vec::with_capacity(definition.tables.len()),
+        globals: Vec::with_capacity(definition.globals.len()),
+    };
+    make(store, module, parts, Some(&linked.functions), meter, pages_max, limits)
+}
+
 pub(super) fn instantiate(
     store: &mut Store,
     module: &Module,
@@ -68,8 +115,21 @@ pub(super) fn instantiate(
     pages_max: u32,
     limits: &Limits,
 ) -> Result<InstanceId, InstantiationError> {
+    let parts = import(store, module, imports)?;
+    make(store, module, parts, None, meter, pages_max, limits)
+}
+
+/// Makes an instance of what it imports; `linked` are its imported functions in the place of those among the parts.
+fn make(
+    store: &mut Store,
+    module: &Module,
+    mut instance: Parts,
+    linked: Option<&Arc<[ImportedFunction]>>,
+    meter: &mut Meter,
+    pages_max: u32,
+    limits: &Limits,
+) -> Result<InstanceId, InstantiationError> {
     let definition = module.definition();
-    let mut instance = import(store, module, imports)?;
     let mut pages = 0u32;
     for memory in &definition.memories[definition.imported_memories as usize..] {
         if memory.min > pages_max {
@@ -85,7 +145,8 @@ pub(super) fn instantiate(
     define_globals(store, definition, &mut instance, id);
     for memory in &definition.memories[definition.imported_memories as usize..] {
         push(&mut instance.memories, store.memories.len());
-        store.memories.push(Memory::new(memory.min, memory.max, pages_max));
+        let memory = Memory::new(memory.min, memory.max, pages_max, &mut store.block);
+        store.memories.push(memory);
     }
     meter.hold_pages(store.open_pages()).map_err(TrapKind::from)?;
     for table in &definition.tables[definition.imported_tables as usize..] {
@@ -98,7 +159,7 @@ pub(super) fn instantiate(
     });
     store.instances.push(Instance {
         module: module.clone(),
-        functions: instance.functions.into(),
+        functions: linked.map_or_else(|| instance.functions.into(), Arc::clone),
         memories: instance.memories.into(),
         tables: instance.tables.into(),
         globals: instance.globals.into(),

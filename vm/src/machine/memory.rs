@@ -1,6 +1,6 @@
 //! Linear memory.
 
-use super::pool::Block;
+use super::pool::{Block, Used};
 use crate::PAGE_BYTES;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -29,9 +29,10 @@ enum Room {
 }
 
 impl Room {
-    /// Returns zeroed room for as many pages or more.
-    fn new(pages: u32) -> Self {
-        match Block::take(pages) {
+    /// Returns zeroed room for as many pages or more: a block that is at hand, if it fits.
+    fn new(pages: u32, at_hand: Option<Used>) -> Self {
+        let at_hand = at_hand.and_then(|used| used.take(pages).map_err(Used::give).ok());
+        match at_hand.or_else(|| Block::take(pages)) {
             Some(block) => Self::Pooled(Some(block)),
             None => Self::Own(vec![0; byte_len(pages)]),
         }
@@ -53,11 +54,16 @@ impl Room {
 }
 
 impl Memory {
-    /// Returns a memory of `pages`, which is at most `pages_max`.
-    pub(crate) fn new(pages: u32, declared_max: Option<u32>, pages_max: u32) -> Self {
+    /// Returns a memory of `pages`, which is at most `pages_max`, in a block that is at hand, if it fits.
+    pub(super) fn new(
+        pages: u32,
+        declared_max: Option<u32>,
+        pages_max: u32,
+        at_hand: &mut Option<Used>,
+    ) -> Self {
         let pages_max = pages_max.min(declared_max.unwrap_or(u32::MAX));
         // A memory without pages takes no room before it grows.
-        let room = if pages == 0 { Room::Own(Vec::new()) } else { Room::new(pages) };
+        let room = if pages == 0 { Room::Own(Vec::new()) } else { Room::new(pages, at_hand.take()) };
         Self { room, len: byte_len(pages), written: 0..0, declared_max, pages_max }
     }
 
@@ -93,28 +99,44 @@ impl Memory {
         let new = old.checked_add(pages).filter(|&new| new <= self.pages_max)?;
         if byte_len(new) > self.room.bytes().len() {
             // Room doubles, so that growing page by page copies each byte a bounded number of times.
-            let room = Room::new(new.max(old.saturating_mul(2)).min(self.pages_max));
+            let room = Room::new(new.max(old.saturating_mul(2)).min(self.pages_max), None);
             let len = self.len;
             let old = core::mem::replace(&mut self.room, room);
             self.room.bytes_mut()[..len].copy_from_slice(&old.bytes()[..len]);
-            give_back(old, self.written.clone());
+            if let Some(block) = used(old, self.written.clone()) {
+                block.give();
+            }
         }
         self.len = byte_len(new);
         Some(old)
     }
 }
 
-impl Drop for Memory {
-    fn drop(&mut self) {
+impl Memory {
+    /// Ends the memory; returns its block, if it is in one.
+    pub(super) fn into_block(mut self) -> Option<Used> {
+        self.take_block()
+    }
+
+    fn take_block(&mut self) -> Option<Used> {
         let room = core::mem::replace(&mut self.room, Room::Pooled(None));
-        give_back(room, self.written.clone());
+        used(room, self.written.clone())
     }
 }
 
-/// Gives room back whose bytes are zero but for those `written`.
-fn give_back(room: Room, written: Range<usize>) {
-    if let Room::Pooled(Some(block)) = room {
-        block.give(written);
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(block) = self.take_block() {
+            block.give();
+        }
+    }
+}
+
+/// Returns the block that is room whose bytes are zero but for those `written`, if it is one.
+fn used(room: Room, written: Range<usize>) -> Option<Used> {
+    match room {
+        Room::Pooled(block) => block.map(|block| block.used(written)),
+        Room::Own(_) => None,
     }
 }
 
@@ -130,7 +152,7 @@ mod tests {
     fn a_memory_is_zero_whatever_the_last_one_held() {
         for pages in [1, 2, 4] {
             for round in 0..4 {
-                let mut memory = Memory::new(pages, None, 8);
+                let mut memory = Memory::new(pages, None, 8, &mut None);
                 assert!(memory.bytes().iter().all(|&byte| byte == 0), "{pages} pages, round {round}");
                 assert_eq!(memory.write(40_000, &[1; 100]), Some(()));
                 assert_eq!(memory.write(7, &[2; 3]), Some(()));

@@ -41,9 +41,27 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 /// A block that waits, and which of its bytes are perhaps not zero.
-struct Used {
+#[derive(Debug)]
+pub(super) struct Used {
     block: Block,
     written: Range<usize>,
+}
+
+impl Used {
+    /// Returns the block, zero throughout, if it is the one that so many pages would get.
+    pub(super) fn take(self, pages: u32) -> Result<Block, Self> {
+        if class_of(pages) != Some(self.block.class) {
+            return Err(self);
+        }
+        let Self { mut block, written } = self;
+        block.bytes_mut()[written].fill(0);
+        Ok(block)
+    }
+
+    /// Gives the block back to the pool.
+    pub(super) fn give(self) {
+        with_pool(|pool| pool.free[self.block.class].push(self));
+    }
 }
 
 struct Pool {
@@ -86,19 +104,18 @@ fn with_pool<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
 impl Block {
     /// Returns a block of at least `pages`, unless blocks do not come so large.
     pub(super) fn take(pages: u32) -> Option<Self> {
-        let class = CLASSES.iter().position(|&class| pages <= class)?;
+        let class = class_of(pages)?;
         let used = with_pool(|pool| pool.free[class].pop());
-        if let Some(Used { mut block, written }) = used {
-            block.bytes_mut()[written].fill(0);
+        if let Some(block) = used.and_then(|used| used.take(pages).ok()) {
             return Some(block);
         }
         let start = with_pool(|pool| pool.carve(bytes_of(class)));
         Some(Self { start, class })
     }
 
-    /// Gives a block back whose bytes are zero but for those `written`.
-    pub(super) fn give(self, written: Range<usize>) {
-        with_pool(|pool| pool.free[self.class].push(Used { block: self, written }));
+    /// Returns the block as one that waits, whose bytes are zero but for those `written`.
+    pub(super) fn used(self, written: Range<usize>) -> Used {
+        Used { block: self, written }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -133,6 +150,11 @@ impl Pool {
             NonNull::new_unchecked(start)
         }
     }
+}
+
+/// Returns the class of blocks that so many pages get, if any is large enough.
+fn class_of(pages: u32) -> Option<usize> {
+    CLASSES.iter().position(|&class| pages <= class)
 }
 
 fn bytes_of(class: usize) -> usize {
@@ -177,7 +199,7 @@ mod tests {
                 assert!(block.bytes().iter().all(|&byte| byte == 0));
                 let used = pages as usize * PAGE_BYTES as usize;
                 block.bytes_mut()[..used].fill(0xa5);
-                block.give(0..used);
+                block.used(0..used).give();
             }
         }
         assert!(Block::take(5).is_none());

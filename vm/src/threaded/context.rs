@@ -42,6 +42,9 @@ pub(super) struct Crossing {
     pub(super) instance: u32,
 }
 
+/// The most arguments that have a place in [`Context`].
+pub(super) const FEW_ARGUMENTS: usize = 4;
+
 /// What belongs to a computation while it runs. The fields that handlers read come first.
 #[repr(C)]
 pub(super) struct Context {
@@ -75,6 +78,9 @@ pub(super) struct Context {
     pub(super) store: *mut Store,
     pub(super) meter: *mut Meter,
     pub(super) host: *mut (dyn Host + 'static),
+    /// The arguments of a host call: addresses and lengths, as those of most host functions.
+    pub(super) few_arguments: [Value; FEW_ARGUMENTS],
+    /// The same, if they are more or others.
     pub(super) arguments: Vec<Value>,
     /// Where it goes on after the last call of an import that did not just return.
     pub(super) detour: Detour,

@@ -6,7 +6,7 @@
     reason = "words hold addresses and indices that came from usize, slots narrower numbers"
 )]
 
-use super::context::{Context, Crossing, Detour, Stop};
+use super::context::{Context, Crossing, Detour, FEW_ARGUMENTS, Stop};
 use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, SITE_WORDS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
@@ -76,6 +76,13 @@ impl Computation {
             pending: None,
             arguments: Vec::new(),
         }
+    }
+
+    /// Returns whether the computation was made for an engine and limits.
+    pub(crate) fn fits(&self, engine: Engine, limits: &Limits) -> bool {
+        self.engine == engine
+            && self.value_slots == limits.value_slots
+            && self.call_depth == limits.call_depth
     }
 
     /// Returns how many slots the frames occupy, operands that may still come included.
@@ -252,6 +259,7 @@ impl Computation {
             store,
             meter,
             host,
+            few_arguments: [Value::I32(0); FEW_ARGUMENTS],
             arguments: mem::take(&mut self.arguments),
             detour: Detour::Stopped(core::ptr::null_mut()),
             pending: None,
@@ -512,10 +520,11 @@ pub(super) unsafe fn import(
             }
         };
         let base = sp.sub(function.slots as usize + HEADER_SLOTS);
-        take_arguments(&mut context.arguments, function, base);
         let memory = context.memory_mut();
+        let (few, many) = (&mut context.few_arguments, &mut context.arguments);
+        let arguments = arguments(few, many, function, base);
         let (host, meter) = (&mut *context.host, &mut *context.meter);
-        let outcome = host.call(function.number, &context.arguments, memory, meter);
+        let outcome = host.call(function.number, arguments, memory, meter);
         if let HostOutcome::Return(Some(Value::I32(value))) = outcome
             && function.result == Some(ValueType::I32)
         {
@@ -533,21 +542,25 @@ pub(super) unsafe fn import(
 /// There must be slots for all of them.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a value is the low bits of its slot")]
-unsafe fn take_arguments(arguments: &mut Vec<Value>, function: &HostFunction, slot: *const u64) {
-    if !function.takes_i32s {
-        // SAFETY: the caller's.
-        return unsafe { take_mixed_arguments(arguments, function.ty.params(), slot) };
-    }
+unsafe fn arguments<'a>(
+    few: &'a mut [Value; FEW_ARGUMENTS],
+    many: &'a mut Vec<Value>,
+    function: &HostFunction,
+    slot: *const u64,
+) -> &'a [Value] {
     let count = function.slots as usize;
-    arguments.clear();
-    arguments.reserve(count);
-    let place = arguments.as_mut_ptr();
-    for index in 0..count {
-        // SAFETY: the caller's; room for the values was reserved.
-        unsafe { place.add(index).write(Value::I32((*slot.add(index) as u32).cast_signed())) };
+    if !function.takes_i32s || count > FEW_ARGUMENTS {
+        // SAFETY: the caller's.
+        unsafe { take_arguments(many, function.ty.params(), slot) };
+        return many;
     }
-    // SAFETY: they were written.
-    unsafe { arguments.set_len(count) };
+    for (index, argument) in few.iter_mut().enumerate() {
+        if index < count {
+            // SAFETY: the caller's.
+            *argument = Value::I32(unsafe { *slot.add(index) as u32 }.cast_signed());
+        }
+    }
+    &few[..count]
 }
 
 /// Takes up arguments of any types.
@@ -555,7 +568,7 @@ unsafe fn take_arguments(arguments: &mut Vec<Value>, function: &HostFunction, sl
 /// # Safety
 /// There must be slots for all of them.
 #[inline(never)]
-unsafe fn take_mixed_arguments(arguments: &mut Vec<Value>, params: &[ValueType], mut slot: *const u64) {
+unsafe fn take_arguments(arguments: &mut Vec<Value>, params: &[ValueType], mut slot: *const u64) {
     arguments.clear();
     for &ty in params {
         // SAFETY: the caller's.

@@ -1,7 +1,7 @@
 //! What makes a module an EEI contract: it exports exactly `main` and `memory`, and imports functions of the interface.
 
 use lathe_gas::HostFunction;
-use lathe_vm::{Extern, ExternType, FuncType, Module, ModuleError};
+use lathe_vm::{ExternType, FuncType, Module, ModuleError};
 
 use super::super::{
     program::{ENTRYPOINT, Interface, Program, describe, host_type},
@@ -122,6 +122,5 @@ pub(in super::super) fn link(module: &[u8], protocol: &Protocol) -> Result<Progr
         }
         functions.push(function);
     }
-    let imports = (0u32..).zip(&functions).map(|(id, &function)| Extern::Host(id, host_type(function)));
-    Ok(Program { imports: imports.collect(), interface: Interface::Eei, module, functions })
+    Ok(Program::link(Interface::Eei, module, functions))
 }

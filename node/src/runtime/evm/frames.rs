@@ -50,6 +50,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
         let index = self.inner.frame_stack.index().map_or(0, |index| index + 1);
         // A transaction that was abandoned leaves its frames behind.
         self.forget_from(index);
+        self.reach.begin_frame(index, &init.frame_input);
         let seen = self.recorder.as_ref().map(|_| Seen::of(&self.inner.ctx));
         if let Some(recorder) = &mut self.recorder {
             let ctx = &self.inner.ctx;
@@ -179,6 +180,7 @@ impl<DB: Database> EvmTr for WasmEvm<DB> {
             self.inner.frame_stack.pop();
         }
         self.notes.take(ended, result.interpreter_result().result);
+        self.reach.end_frame(&result);
         let Some(parent) = self.inner.frame_stack.index() else {
             // A stipend that nobody paid for (`Prices::has_stipend`) is nothing that the sender gets back.
             let gas = result.gas_mut();

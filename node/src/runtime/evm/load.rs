@@ -154,13 +154,19 @@ impl<DB: Database> WasmEvm<DB> {
         let held: Held = self.wasm.iter().map(WasmFrame::held).sum();
         let target = self.frame().interpreter.input.target_address;
         let reentrant = self.accounts.iter().filter(|account| **account == Some(target)).count() > 1;
-        let mut machine = Machine::beside(self.code.rules(), held);
+        let mut machine = match self.idle.take() {
+            Some(mut machine) => {
+                machine.reset_beside(self.code.rules(), held);
+                machine
+            }
+            None => Machine::beside(self.code.rules(), held),
+        };
         let gas = &mut self.inner.frame_stack.get().interpreter.gas;
         let mut meter = self.code.rules().schedule.meter(gas.remaining());
         if let Some(limit) = &self.limit {
             meter = meter.in_slices(SLICE_GAS, limit.clone());
         }
-        let instance = machine.instantiate(&program.module, &program.imports, &mut meter);
+        let instance = machine.instantiate_linked(&program.linked, &mut meter);
         settle(gas, &meter);
         let gas = *gas;
         if let Some(watch) = self.watch() {

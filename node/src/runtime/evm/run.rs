@@ -102,19 +102,30 @@ impl<DB: Database> WasmEvm<DB> {
         }
         let frame = self.inner.frame_stack.get();
         settle(&mut frame.interpreter.gas, &entered.meter);
-        let gas = frame.interpreter.gas;
-        let Entered { state, install, program, .. } = &mut *entered;
+        let Entered { state, next, .. } = &mut *entered;
         self.notes.gas_was_read |= state.gas_was_read;
+        if outcome == Outcome::Suspended && !state.fatal {
+            let (input, reply) = state.pending.take().expect("a host call suspends with a frame to run");
+            *next = Next::Resume(reply, ChildStatus::Failed);
+            self.wasm.push(WasmFrame { index, run: Run::Entered(entered) });
+            return InterpreterAction::NewFrame(input);
+        }
+        let action = self.end(index, &mut entered, outcome);
+        // Its memory is free from now on; the next frame has the rest.
+        entered.machine.clear();
+        self.idle = Some(entered.machine);
+        action
+    }
+
+    /// Returns what a frame ends with whose machine stopped with this outcome.
+    fn end(&mut self, index: usize, entered: &mut Entered, outcome: Outcome) -> InterpreterAction {
+        let gas = self.inner.frame_stack.get().interpreter.gas;
+        let Entered { state, install, program, .. } = entered;
         if state.fatal {
             return InterpreterAction::new_halt(InstructionResult::FatalExternalError, gas);
         }
         let status = match outcome {
-            Outcome::Suspended => {
-                let (input, reply) = state.pending.take().expect("a host call suspends with a frame to run");
-                entered.next = Next::Resume(reply, ChildStatus::Failed);
-                self.wasm.push(WasmFrame { index, run: Run::Entered(entered) });
-                return InterpreterAction::NewFrame(input);
-            }
+            Outcome::Suspended => unreachable!("a frame that waits for another goes on"),
             Outcome::Exited => {
                 let output = mem::take(&mut state.result);
                 match state.ending {
