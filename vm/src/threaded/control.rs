@@ -451,6 +451,29 @@ pub(super) const JUMP_TABLE_WORDS: usize = 3;
 /// The words of a [`Way`] and the ink there.
 pub(super) const WAY_WORDS: usize = 2;
 
+/// Branches on the low bits of a target's number, to the same place either way.
+///
+/// Processors guess where an indirect jump goes by the conditional branches before it, some by nothing else. Threaded code has
+/// next to none, and most targets begin with the same few handlers: without these branches, the jumps behind a branch table
+/// are guessed wrong about once a target.
+#[inline(always)]
+fn show_to_predictor(target: u32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! branch_on {
+            ($($bit:literal)*) => {$(
+                if target >> $bit & 1 != 0 {
+                    // SAFETY: it is a comment, which the compiler takes for an instruction that it may not leave out.
+                    unsafe { core::arch::asm!(concat!("// bit ", $bit), options(nomem, nostack, preserves_flags)) };
+                }
+            )*};
+        }
+        branch_on!(0 1 2 3);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = target;
+}
+
 impl<X: Index> Handler for JumpTable<X> {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
@@ -459,6 +482,7 @@ impl<X: Index> Handler for JumpTable<X> {
             let Choice { bias, last } = *r.fields::<Choice>(2);
             let Some(index) = X::index(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
             let chosen = index.wrapping_add(bias).min(last);
+            show_to_predictor(chosen);
             let word = JUMP_TABLE_WORDS + chosen as usize * WAY_WORDS;
             let way = *r.fields::<Way>(word);
             let price = r.ip.add(word + 1);
