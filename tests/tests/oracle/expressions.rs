@@ -201,6 +201,10 @@ impl Writer {
 
     fn address(&mut self, depth: u32) {
         if self.random.one_in(4) {
+            let load = *self.random.pick(&["(local.get $b)", "(i32.load8_u offset=2 (local.get $b))"]);
+            return self.push(&format!("(i32.add {load} (local.get $a))"));
+        }
+        if self.random.one_in(4) {
             return self.call("i32.and", |w| {
                 w.i32(depth);
                 let mask = if w.random.one_in(30) { "(i32.const -1)" } else { "(i32.const 1023)" };

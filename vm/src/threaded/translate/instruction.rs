@@ -455,8 +455,7 @@ impl Translator<'_> {
     /// Emits the last instruction and one that takes its result as a single one, if there is a handler for that.
     fn join(&mut self, instruction: Instruction, ty: ValueType, in_a: From, in_b: From) -> bool {
         let Some(first) = self.first.filter(|first| first.end == self.words.len()) else { return false };
-        let load =
-            self.index_load.filter(|load| load.end == first.word && self.words[load.word] == load.handler);
+        let load = self.ending_load(first.word);
         if in_a != From::Acc || !Facts::of(instruction).commutes {
             return false;
         }
@@ -534,32 +533,30 @@ impl Translator<'_> {
         if let From::Plus(a, bias) = self.look(entry) {
             return (TableIndex::Slot(a), bias);
         }
-        let mut load = self.index_load;
-        let mut biased = (self.find_no_const(entry), 0);
-        if entry.place == Place::Acc
-            && let Some(first) = self.first.filter(|first| first.end == self.words.len())
+        if entry.place != Place::Acc {
+            return match self.find_no_const(entry) {
+                From::Slot(slot) => (TableIndex::Slot(slot), 0),
+                _ => (TableIndex::Acc, 0),
+            };
+        }
+        let (mut index, mut bias, mut word) = (TableIndex::Acc, 0, self.words.len());
+        if let Some(first) = self.first.filter(|first| first.end == word)
             && let (Instruction::I32Add, From::Const(value)) = (first.instruction, first.in_b)
-            && let Some(bias) = short_const(ValueType::I32, value)
+            && let Some(value) = short_const(ValueType::I32, value)
         {
-            self.retract(first.word);
+            (bias, word) = (value, first.word);
+            if let From::Slot(slot) = first.in_a {
+                index = TableIndex::Slot(slot);
+            }
+        }
+        if let (TableIndex::Acc, Some(load)) = (index, self.ending_load(word)) {
+            (index, word) = (TableIndex::Memory(load.width, load.slot, load.offset), load.word);
+        }
+        if word < self.words.len() {
+            self.retract(word);
             self.held[Accumulator::Int as usize] = Held::default();
-            biased = (first.in_a, bias);
-        } else if entry.place != Place::Acc {
-            load = None;
         }
-        let (place, bias) = biased;
-        if let (From::Acc, Some(load)) = (place, load)
-            && load.end == self.words.len()
-            && self.words[load.word] == load.handler
-        {
-            self.retract(load.word);
-            self.held[Accumulator::Int as usize] = Held::default();
-            return (TableIndex::Memory(load.width, load.slot, load.offset), bias);
-        }
-        match place {
-            From::Slot(slot) => (TableIndex::Slot(slot), bias),
-            _ => (TableIndex::Acc, bias),
-        }
+        (index, bias)
     }
 
     /// Emits an instruction on two popped numbers and pushes its result.
@@ -624,6 +621,35 @@ impl Translator<'_> {
         }
     }
 
+    /// Returns the element whose address is a popped operand that the end of the code computes: a sum, too, is one.
+    fn ending_element(&self, entry: &Entry) -> Option<Element> {
+        if entry.place != Place::Acc {
+            return None;
+        }
+        let end = self.words.len();
+        if let Some(element) = self.element.filter(|element| element.end == end) {
+            return Some(element);
+        }
+        let First { word, instruction, in_a, in_b, .. } = self.first.filter(|first| first.end == end)?;
+        let (Instruction::I32Add, From::Slot(b)) = (instruction, in_b) else { return None };
+        let slots = Slots { b, ..Slots::default() };
+        if let From::Slot(a) = in_a {
+            return Some(Element { word, end, index: ElementIndex::Slot, slots: Slots { a, ..slots } });
+        }
+        Some(match self.ending_load(word) {
+            Some(load) => {
+                let index = ElementIndex::Memory(load.width, load.offset);
+                Element { word: load.word, end, index, slots: Slots { a: load.slot, ..slots } }
+            }
+            None => Element { word, end, index: ElementIndex::Acc, slots },
+        })
+    }
+
+    /// Returns the load of an index that ends at a word and leaves it in the accumulator only.
+    fn ending_load(&self, end: usize) -> Option<IndexLoad> {
+        self.index_load.filter(|load| load.end == end && self.words[load.word] == load.handler)
+    }
+
     /// Takes back the computing of an element's address, which the load does itself.
     fn retract_element(&mut self, element: &Element, offset: u64) -> Address {
         self.retract(element.word);
@@ -644,9 +670,9 @@ impl Translator<'_> {
     pub(super) fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
         let Some(result) = Facts::of(instruction).result else { return false };
         let entry = self.pop();
-        let address = match self.element.filter(|element| element.end == self.words.len()) {
-            Some(element) if entry.place == Place::Acc => self.retract_element(&element, offset),
-            _ => {
+        let address = match self.ending_element(&entry) {
+            Some(element) => self.retract_element(&element, offset),
+            None => {
                 let found = match self.look(&entry) {
                     plus @ From::Plus(..) => plus,
                     _ => self.find(&entry),
