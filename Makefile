@@ -61,7 +61,7 @@ estimate: ## gas estimates of transactions with every example contract: each lim
 	@scripts/json.sh cargo test --locked -p lathe-contracts-tests --test contracts estimates_are_exact -- --nocapture --test-threads=2
 
 oracle: ## every engine against the plain one, over thousands of generated modules
-	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} scripts/json.sh \
+	@LATHE_ORACLE_MODULES=$${LATHE_ORACLE_MODULES:-2000} LATHE_ORACLE_EXPRESSIONS=$${LATHE_ORACLE_EXPRESSIONS:-1000} scripts/json.sh \
 		cargo test --locked --release -p lathe-tests --no-default-features --test oracle every_engine -- --nocapture --test-threads=2
 
 asan: ## the tests of the VM under AddressSanitizer

@@ -1,9 +1,6 @@
 //! The node's log: on standard error, as text or as JSON lines, and silent when a client says so.
 
-use std::{
-    io::IsTerminal,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
@@ -38,15 +35,13 @@ fn is_told(metadata: &Metadata<'_>) -> bool {
     *metadata.level() == Level::ERROR || ENABLED.load(Ordering::Relaxed)
 }
 
-/// Starts the log at a level such as `info`, unless the environment says what is logged.
-pub fn start(level: &str, format: LogFormat) {
+/// Starts the log at a level such as `info`, unless the environment says what is logged, with colours or without.
+pub fn start(level: &str, format: LogFormat, colours: bool) {
     let from_environment =
         VARIABLES.iter().find(|name| std::env::var_os(name).is_some()).map(EnvFilter::try_from_env);
     let wanted = from_environment.and_then(Result::ok).unwrap_or_else(|| EnvFilter::new(level));
     let filter = wanted.and(dynamic_filter_fn(|metadata, _| is_told(metadata)));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match format {
         LogFormat::Json => lines.json().boxed(),
         LogFormat::Text => lines.with_target(false).boxed(),

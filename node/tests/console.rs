@@ -3,9 +3,8 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    process::{Child, ChildStdout, Command, Stdio},
+    io::BufReader,
+    process::{Command, Stdio},
 };
 
 use alloy_primitives::{Address, Bytes, TxKind, address, hex, keccak256};
@@ -13,13 +12,14 @@ use alloy_sol_types::{Revert, SolCall, SolError, sol};
 use lathe_node::chain::Event;
 use serde_json::{Value, json};
 use support::{
-    Devnet, GAS, created, envelope,
+    Devnet, GAS,
+    console::Node,
+    created, envelope,
     evm::{Evm, STATICCALL, relay},
+    node::{ALICE, BOB},
     returns, wasm,
 };
 
-const ALICE: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-const BOB: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 /// Where Solidity contracts print.
 const CONSOLE: Address = address!("000000000000000000636F6e736F6c652e6c6f67");
 /// The example contracts, whose ABIs stand beside them.
@@ -31,110 +31,6 @@ sol! {
     }
     interface Token {
         function transfer(address to, uint256 value) external;
-    }
-}
-
-/// A node whose console is read.
-struct Node {
-    process: Child,
-    lines: BufReader<ChildStdout>,
-    address: String,
-}
-
-impl Node {
-    fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_lathe"))
-            .args(["node", "--port", "0", "--deterministic", "--accounts", "2"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut address = None;
-        // The start-up message ends with how to deploy, or is one line of JSON.
-        loop {
-            let mut line = String::new();
-            assert_ne!(lines.read_line(&mut line).expect("a line"), 0, "the node ended");
-            if let Some((_, rest)) = line.split_once("http://") {
-                let end = rest.find([' ', '"', '\n']).unwrap_or(rest.len());
-                address.get_or_insert_with(|| rest[..end].to_owned());
-            }
-            if line.starts_with('{') || line.contains("cast send") {
-                break;
-            }
-        }
-        let mut node = Self { process, lines, address: address.expect("an address") };
-        if !arguments.contains(&"--json") {
-            assert_eq!(node.line(), "", "a blank line ends the message");
-        }
-        node
-    }
-
-    fn answer(&self, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let request = format!(
-            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut socket = TcpStream::connect(&self.address).expect("the node listens");
-        socket.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
-        let (_, json) = answer.split_once("\r\n\r\n").expect("a head");
-        serde_json::from_str(json).expect("JSON")
-    }
-
-    fn call(&self, method: &str, params: Value) -> Value {
-        let mut answer = self.answer(method, params);
-        assert!(answer.get("error").is_none(), "{method}: {answer}");
-        answer["result"].take()
-    }
-
-    /// Sends a transaction of Alice's.
-    fn send(&self, to: Option<&str>, data: &[u8], gas: u64) -> Value {
-        let request = json!({"from": ALICE, "to": to, "input": Bytes::copy_from_slice(data), "gas": format!("{gas:#x}")});
-        self.call("eth_sendTransaction", json!([request]))
-    }
-
-    /// Deploys by creation data, and passes over what the console says of it.
-    fn deploy(&mut self, creation: &[u8]) -> String {
-        let hash = self.send(None, creation, GAS);
-        while !self.line().starts_with("Block ") {}
-        let receipt = self.call("eth_getTransactionReceipt", json!([hash]));
-        receipt["contractAddress"].as_str().unwrap_or_else(|| panic!("{receipt}")).to_owned()
-    }
-
-    /// Returns the next line of the console.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert_ne!(self.lines.read_line(&mut line).expect("a line"), 0, "the node ended");
-        line.trim_end_matches('\n').to_owned()
-    }
-
-    fn json(&mut self) -> Value {
-        let line = self.line();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    /// Ends the node as a terminal does; returns the rest of its console, and its log.
-    fn end(mut self) -> (String, String) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", "INT", &id]).status().expect("kill").success());
-        let (mut rest, mut log) = (String::new(), String::new());
-        self.lines.read_to_string(&mut rest).expect("text");
-        let mut stderr = self.process.stderr.take().expect("a pipe");
-        stderr.read_to_string(&mut log).expect("text");
-        assert!(self.process.wait().expect("it ends").success());
-        (rest, log)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -196,7 +92,7 @@ fn people_see_what_happens_in_few_words() {
     assert_eq!(
         masked(&text),
         "\
-Deploy 0x5FbDB2315678afecb367f032d93F642f64180aa3, Wasm, N bytes of creation data
+Deploy 0x5FbDB2315678afecb367f032d93F642f64180aa3 (erc20), Wasm, N bytes of creation data
   tx     HASH
   from   0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 (account 0)
   gas    N of N
@@ -267,8 +163,15 @@ fn what_contracts_print_is_shown_and_obeyed_by_no_terminal() {
         solidity.parse::<Address>().expect("an address"),
         hex::encode(&print[..100])
     );
-    for method in ["eth_call", "eth_estimateGas", "eth_createAccessList"] {
-        node.call(method, json!([request, "latest"]));
+    let simulated = json!([{"blockStateCalls": [{"calls": [request]}]}, "latest"]);
+    for (method, params) in [
+        ("eth_call", json!([request, "latest"])),
+        ("eth_estimateGas", json!([request, "latest"])),
+        ("eth_createAccessList", json!([request, "latest"])),
+        ("debug_traceCall", json!([request, "latest", {"tracer": "callTracer"}])),
+        ("eth_simulateV1", simulated),
+    ] {
+        node.call(method, params);
         assert_eq!(node.line(), format!("{method} {shown}"));
         assert_eq!(node.line(), "  print  7 coins");
     }

@@ -312,6 +312,18 @@ fn requests_about_blocks_before_the_fork_are_answered_by_the_other_chain() {
         ("eth_getProof", json!([counter, [], before])),
         ("eth_getAccount", json!([counter, {"blockHash": hash}])),
         ("eth_getLogs", json!([{"fromBlock": "0x0", "toBlock": number}])),
+        ("trace_block", json!([number])),
+        ("trace_transaction", json!([old_tx])),
+        ("trace_filter", json!([{"fromBlock": "0x0", "toBlock": number}])),
+        ("debug_traceBlockByNumber", json!([number, {"tracer": "callTracer"}])),
+        ("debug_traceBlockByHash", json!([hash])),
+        ("ots_getBlockDetails", json!([number])),
+        ("ots_getBlockDetailsByHash", json!([hash])),
+        ("ots_getBlockTransactions", json!([number, 0, 10])),
+        ("ots_getInternalOperations", json!([old_tx])),
+        ("ots_getTransactionError", json!([old_tx])),
+        ("ots_traceTransaction", json!([old_tx])),
+        ("ots_hasCode", json!([counter, before])),
     ] {
         let here = ask(&fork.0, method, params.clone());
         assert_eq!(here, ask(&other.0, method, params.clone()), "{method} {params}");
@@ -335,6 +347,41 @@ fn requests_about_blocks_before_the_fork_are_answered_by_the_other_chain() {
     assert!(latest.contains("cannot be proven"), "{latest}");
     let history = ask(&fork.0, "eth_feeHistory", json!(["0x10", "latest", []])).unwrap();
     assert_eq!(history["oldestBlock"], json!(number));
+}
+
+#[test]
+fn calls_of_both_chains_are_found_in_order() {
+    let (remote, other, [counter, _]) = other();
+    let fork = fork(&remote);
+    for value in [7, 8] {
+        store(&fork, counter, value);
+        store(&other, counter, value);
+    }
+    let base = fork.0.first_block();
+    let blocks = |filter: Value| {
+        let found = ask(&fork.0, "trace_filter", json!([filter])).unwrap();
+        let number = |trace: &Value| trace["blockNumber"].as_u64().unwrap();
+        found.as_array().unwrap().iter().map(number).collect::<Vec<_>>()
+    };
+    // The counter is made in block 1 and written to in block 2.
+    let all = [2, base + 1, base + 2];
+    let to_counter = |from: u64, to: u64| json!({"fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}"), "toAddress": [counter]});
+    assert_eq!(blocks(to_counter(2, base + 2)), all);
+    assert_eq!(blocks(to_counter(2, base)), all[..1]);
+    assert_eq!(blocks(to_counter(base + 1, base + 2)), all[1..]);
+    for (after, count) in [(0, 2), (1, 1), (1, 5), (2, 5), (3, 1), (0, 0)] {
+        let filter = [("after", after), ("count", count)].into_iter().fold(
+            to_counter(2, base + 2),
+            |mut filter, (name, value)| {
+                filter[name] = json!(value);
+                filter
+            },
+        );
+        let expected: Vec<u64> = all.iter().skip(after).take(count).copied().collect();
+        assert_eq!(blocks(filter), expected, "{count} after {after}");
+    }
+    let found = ask(&fork.0, "ots_searchTransactionsBefore", json!([counter, 0, 10])).unwrap();
+    assert_eq!((&found["txs"].as_array().unwrap().len(), &found["lastPage"]), (&2, &json!(true)));
 }
 
 #[test]

@@ -96,6 +96,25 @@ fn web3_py_passes_the_scenario() {
 }
 
 #[test]
+fn web3_py_asks_sends_and_subscribes_over_a_unix_socket() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("lathe.ipc");
+    let node = Node::start(&["--ipc", path.to_str().expect("a path in UTF-8")]);
+    let folder = root().join("tests/clients");
+    let told = run(Command::new("timeout")
+        .args(["120", ".venv/bin/python", "ipc.py"])
+        .current_dir(folder)
+        .env("LATHE_IPC", &path));
+    let told: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{told}: {error}"));
+    let expected = json!({
+        "chainId": 31337, "isConnected": true, "status": 1, "gained": 7, "number": 1_101, "rewards": 1_024,
+        "refusal": -32000, "heads": [1, 2, 3], "ended": true,
+    });
+    assert_eq!(told, expected);
+    assert_eq!(node.rpc("eth_blockNumber", json!([])), "0x450", "HTTP sees the same chain");
+}
+
+#[test]
 fn cast_talks_scale_to_the_calculator() {
     let node = Node::start(&[]);
     let cast = Cast(&node);

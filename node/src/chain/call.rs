@@ -11,14 +11,12 @@ use lathe_state::View;
 
 use crate::runtime::{
     AccountOverride, BlockContext, Executed, Failure, Request, Status, TimeLimit, revert_reason,
+    trace::Capture,
 };
 
 use super::{
     CallError, Chain, ChainError, Purpose, Result, SubmitError, chain_id::chain_id_of, record::read_header,
 };
-
-/// Tip per gas the node offers for transactions it fills in: 1 gwei.
-const DEFAULT_PRIORITY_FEE: u128 = 1_000_000_000;
 
 /// What a call returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +46,15 @@ impl Chain {
         let limit = self.time_limit();
         let request = self.request(&request)?;
         let executed = self.run(&request, at, &overrides, block.as_deref(), &limit);
-        let Executed { output, gas_used, logs, .. } = self.tell_call(Purpose::Result, &request, executed)?;
+        let executed = self.tell_call(Purpose::Result, &request, executed);
+        if self.traces_are_wanted() {
+            self.tell_trace(|| {
+                let (view, context) = self.call_context(at, block.as_deref())?;
+                let runtime = self.runtime();
+                Ok(runtime.trace_call(view, &context, &request, &overrides, &Capture::FRAMES, &limit)?)
+            });
+        }
+        let Executed { output, gas_used, logs, .. } = executed?;
         Ok(CallOutcome { output, gas_used, logs })
     }
 
@@ -93,7 +99,7 @@ impl Chain {
             request.nonce = Some(self.nonce(request.from.unwrap_or_default(), BlockId::pending())?);
         }
         if request.gas_price.is_none() {
-            let tip = *request.max_priority_fee_per_gas.get_or_insert(DEFAULT_PRIORITY_FEE);
+            let tip = *request.max_priority_fee_per_gas.get_or_insert(self.priority_fee().into());
             let base_fee = u128::from(self.next_base_fee());
             let fee = base_fee.saturating_mul(2).saturating_add(tip).max(self.min_gas_price());
             request.max_fee_per_gas.get_or_insert(fee);

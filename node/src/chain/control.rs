@@ -79,6 +79,11 @@ impl Chain {
         self.controls.lock().min_gas_price
     }
 
+    /// Returns the wei per gas that wallets are told to offer beside the base fee.
+    pub fn priority_fee(&self) -> u64 {
+        self.manner.priority_fee
+    }
+
     /// Lets the fees of blocks to come go to this account.
     pub fn set_beneficiary(&self, address: Address) {
         self.controls.lock().beneficiary = address;

@@ -187,7 +187,7 @@ fn require_database(path: &Path) -> Result<()> {
 
 /// Fails for code that could not have entered the state by a transaction.
 pub(super) fn check_code(code: &[u8], spec: &ChainSpec) -> Result<(), String> {
-    let kind = CodeKind::of_created(code).map_err(|error| error.to_string())?;
+    let kind = CodeKind::of_created(code, spec.evm_code_bytes_max).map_err(|error| error.to_string())?;
     if matches!(kind, CodeKind::Program { .. } | CodeKind::Eei) {
         Program::of_code(code, &spec.protocol()).map_err(|error| error.to_string())?;
     }

@@ -14,7 +14,10 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use parking_lot::Mutex;
 
 use super::{Block, CallError, Chain, SubmitError, call::succeeded};
-use crate::runtime::{Console, ConsoleLine, Executed, Request, Status};
+use crate::runtime::{
+    Console, ConsoleLine, Executed, Request, Status,
+    trace::{Recording, ShownEntry},
+};
 
 /// What the events that wait for a listener may hold: some thousand transactions, or a few that print all they can.
 const WAITING_BYTES_MAX: usize = 16 << 20;
@@ -37,6 +40,8 @@ pub enum Event {
     },
     /// A call without a transaction failed, or contracts printed something in it.
     Call(Box<UnminedCall>),
+    /// What a call without a transaction did.
+    Trace(Vec<ShownEntry>),
     /// A transaction was refused.
     Refused {
         /// Its hash, if it is a transaction at all.
@@ -100,6 +105,10 @@ pub enum Purpose {
     Estimate,
     /// The accounts and slots that it reads.
     AccessList,
+    /// What it does.
+    Trace,
+    /// What it would do in blocks that nobody mines.
+    Simulation,
 }
 
 /// A call that is in no block.
@@ -143,6 +152,7 @@ impl Event {
                     size(block.size).saturating_add(asides.iter().map(aside).sum::<usize>())
                 }
                 Self::Call(call) => call.data.len() + printed(&call.console),
+                Self::Trace(entries) => entries.iter().map(|entry| EVENT_BYTES + entry.data_bytes()).sum(),
                 Self::Refused { reason, .. } => reason.len(),
                 Self::Request { method } => method.len(),
                 Self::RequestFailed { method, error } => method.len() + error.len(),
@@ -161,6 +171,8 @@ pub(super) struct Feed {
     is_muted: AtomicBool,
     /// Whether the listener wants to hear of requests.
     has_requests: AtomicBool,
+    /// Whether the listener wants to hear of what calls do.
+    has_traces: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -311,6 +323,23 @@ impl Chain {
     /// Sets whether the listener hears of clients' requests.
     pub fn tell_requests(&self, has_requests: bool) {
         self.feed.has_requests.store(has_requests, Ordering::Relaxed);
+    }
+
+    /// Sets whether the listener hears of what calls do.
+    pub fn tell_traces(&self, has_traces: bool) {
+        self.feed.has_traces.store(has_traces, Ordering::Relaxed);
+    }
+
+    /// Returns whether anybody wants to hear of what calls do. It costs running them twice.
+    pub(super) fn traces_are_wanted(&self) -> bool {
+        self.feed.has_traces.load(Ordering::Relaxed) && self.feed.is_wanted()
+    }
+
+    /// Tells of what a call did. One that cannot be recorded is not told of: its result says why.
+    pub(super) fn tell_trace(&self, record: impl FnOnce() -> Result<Recording, CallError>) {
+        if let Ok(recording) = record() {
+            self.feed.tell(|| Event::Trace(recording.to_entries()));
+        }
     }
 
     /// Tells that a client asks for something, if the listener wants to hear of that.

@@ -189,10 +189,12 @@ impl Chain {
         let removed = logs_to_remove(&old.view, old.ground.first_block())?;
         let latest = Latest::on(Arc::new(ground))?;
         let number = latest.block.header.number;
+        let start = latest.ground.start;
         let mut pool = self.pool.lock();
         pool.take_all();
         *self.latest.write() = latest;
         drop(pool);
+        *self.controls.lock() = self.manner.controls(0, start);
         self.snapshots.lock().forget_all();
         self.watches.began_again(number, &removed);
         self.feed.tell(|| Event::WentBack { number });

@@ -32,6 +32,7 @@ mod read;
 mod record;
 mod rewind;
 mod sign;
+mod signature;
 mod simulate;
 mod spec;
 pub mod spec_file;
@@ -105,6 +106,9 @@ type Result<T, E = ChainError> = std::result::Result<T, E>;
 /// The BIP-44 path whose children are the development accounts, unless told otherwise.
 pub const ACCOUNTS_PATH: &str = "m/44'/60'/0'/0";
 
+/// Wei per gas that wallets are told to offer: 1 gwei, as other devnets do. Nothing competes for room in a block here.
+pub const PRIORITY_FEE: u64 = 1_000_000_000;
+
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Home {
@@ -176,6 +180,13 @@ pub struct Manner {
     pub block_txs_max: Option<NonZeroUsize>,
     /// Whether the node sends transactions of every account without its key.
     pub impersonates_everyone: bool,
+    /// Whether the pool takes transactions that their senders cannot pay yet.
+    pub ignores_balances: bool,
+    /// Wei per gas that wallets are told to offer beside the base fee.
+    pub priority_fee: u64,
+    /// Slots of an epoch: `safe` is the block so many before the latest, `finalized` the one twice as many before it. None says
+    /// that every block is final.
+    pub epoch_slots: Option<u64>,
     /// How to fork another chain when the chain is reset to that; the URL means nothing.
     pub forks: ForkOptions,
 }
@@ -193,6 +204,9 @@ impl Default for Manner {
             beneficiary: Address::ZERO,
             block_txs_max: None,
             impersonates_everyone: false,
+            ignores_balances: false,
+            priority_fee: PRIORITY_FEE,
+            epoch_slots: None,
             forks: ForkOptions::new(""),
         }
     }

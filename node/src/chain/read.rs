@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_consensus::{Transaction, TxEnvelope, transaction::Recovered};
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, Filter, FilterBlockOption, Log};
 use alloy_serde::JsonStorageKey;
 use lathe_state::{Account, NotKept, StateError, View};
@@ -22,15 +22,33 @@ impl Chain {
         self.latest().block
     }
 
-    /// Returns a block by number, tag or hash. `pending`, `safe` and `finalized` mean the latest.
+    /// Returns the number of the block that a tag means. `pending` means the latest, and `safe` and `finalized` do unless there are
+    /// epochs.
+    pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
+        self.number_below(tag, self.head().header.number)
+    }
+
+    /// Returns the number of the block that a tag means where `head` is the latest.
+    fn number_below(&self, tag: BlockNumberOrTag, head: u64) -> u64 {
+        let slots = self.manner.epoch_slots.unwrap_or_default();
+        // What a fork stands on is as final as anything.
+        let first = self.first_block();
+        match tag {
+            BlockNumberOrTag::Number(number) => number,
+            BlockNumberOrTag::Earliest => 0,
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
+            BlockNumberOrTag::Safe => head.saturating_sub(slots).max(first),
+            BlockNumberOrTag::Finalized => head.saturating_sub(slots.saturating_mul(2)).max(first),
+        }
+    }
+
+    /// Returns a block by number, tag or hash.
     pub fn block(&self, id: BlockId) -> Result<Option<Arc<Block>>> {
         let latest = self.latest();
         let number = match id {
             BlockId::Hash(hash) if hash.block_hash == latest.block.hash => return Ok(Some(latest.block)),
             BlockId::Hash(hash) => latest.view.number_by_hash(hash.block_hash)?,
-            BlockId::Number(BlockNumberOrTag::Number(number)) => Some(number),
-            BlockId::Number(BlockNumberOrTag::Earliest) => Some(0),
-            BlockId::Number(_) => return Ok(Some(latest.block)),
+            BlockId::Number(tag) => Some(self.number_below(tag, latest.block.header.number)),
         };
         match number {
             Some(number) if number == latest.block.header.number => Ok(Some(latest.block)),
@@ -79,9 +97,7 @@ impl Chain {
         let Latest { block, view, .. } = self.latest();
         let head = block.header.number;
         let number = match id {
-            BlockId::Number(BlockNumberOrTag::Number(number)) => number,
-            BlockId::Number(BlockNumberOrTag::Earliest) => 0,
-            BlockId::Number(_) => head,
+            BlockId::Number(tag) => self.number_below(tag, head),
             BlockId::Hash(hash) => view.number_by_hash(hash.block_hash)?.ok_or(ChainError::UnknownBlock)?,
         };
         if number == head {
@@ -123,6 +139,18 @@ impl Chain {
         view.code(account.code_hash)?.ok_or_else(|| {
             ChainError::Database(format!("code {} of account {address} is missing", account.code_hash))
         })
+    }
+
+    /// Returns the code with a hash, if the chain has it or had it.
+    pub fn code_by_hash(&self, code_hash: B256) -> Result<Option<Bytes>> {
+        if code_hash == KECCAK256_EMPTY {
+            return Ok(Some(Bytes::new()));
+        }
+        match self.latest().view.code(code_hash) {
+            // What the forked chain has is not found by its hash, unless it was read.
+            Err(StateError::CodeNotKept { .. }) => Ok(None),
+            code => Ok(code?),
+        }
     }
 
     /// Returns a storage slot.
@@ -172,11 +200,7 @@ impl Chain {
                 (number, number)
             }
             FilterBlockOption::Range { from_block, to_block } => {
-                let number = |tag: Option<BlockNumberOrTag>| match tag {
-                    Some(BlockNumberOrTag::Number(number)) => number,
-                    Some(BlockNumberOrTag::Earliest) => 0,
-                    _ => head,
-                };
+                let number = |tag: Option<BlockNumberOrTag>| self.number_below(tag.unwrap_or_default(), head);
                 (number(from_block), number(to_block).min(head))
             }
         };

@@ -18,7 +18,7 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, CallError, Chain, ChainError, Result,
+    Block, CallError, Chain, ChainError, Purpose, Result,
     call::{account_overrides, override_block},
     chain_id::extra_data,
     mine::next_base_fee,
@@ -187,6 +187,10 @@ impl Chain {
                 simulation.execute(&request).map_err(|error| broken(error, context.number, index))?;
             let tx = unsigned(call, simulated.nonce, self.chain_id())?;
             gas_used += simulated.executed.gas_used;
+            if self.feed.is_wanted() {
+                // The block's results are the result, whatever became of the call.
+                let _ = self.tell_call(Purpose::Simulation, &request, Ok(simulated.executed.clone()));
+            }
             receipts.push(receipt(&tx, &simulated, gas_used, context.base_fee));
             transactions.push(tx);
             results.push(simulated);

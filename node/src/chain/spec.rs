@@ -10,7 +10,7 @@ use lathe_vm::{Features, Limit, Limits, Proposal, Rules, Schedule};
 use parity_scale_codec::Encode;
 
 use super::predeploys;
-use crate::runtime::{Fork, Interfaces, Protocol};
+use crate::runtime::{Fork, Interfaces, Protocol, code::EVM_CODE_BYTES_MAX};
 
 /// Chain id of a devnet unless told otherwise: what anvil and hardhat use.
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -36,6 +36,10 @@ pub struct ChainSpec {
     pub interfaces: Interfaces,
     /// Whether address 9 is a precompile that hashes with Keccak-256.
     pub keccak_precompile: bool,
+    /// Bytes of EVM code that an account may hold (EIP-170).
+    pub evm_code_bytes_max: u32,
+    /// Whether the CREATE2 factory is there from the beginning.
+    pub create2_factory: bool,
     /// What the chain decides about the VM: features, limits and prices.
     pub rules: Rules,
     /// Accounts that are there from the beginning, besides those of the devnet.
@@ -87,6 +91,7 @@ impl ChainSpec {
         fork: Fork::Byzantium,
         interfaces: Interfaces { evm: false, vm_hooks: false, ethereum: true, debug: true },
         keccak_precompile: true,
+        evm_code_bytes_max: EVM_CODE_BYTES_MAX,
         rules: Rules {
             features: Features::WASM_1,
             limits: Limits { memory_pages: Limits::DEVNET.open_pages, ..Limits::DEVNET },
@@ -96,7 +101,7 @@ impl ChainSpec {
     });
 
     const fn of(protocol: Protocol) -> Self {
-        let Protocol { chain_id, fork, interfaces, keccak_precompile, rules } = protocol;
+        let Protocol { chain_id, fork, interfaces, keccak_precompile, evm_code_bytes_max, rules } = protocol;
         let gas_limit = DEFAULT_GAS_LIMIT;
         Self {
             chain_id,
@@ -104,6 +109,8 @@ impl ChainSpec {
             fork,
             interfaces,
             keccak_precompile,
+            evm_code_bytes_max,
+            create2_factory: true,
             rules,
             accounts: Vec::new(),
             first: FirstBlock::DEVNET,
@@ -112,8 +119,8 @@ impl ChainSpec {
 
     /// Returns what decides about transactions.
     pub const fn protocol(&self) -> Protocol {
-        let &Self { chain_id, fork, interfaces, keccak_precompile, rules, .. } = self;
-        Protocol { chain_id, fork, interfaces, keccak_precompile, rules }
+        let &Self { chain_id, fork, interfaces, keccak_precompile, evm_code_bytes_max, rules, .. } = self;
+        Protocol { chain_id, fork, interfaces, keccak_precompile, evm_code_bytes_max, rules }
     }
 
     /// Returns keccak256 over everything that decides what a transaction does: chain id, gas limit, fork, interfaces,
@@ -135,7 +142,12 @@ impl ChainSpec {
             .map(|function| (function.module(), function.name(), function.base_ink()))
             .collect();
         let machine = (features, limits, start_function, schedule.encode(), hosts);
-        keccak256((self.chain_id, self.gas_limit, contracts, machine).encode())
+        let hash = keccak256((self.chain_id, self.gas_limit, contracts, machine).encode());
+        match self.evm_code_bytes_max {
+            EVM_CODE_BYTES_MAX => hash,
+            // The limit of Ethereum is not said, as it was before there were others.
+            other => keccak256((hash.0, other).encode()),
+        }
     }
 
     /// Returns the accounts a devnet begins with: the contracts that tools expect, the development accounts, and those of
@@ -146,7 +158,7 @@ impl ChainSpec {
             balance,
             ..Default::default()
         });
-        let mut accounts = predeploys::accounts(self.interfaces);
+        let mut accounts = predeploys::accounts(self);
         // Of two with one address the later counts.
         accounts.extend(funded.chain(self.accounts.iter().cloned()));
         predeploys::activate(&mut accounts);

@@ -109,6 +109,8 @@ pub fn parse(text: &str) -> Result<ChainSpec, SpecError> {
         fork,
         interfaces,
         keccak_precompile: file.keccak_precompile.unwrap_or(devnet.keccak_precompile),
+        evm_code_bytes_max: devnet.evm_code_bytes_max,
+        create2_factory: devnet.create2_factory,
         rules,
         accounts: Vec::new(),
         first: FirstBlock::DEVNET,
@@ -176,8 +178,7 @@ fn limits(given: &BTreeMap<String, u64>) -> Result<Limits, SpecError> {
 
 /// Writes a specification, with what each key means.
 pub fn print(spec: &ChainSpec) -> String {
-    let ChainSpec { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, accounts: _, first: _ } =
-        spec;
+    let ChainSpec { chain_id, gas_limit, fork, interfaces, keccak_precompile, rules, .. } = spec;
     let Rules { features, limits, start_function, schedule } = rules;
     let forks: Vec<_> = Fork::ALL.iter().map(|fork| fork.name()).collect();
     let version = Features::VERSIONS.iter().find(|(_, set)| set == features);

@@ -16,7 +16,7 @@ use crate::runtime::{
 };
 
 use super::{
-    Block, CallError, Chain, MinedTransaction, Receipt,
+    Block, CallError, Chain, MinedTransaction, Purpose, Receipt,
     call::{account_overrides, context_of},
 };
 
@@ -42,7 +42,13 @@ impl Chain {
         let overrides = account_overrides(state)?;
         let (view, context) = self.call_context(at, block.as_deref())?;
         let (request, limit) = (self.request(&request)?, self.time_limit());
-        Ok(self.runtime().trace_call(view, &context, &request, &overrides, capture, &limit)?)
+        let mut recording =
+            self.runtime().trace_call(view, &context, &request, &overrides, capture, &limit)?;
+        if let Some(executed) = recording.take_executed() {
+            // The recording is the result, whatever became of the call.
+            let _ = self.tell_call(Purpose::Trace, &request, Ok(executed));
+        }
+        Ok(recording)
     }
 
     /// Runs a mined transaction again, on the state before it, and records it. It may take as long as a call.

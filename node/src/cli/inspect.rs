@@ -139,7 +139,7 @@ fn contract_refusal(module: &[u8], creation: &[u8]) -> Option<String> {
         Ok(code::Creation::Evm | code::Creation::Eei) => unreachable!("an envelope is no init code"),
         Err(error) => return Some(error.to_string()),
     };
-    if let Err(error) = code::CodeKind::of_created(&code) {
+    if let Err(error) = code::CodeKind::of_created(&code, code::EVM_CODE_BYTES_MAX) {
         return Some(error.to_string());
     }
     let is_eei = matches!(code::Creation::parse(module), Ok(code::Creation::Eei));

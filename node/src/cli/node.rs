@@ -26,7 +26,7 @@ use tokio::{
 use super::{
     error::CliError,
     output::{print, print_json},
-    shown::Paint,
+    shown::{Colours, Paint},
     trace::{NameOptions, artifacts::Artifacts},
 };
 use accounts::AccountOptions;
@@ -37,7 +37,7 @@ use rules::RuleOptions;
 use state_file::StateFileOptions;
 
 use crate::{
-    chain::{CALL_TIMEOUT, Chain, ChainOptions, Durability, Home, Keep, Manner, Mining},
+    chain::{CALL_TIMEOUT, Chain, ChainOptions, Durability, Home, Keep, Manner, Mining, PRIORITY_FEE},
     log::{self, LogFormat},
     rpc::{Registry, Server, ServerOptions, methods},
 };
@@ -79,6 +79,9 @@ pub(super) struct NodeCommand {
     /// Accept requests from web pages of this origin; * means all (repeatable)
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// Accept requests from no web page, whatever --allow-origin says in a file or a variable
+    #[arg(long)]
+    no_cors: bool,
     /// Listen beyond this machine although anyone can then spend from the development accounts
     #[arg(long)]
     allow_dev_keys_on_network: bool,
@@ -91,6 +94,15 @@ pub(super) struct NodeCommand {
     /// Show more: -v requests of clients and what the server does, -vv everything. LATHE_LOG or RUST_LOG choose what is logged
     #[arg(long, short, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colours,
+    /// Do not show what contracts print
+    #[arg(long, visible_alias = "no-console-log")]
+    disable_console_log: bool,
+    /// Show what each transaction and each call of a client did, as a tree of calls
+    #[arg(long, visible_alias = "enable-trace-printing")]
+    print_traces: bool,
     /// How the log looks
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
@@ -126,6 +138,9 @@ impl NodeCommand {
             order: self.mining.order,
             block_txs_max: self.mining.max_transactions,
             impersonates_everyone: self.accounts.auto_impersonate,
+            ignores_balances: self.mining.disable_pool_balance_checks,
+            priority_fee: if self.mining.disable_min_priority_fee { 0 } else { PRIORITY_FEE },
+            epoch_slots: self.mining.slots_in_an_epoch,
             forks: self.fork.any_fork(self.rules.chain_id, self.rules.block_gas_limit),
             ..Manner::default()
         };
@@ -180,7 +195,8 @@ impl NodeCommand {
             (false, 1) => "info,lathe=debug,lathe_node=debug",
             (false, _) => "trace",
         };
-        log::start(level, if self.json { LogFormat::Json } else { self.log_format });
+        let format = if self.json { LogFormat::Json } else { self.log_format };
+        log::start(level, format, self.color.of(&std::io::stderr()));
     }
 
     async fn serve(&self, chain: &Arc<Chain>, data: &DataDir, artifacts: Artifacts) -> Result<(), CliError> {
@@ -188,7 +204,7 @@ impl NodeCommand {
         let options = ServerOptions {
             listen: SocketAddr::new(self.host, self.port),
             allow_hosts: self.allow_host.clone(),
-            allow_origins: self.allow_origin.clone(),
+            allow_origins: if self.no_cors { Vec::new() } else { self.allow_origin.clone() },
         };
         let registry = Registry::new(chain.clone(), methods::ALL);
         let registry = self.serve_metrics(registry, stopping.clone()).await?;
@@ -241,8 +257,13 @@ impl NodeCommand {
     }
 
     fn start_console(&self, chain: &Arc<Chain>, artifacts: Artifacts) -> Console {
-        let form = if self.json { Form::Json } else { Form::Text(Paint::of(&std::io::stdout())) };
-        let detail = Detail { requests: self.verbose > 0 };
+        let form =
+            if self.json { Form::Json } else { Form::Text(Paint::when(self.color.of(&std::io::stdout()))) };
+        let detail = Detail {
+            requests: self.verbose > 0,
+            prints: !self.disable_console_log,
+            traces: self.print_traces,
+        };
         Console::start(chain, artifacts, form, detail, std::io::stdout())
     }
 

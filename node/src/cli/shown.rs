@@ -17,11 +17,39 @@ pub(super) struct Paint {
     colours: bool,
 }
 
+/// When there are colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colours {
+    /// On a terminal whose user has not asked for none (https://no-color.org)
+    #[default]
+    Auto,
+    /// Wherever the text goes
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Colours {
+    /// Returns whether text that goes to a stream has colours.
+    pub(super) fn of(self, stream: &impl IsTerminal) -> bool {
+        let is_declined = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self {
+            Self::Auto => stream.is_terminal() && !is_declined(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 impl Paint {
-    /// Returns what suits a stream: colours on a terminal whose user has not asked for none (https://no-color.org).
+    /// Returns what suits a stream.
     pub(super) fn of(stream: &impl IsTerminal) -> Self {
-        let is_declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colours: stream.is_terminal() && !is_declined }
+        Self::when(Colours::Auto.of(stream))
+    }
+
+    /// Returns colours, or none.
+    pub(super) fn when(colours: bool) -> Self {
+        Self { colours }
     }
 
     fn with(self, code: &str, text: &str) -> String {

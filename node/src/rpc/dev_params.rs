@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -91,6 +91,54 @@ impl FromParam for NodeUrl {
 impl Schema for NodeUrl {
     fn schema() -> Value {
         json!({"type": "string", "format": "uri"})
+    }
+}
+
+/// A signature: r, s, and 27 or 28.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Bytes")]
+pub(super) struct PlainSignature(pub(super) [u8; 65]);
+
+impl TryFrom<Bytes> for PlainSignature {
+    type Error = String;
+
+    fn try_from(bytes: Bytes) -> Result<Self, String> {
+        let mut signature: [u8; 65] = bytes[..]
+            .try_into()
+            .map_err(|_| format!("a signature has 65 bytes, this one {}", bytes.len()))?;
+        // Some signers count from 0 (EIP-2).
+        signature[64] = match signature[64] {
+            v @ (0 | 1) => v + 27,
+            v @ (27 | 28) => v,
+            v => return Err(format!("a signature ends with 27 or 28, this one with {v}")),
+        };
+        Ok(Self(signature))
+    }
+}
+
+/// A signature that is to recover an account, which may come with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Impersonated {
+    Alone(PlainSignature),
+    OfAccount(PlainSignature, Address),
+}
+
+impl FromParam for Impersonated {
+    const EXPECTED: &'static str = "a signature of 65 bytes in hex";
+    fn from_param(raw: &RawValue) -> Result<Self, String> {
+        let read = if raw.get().starts_with('[') {
+            serde_json::from_str(raw.get()).map(|(signature, address)| Self::OfAccount(signature, address))
+        } else {
+            serde_json::from_str(raw.get()).map(Self::Alone)
+        };
+        read.map_err(|error| error.to_string())
+    }
+}
+
+impl Schema for Impersonated {
+    fn schema() -> Value {
+        let pair = json!({"type": "array", "items": {"oneOf": [Bytes::schema(), Address::schema()]}, "minItems": 2, "maxItems": 2});
+        json!({"oneOf": [Bytes::schema(), pair]})
     }
 }
 

@@ -4,7 +4,7 @@
 //! The state *at* that block is the fork's, which has its development accounts; its proofs are the other chain's. What is in
 //! no block of either up to there is the fork's affair.
 
-use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes, U64};
 use serde_json::{Value, json, value::RawValue};
 
@@ -68,6 +68,12 @@ const METHODS: &[(&str, About)] = &[
     ("debug_getRawReceipts", About::Block(0)),
     ("trace_block", About::Block(0)),
     ("trace_replayBlockTransactions", About::Block(0)),
+    ("ots_getBlockDetails", About::Block(0)),
+    ("ots_getBlockDetailsByHash", About::Block(0)),
+    ("ots_getBlockTransactions", About::Block(0)),
+    ("ots_getInternalOperations", About::Transaction(0)),
+    ("ots_getTransactionError", About::Transaction(0)),
+    ("ots_traceTransaction", About::Transaction(0)),
     ("eth_getTransactionByHash", About::Transaction(0)),
     ("eth_getRawTransactionByHash", About::Transaction(0)),
     ("eth_getTransactionReceipt", About::Transaction(0)),
@@ -160,11 +166,8 @@ fn fate(api: &Api, fork: &Fork, about: About, params: &Params<'_>) -> Result<Fat
 
 /// Returns the number of the block that is meant: of one that neither chain has, one beyond all.
 fn number(api: &Api, fork: &Fork, id: BlockId) -> Result<u64, RpcError> {
-    let head = api.chain.head().header.number;
     Ok(match id {
-        BlockId::Number(BlockNumberOrTag::Number(number)) => number,
-        BlockId::Number(BlockNumberOrTag::Earliest) => 0,
-        BlockId::Number(_) => head,
+        BlockId::Number(tag) => api.chain.number_of(tag),
         BlockId::Hash(hash) if hash.block_hash == fork.hash() => fork.number(),
         BlockId::Hash(hash) => match api.chain.block(id)? {
             Some(block) => block.header.number,

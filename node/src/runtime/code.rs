@@ -38,9 +38,7 @@ pub const FLAG_CONSTRUCTOR: u8 = 1 << 1;
 pub const CONSTRUCTOR_SELECTOR: [u8; 4] = [0x55, 0x85, 0x25, 0x8D];
 
 /// Bytes of EVM code an account may hold (EIP-170).
-pub const EVM_CODE_BYTES_MAX: usize = 24_576;
-/// Bytes of EVM creation data (EIP-3860).
-pub const EVM_CREATION_BYTES_MAX: usize = 49_152;
+pub const EVM_CODE_BYTES_MAX: u32 = 24_576;
 /// Bytes of program code an account may hold, as stored.
 pub const PROGRAM_CODE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of creation data that carries a program.
@@ -170,13 +168,13 @@ impl CodeKind {
     }
 
     /// Returns the kind of code that a creation wants to install, or why it may not. Checks size and prefix; the
-    /// module of a program is yet to be validated.
-    pub fn of_created(code: &[u8]) -> Result<Self, CodeError> {
+    /// module of a program is yet to be validated. EVM code may have `evm_bytes_max` bytes.
+    pub fn of_created(code: &[u8], evm_bytes_max: u32) -> Result<Self, CodeError> {
         let kind = Self::of(code);
         let (what, limit) = match kind {
             Self::Program { .. } => ("program code", PROGRAM_CODE_BYTES_MAX),
             Self::Eei => ("EEI code", PROGRAM_CODE_BYTES_MAX),
-            Self::Evm => ("EVM code", EVM_CODE_BYTES_MAX),
+            Self::Evm => ("EVM code", evm_bytes_max as usize),
             Self::Delegation => return Err(CodeError::Delegation),
             Self::Refused => return Err(CodeError::ReservedPrefix { prefix: prefix_hex(code) }),
         };
@@ -401,20 +399,27 @@ mod tests {
 
     #[test]
     fn created_code_has_limits_of_its_kind() {
-        assert_eq!(CodeKind::of_created(&vec![0x60; EVM_CODE_BYTES_MAX]), Ok(CodeKind::Evm));
-        let error = CodeKind::of_created(&vec![0x60; EVM_CODE_BYTES_MAX + 1]).unwrap_err();
+        assert_eq!(
+            CodeKind::of_created(&vec![0x60; EVM_CODE_BYTES_MAX as usize], EVM_CODE_BYTES_MAX),
+            Ok(CodeKind::Evm)
+        );
+        let error = CodeKind::of_created(&vec![0x60; EVM_CODE_BYTES_MAX as usize + 1], EVM_CODE_BYTES_MAX)
+            .unwrap_err();
         assert_eq!(error.to_string(), "EVM code of 24577 bytes is over the limit of 24576 bytes");
         let mut program = STORED_PREFIX.to_vec();
         program.resize(PROGRAM_CODE_BYTES_MAX, 0);
-        assert_eq!(CodeKind::of_created(&program), Ok(CodeKind::Program { compressed: false }));
+        assert_eq!(
+            CodeKind::of_created(&program, EVM_CODE_BYTES_MAX),
+            Ok(CodeKind::Program { compressed: false })
+        );
         program.push(0);
-        let error = CodeKind::of_created(&program).unwrap_err();
+        let error = CodeKind::of_created(&program, EVM_CODE_BYTES_MAX).unwrap_err();
         assert_eq!(error.to_string(), "program code of 262145 bytes is over the limit of 262144 bytes");
         assert_eq!(
-            CodeKind::of_created(&[0xEF, 0x01, 0, 0, 0]),
+            CodeKind::of_created(&[0xEF, 0x01, 0, 0, 0], EVM_CODE_BYTES_MAX),
             Err(CodeError::ReservedPrefix { prefix: "ef010000".into() })
         );
-        assert_eq!(CodeKind::of_created(&WASM_MAGIC), Ok(CodeKind::Eei));
+        assert_eq!(CodeKind::of_created(&WASM_MAGIC, EVM_CODE_BYTES_MAX), Ok(CodeKind::Eei));
     }
 
     #[test]

@@ -83,8 +83,9 @@ pub(super) fn config(protocol: &Protocol, mode: Mode) -> CfgEnv {
     let spec = protocol.fork.spec();
     let mut cfg = CfgEnv::new_with_spec(spec).with_chain_id(protocol.chain_id);
     // Chain-wide limits are those of programs; EVM code keeps its own, checked where frames end.
-    cfg.limit_contract_code_size = Some(PROGRAM_CODE_BYTES_MAX);
-    cfg.limit_contract_initcode_size = Some(PROGRAM_CREATION_BYTES_MAX);
+    cfg.limit_contract_code_size = Some(PROGRAM_CODE_BYTES_MAX.max(protocol.evm_code_bytes_max as usize));
+    cfg.limit_contract_initcode_size =
+        Some(PROGRAM_CREATION_BYTES_MAX.max(protocol.evm_creation_bytes_max()));
     cfg.disable_eip3541 = true;
     // No cap on a transaction's gas (EIP-7825): deploying a large module is one transaction.
     cfg.tx_gas_limit_cap = Some(u64::MAX);

@@ -30,8 +30,9 @@ use revm::{
 
 use super::{
     AccountOverride,
-    code::{Creation, EVM_CREATION_BYTES_MAX},
+    code::Creation,
     eei::price::Prices,
+    execute::executed,
     gas_reading::{self, GasReading},
     precompiles::{MoveError, Precompiles},
     program::CodeCache,
@@ -159,7 +160,7 @@ impl<DB: Database> WasmEvm<DB> {
         let costs = capture.profile.then(|| intrinsic_costs(&tx));
         let result = self.transact(tx);
         let recorder = self.recorder.take().expect("it was set above, and nothing else takes it");
-        let (result, _) = result?;
+        let (result, notes) = result?;
         if let (Some(watch), Some(costs)) = (recorder.watch(), costs) {
             watch.borrow_mut().settle(gas_limit, &costs, result.gas());
         }
@@ -167,13 +168,11 @@ impl<DB: Database> WasmEvm<DB> {
             true => Some(state_of(&mut self.inner.ctx).map_err(EVMError::Database)?),
             false => None,
         };
-        let outline = Outline {
-            gas_limit,
-            gas_used: result.tx_gas_used(),
-            failed: !result.is_success(),
-            output: result.into_output().unwrap_or_default(),
-        };
-        Ok(recorder.finish(outline, state))
+        let failed = !result.is_success();
+        let executed = executed(result, notes);
+        let outline =
+            Outline { gas_limit, gas_used: executed.gas_used, failed, output: executed.output.clone() };
+        Ok(recorder.finish(outline, state).map(|recording| recording.with_executed(executed)))
     }
 
     /// Returns who watches the instructions of Wasm frames, if the transaction is traced and they are.
@@ -249,7 +248,7 @@ impl<DB: Database> Handler for LatheHandler<DB> {
         if limited
             && tx.kind.is_create()
             && Creation::is_evm(&tx.data)
-            && tx.data.len() > EVM_CREATION_BYTES_MAX
+            && tx.data.len() > evm.code.protocol().evm_creation_bytes_max()
         {
             return Err(InvalidTransaction::CreateInitCodeSizeLimit.into());
         }

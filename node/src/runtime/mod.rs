@@ -43,7 +43,7 @@ pub use failure::{
     ContractFrame, FAILURE_CONTRACTS_MAX, Failure, FailureKind, FunctionFrame, VIOLATIONS_MAX, halt_text,
     revert_reason, revert_text,
 };
-pub use precompiles::MoveError;
+pub use precompiles::{MoveError, recover as impersonated};
 #[cfg(feature = "server")]
 pub(crate) use program::ENTRYPOINT;
 pub use program::{Interface, Program, ProgramCacheCounts, ProgramError};

@@ -1,6 +1,7 @@
 //! The precompiled contracts: Ethereum's, and the two by which Stylus tools manage programs.
 
 mod ethereum;
+pub mod recover;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -176,6 +177,10 @@ impl<DB: Database> PrecompileProvider<Ctx<DB>> for Precompiles {
             ARB_WASM | ARB_WASM_CACHE if self.code.protocol().interfaces.vm_hooks => {
                 Ok(Some(arb_wasm::run(ctx, &self.code, inputs, &mut self.failure)))
             }
+            recover::KEEPER => match recover::run(ctx, inputs) {
+                Some(result) => Ok(Some(result)),
+                None => self.ethereum.run(ctx, inputs),
+            },
             _ => self.ethereum.run(ctx, inputs),
         }
     }

@@ -83,6 +83,8 @@ pub struct Protocol {
     pub interfaces: Interfaces,
     /// Whether address 9 is a precompile that hashes with Keccak-256, as on the test networks of ewasm.
     pub keccak_precompile: bool,
+    /// Bytes of EVM code that an account may hold (EIP-170); creation data may have twice as many (EIP-3860).
+    pub evm_code_bytes_max: u32,
     /// What the VM allows and charges.
     pub rules: Rules,
 }
@@ -91,7 +93,14 @@ impl Protocol {
     /// Returns the protocol of a devnet with these rules of the VM.
     pub const fn devnet(chain_id: u64, rules: Rules) -> Self {
         let interfaces = Interfaces { evm: true, vm_hooks: true, ethereum: true, debug: true };
-        Self { chain_id, fork: Fork::Osaka, interfaces, keccak_precompile: false, rules }
+        Self {
+            chain_id,
+            fork: Fork::Osaka,
+            interfaces,
+            keccak_precompile: false,
+            evm_code_bytes_max: EVM_CODE_BYTES_MAX,
+            rules,
+        }
     }
 
     /// Returns whether the work of the VM is paid for. Where it is not, instructions are counted, and host functions
@@ -103,7 +112,12 @@ impl Protocol {
     /// Returns the longest code of an EEI contract.
     pub(super) const fn eei_code_bytes_max(&self) -> usize {
         // Without programs the chain has the one limit of its fork (EIP-170).
-        if self.interfaces.vm_hooks { PROGRAM_CODE_BYTES_MAX } else { EVM_CODE_BYTES_MAX }
+        if self.interfaces.vm_hooks { PROGRAM_CODE_BYTES_MAX } else { self.evm_code_bytes_max as usize }
+    }
+
+    /// Returns the longest creation data of EVM contracts (EIP-3860).
+    pub(super) const fn evm_creation_bytes_max(&self) -> usize {
+        2 * self.evm_code_bytes_max as usize
     }
 
     /// Returns whether EEI has `create2` and `getChainId`, which the fork must have, too.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each file of tests uses the part it needs")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test: its line says enough")]
 
+pub(crate) mod console;
 pub(crate) mod evm;
 pub(crate) mod ewasm;
 pub(crate) mod node;

@@ -54,6 +54,15 @@ impl Node {
         answer["result"].take()
     }
 
+    /// Returns the result, or the message of a refusal.
+    pub(crate) fn try_call(&self, method: &str, params: Value) -> Result<Value, String> {
+        let mut answer = self.answer(method, &params);
+        match answer["error"]["message"].as_str() {
+            Some(message) => Err(message.to_owned()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
     /// Returns the message of a refusal.
     pub(crate) fn error(&self, method: &str, params: Value) -> String {
         let answer = self.answer(method, &params);

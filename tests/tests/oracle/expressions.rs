@@ -201,6 +201,10 @@ impl Writer {
 
     fn address(&mut self, depth: u32) {
         if self.random.one_in(4) {
+            let load = *self.random.pick(&["(local.get $b)", "(i32.load8_u offset=2 (local.get $b))"]);
+            return self.push(&format!("(i32.add {load} (local.get $a))"));
+        }
+        if self.random.one_in(4) {
             return self.call("i32.and", |w| {
                 w.i32(depth);
                 let mask = if w.random.one_in(30) { "(i32.const -1)" } else { "(i32.const 1023)" };
@@ -217,7 +221,11 @@ impl Writer {
             w.call("i32.shl", |w| {
                 match w.random.below(3) {
                     0 => w.push("(local.get $b)"),
-                    1 => w.call("i32.load8_u", |w| w.i32(0)),
+                    1 => {
+                        let load =
+                            *w.random.pick(&["i32.load8_u offset=1", "i32.load8_u", "i32.load offset=9"]);
+                        w.call(load, |w| w.i32(0));
+                    }
                     _ => w.call("i32.and", |w| {
                         w.i32(depth);
                         w.push("(i32.const 15)");
@@ -355,7 +363,11 @@ impl Writer {
                 let bias = *self.random.pick(&["", "(i32.add (i32.const -1))", "(i32.add (i32.const 5))"]);
                 self.push("(block $c (block $b (block $a ");
                 self.call("br_table $a $b $c $a", |w| {
-                    w.i32(3);
+                    match w.random.below(3) {
+                        0 => w.load(0),
+                        1 => w.call("i32.load8_u offset=3", |w| w.i32(1)),
+                        _ => w.i32(3),
+                    }
                     w.push(bias);
                 });
                 self.push(") (local.set $l (i64.const 77))) (local.set $x (i32.const 99)))");

@@ -136,6 +136,28 @@ const PROGRAMS: &[Program] = &[
         Some(TrapKind::MemoryOutOfBounds),
     ),
     (
+        "an element whose index is loaded",
+        "(local.set $x (i32.load offset=4 (i32.add (local.get $x) (i32.shl (i32.load8_u (local.get $x)) (i32.const 2)))))",
+        None,
+    ),
+    (
+        "an index out of bounds",
+        "(local.set $n (i32.const -1))
+         (local.set $x (i32.load (i32.add (local.get $x) (i32.shl (i32.load8_u (local.get $n)) (i32.const 2)))))",
+        Some(TrapKind::MemoryOutOfBounds),
+    ),
+    (
+        "an element whose index is loaded, out of bounds",
+        "(i32.store (local.get $x) (i32.const -1))
+         (local.set $l (i64.load (i32.add (local.get $n) (i32.shl (i32.load (local.get $x)) (i32.const 4)))))",
+        Some(TrapKind::MemoryOutOfBounds),
+    ),
+    (
+        "a case out of bounds",
+        "(local.set $n (i32.const -1)) (block (br_table 0 0 (i32.load (local.get $n))))",
+        Some(TrapKind::MemoryOutOfBounds),
+    ),
+    (
         "cases that do not begin with 0",
         "(block $a (block $b (br_table $b $a $b (i32.sub (i32.load8_u offset=4096 (local.get $x)) (i32.const -1)))) \
          unreachable)",

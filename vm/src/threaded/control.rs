@@ -12,7 +12,8 @@
 
 use super::context::{Crossing, Detour, Stop};
 use super::handler::{Handler, Next, Registers, address};
-use super::operand::{A, Acc, Number, Operand, Slots, Way, Wide, words};
+use super::memory::{self, IndexWidth, Load};
+use super::operand::{A, Acc, Immediate, Number, Operand, Slots, Way, Wide, words};
 use super::{Code, Function};
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
@@ -391,18 +392,97 @@ impl Handler for Jump {
 /// last.
 struct JumpTable<X>(PhantomData<X>);
 
+/// Where the index of a branch table is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TableIndex {
+    Acc,
+    Slot(i16),
+    /// In memory, this far from the address in the slot.
+    Memory(IndexWidth, i16, u32),
+}
+
+impl TableIndex {
+    /// Returns word 1 of the jump table.
+    pub(super) fn word(self) -> u64 {
+        match self {
+            Self::Acc => 0,
+            Self::Slot(a) => Slots { a, ..Slots::default() }.into(),
+            Self::Memory(_, a, value) => Immediate { a, r: 0, value }.into(),
+        }
+    }
+}
+
+/// What the index of a branch table is read from.
+trait Index {
+    /// Returns the index, unless it lies outside of memory.
+    ///
+    /// # Safety
+    /// Word 1 of the instruction must say where it is, as [`TableIndex::word`] does.
+    unsafe fn index(r: &Registers) -> Option<u32>;
+}
+
+/// A load of the index.
+struct Loaded<O>(PhantomData<O>);
+
+macro_rules! operands {
+    ($($operand:ident),*) => {
+        $(impl Index for $operand {
+            #[inline(always)]
+            unsafe fn index(r: &Registers) -> Option<u32> {
+                // SAFETY: the caller's.
+                Some(unsafe { Self::get(r) })
+            }
+        })*
+    };
+}
+
+operands!(Acc, A);
+
+impl<O: Load<Result = u32>> Index for Loaded<O> {
+    #[inline(always)]
+    unsafe fn index(r: &Registers) -> Option<u32> {
+        // SAFETY: the caller's; word 1 is an `Immediate`.
+        unsafe { memory::load_at::<O>(r, A::get(r), r.fields::<Immediate>(1).value) }
+    }
+}
+
 /// The words of a jump table before its ways.
 pub(super) const JUMP_TABLE_WORDS: usize = 3;
 /// The words of a [`Way`] and the ink there.
 pub(super) const WAY_WORDS: usize = 2;
 
-impl<X: Operand> Handler for JumpTable<X> {
+/// Branches on the low bits of a target's number, to the same place either way.
+///
+/// Processors guess where an indirect jump goes by the conditional branches before it, some by nothing else. Threaded code has
+/// next to none, and most targets begin with the same few handlers: without these branches, the jumps behind a branch table
+/// are guessed wrong about once a target.
+#[inline(always)]
+fn show_to_predictor(target: u32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! branch_on {
+            ($($bit:literal)*) => {$(
+                if target >> $bit & 1 != 0 {
+                    // SAFETY: it is a comment, which the compiler takes for an instruction that it may not leave out.
+                    unsafe { core::arch::asm!(concat!("// bit ", $bit), options(nomem, nostack, preserves_flags)) };
+                }
+            )*};
+        }
+        branch_on!(0 1 2 3);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = target;
+}
+
+impl<X: Index> Handler for JumpTable<X> {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
             let Choice { bias, last } = *r.fields::<Choice>(2);
-            let chosen = X::get::<u32>(r).wrapping_add(bias).min(last);
+            let Some(index) = X::index(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
+            let chosen = index.wrapping_add(bias).min(last);
+            show_to_predictor(chosen);
             let word = JUMP_TABLE_WORDS + chosen as usize * WAY_WORDS;
             let way = *r.fields::<Way>(word);
             let price = r.ip.add(word + 1);
@@ -579,8 +659,13 @@ pub(super) fn jump(engine: Engine) -> u64 {
     address::<Jump>(engine)
 }
 
-pub(super) fn jump_table(engine: Engine, in_acc: bool) -> u64 {
-    if in_acc { address::<JumpTable<Acc>>(engine) } else { address::<JumpTable<A>>(engine) }
+pub(super) fn jump_table(engine: Engine, index: TableIndex) -> u64 {
+    match index {
+        TableIndex::Acc => address::<JumpTable<Acc>>(engine),
+        TableIndex::Slot(_) => address::<JumpTable<A>>(engine),
+        TableIndex::Memory(IndexWidth::Byte, ..) => address::<JumpTable<Loaded<memory::I32Load8U>>>(engine),
+        TableIndex::Memory(IndexWidth::Word, ..) => address::<JumpTable<Loaded<memory::I32Load>>>(engine),
+    }
 }
 
 pub(super) fn unreachable(engine: Engine) -> u64 {

@@ -8,14 +8,14 @@
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::Addresses;
 use super::operand::{
-    A, Acc, Element, Immediate, Number, Operand, R, Sum, Target, ToAcc, ToSlot, Wide, WideBehind, Zero,
+    A, Acc, Element, Immediate, Number, Operand, R, Slots, Sum, Target, ToAcc, ToSlot, Wide, WideBehind, Zero,
 };
 use crate::{Engine, TrapKind};
 use core::marker::PhantomData;
 use lathe_gas::Instruction;
 
 /// What a load reads and makes of it.
-trait Load {
+pub(super) trait Load {
     type Memory: Copy;
     type Result: Number;
 
@@ -42,6 +42,26 @@ pub(super) enum Base {
     ElementAcc,
     /// The same, with the index in a slot.
     ElementSlot,
+    /// The same, with the index in memory.
+    ElementLoaded(IndexWidth),
+}
+
+/// What is read for an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IndexWidth {
+    Byte,
+    Word,
+}
+
+impl IndexWidth {
+    /// Returns what a load reads, if indices are read like that.
+    pub(super) fn of(instruction: Instruction) -> Option<Self> {
+        match instruction {
+            Instruction::I32Load8U => Some(Self::Byte),
+            Instruction::I32Load => Some(Self::Word),
+            _ => None,
+        }
+    }
 }
 
 /// Where a store takes its value from.
@@ -58,15 +78,103 @@ pub(super) enum Source {
 /// Word 1 of the instruction must be an [`Immediate`] with the offset, and `context` valid.
 #[inline(always)]
 unsafe fn place<X: Operand, M>(r: &Registers) -> Option<*mut M> {
+    // SAFETY: the caller's; the bits above an address of 32 bits are zero.
+    unsafe { place_at(r, X::get::<u64>(r), r.fields::<Immediate>(1).value) }
+}
+
+/// Returns the place of an access to this address of 32 bits with this offset, if all of it lies in memory.
+///
+/// # Safety
+/// `context` must be valid.
+#[inline(always)]
+unsafe fn place_at<M>(r: &Registers, address: u64, offset: u32) -> Option<*mut M> {
     // SAFETY: the caller's; the place was compared with the length of memory.
     unsafe {
-        let offset = r.fields::<Immediate>(1).value;
-        // The bits above an address of 32 bits are zero.
-        let start = X::get::<u64>(r) + u64::from(offset);
+        let start = address + u64::from(offset);
         if start + size_of::<M>() as u64 > (*r.context).memory_len {
             return None;
         }
         Some(r.memory.add(start as usize).cast::<M>())
+    }
+}
+
+/// Loads from this address of 32 bits with this offset, if all of it lies in memory.
+///
+/// # Safety
+/// `context` must be valid.
+#[inline(always)]
+pub(super) unsafe fn load_at<O: Load>(r: &Registers, address: u64, offset: u32) -> Option<O::Result> {
+    // SAFETY: the caller's; the place lies in memory.
+    unsafe { place_at::<O::Memory>(r, address, offset).map(|place| O::widen(place.read_unaligned())) }
+}
+
+/// The address of an element of an array whose index is loaded. Word 1 are [`Slots`]: the address of the index, the base,
+/// the shift; word 2 is the offset of the index.
+struct ElementAddress<I, T>(PhantomData<(I, T)>);
+
+impl<I: Load<Result = u32>, T: Target> Handler for ElementAddress<I, T> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let slots = *r.fields::<Slots>(1);
+            let index = load_at::<I>(r, A::get(r), r.word(2) as u32);
+            let Some(index) = index else { return r.trap(TrapKind::MemoryOutOfBounds) };
+            T::put(r, element(r, index, slots));
+            r.advance(3)
+        }
+    }
+}
+
+/// Returns the address of an element: its index, shifted by slot c, plus the base in slot b.
+///
+/// # Safety
+/// The slots must lie in the frame.
+#[inline(always)]
+unsafe fn element(r: &Registers, index: u32, slots: Slots) -> u32 {
+    // SAFETY: the caller's.
+    let base = u32::from_slot(unsafe { *r.sp.offset(slots.b.into()) });
+    index.wrapping_shl(i32::from(slots.c).cast_unsigned()).wrapping_add(base)
+}
+
+/// Loads an element of an array whose index is loaded. Word 1 is the [`Immediate`] of the load, its slot the address of the
+/// index; word 2 are [`Slots`] with base and shift, word 3 is the offset of the index.
+struct ElementLoad<I, O, T>(PhantomData<(I, O, T)>);
+
+/// The word of such an instruction that stands for its second load, where that traps; the first one stands for the first.
+pub(super) const ELEMENT_SITE_WORD: u32 = 2;
+
+impl<I: Load<Result = u32>, O: Load, T: Target> Handler for ElementLoad<I, O, T> {
+    #[inline(always)]
+    unsafe fn execute(r: &mut Registers) -> Next {
+        // SAFETY: the caller's.
+        unsafe {
+            let index = load_at::<I>(r, A::get(r), r.word(3) as u32);
+            let Some(index) = index else { return r.trap(TrapKind::MemoryOutOfBounds) };
+            let address = element(r, index, *r.fields::<Slots>(2));
+            let Some(loaded) = load_at::<O>(r, address.into(), r.fields::<Immediate>(1).value) else {
+                r.ip = r.ip.add(ELEMENT_SITE_WORD as usize);
+                return r.trap(TrapKind::MemoryOutOfBounds);
+            };
+            T::put(r, loaded);
+            r.advance(4)
+        }
+    }
+}
+
+/// Returns the handlers that compute the address of an element.
+pub(super) fn element_address(engine: Engine, width: IndexWidth) -> Addresses {
+    macro_rules! of {
+        ($index:ident) => {
+            Addresses {
+                to_acc: address::<ElementAddress<$index, ToAcc>>(engine),
+                to_slot: address::<ElementAddress<$index, ToSlot>>(engine),
+            }
+        };
+    }
+    match width {
+        IndexWidth::Byte => of!(I32Load8U),
+        IndexWidth::Word => of!(I32Load),
     }
 }
 
@@ -107,6 +215,14 @@ fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
             }
         };
     }
+    macro_rules! of_element {
+        ($index:ident) => {
+            Addresses {
+                to_acc: address::<ElementLoad<$index, O, ToAcc>>(engine),
+                to_slot: address::<ElementLoad<$index, O, ToSlot>>(engine),
+            }
+        };
+    }
     match base {
         Base::Acc => of!(Acc),
         Base::Slot => of!(A),
@@ -114,6 +230,8 @@ fn load<O: Load>(engine: Engine, base: Base) -> Addresses {
         Base::Sum => of!(Sum),
         Base::ElementAcc => of!(Element<Acc>),
         Base::ElementSlot => of!(Element<A>),
+        Base::ElementLoaded(IndexWidth::Byte) => of_element!(I32Load8U),
+        Base::ElementLoaded(IndexWidth::Word) => of_element!(I32Load),
     }
 }
 
@@ -136,7 +254,7 @@ fn store<O: Store>(engine: Engine, base: Base, source: Source) -> u64 {
         (Base::Sum, Source::Acc) => of!(Sum Acc),
         (Base::Sum, Source::Slot) => of!(Sum R),
         (Base::Sum, Source::Wide) => of!(Sum WideBehind),
-        (Base::ElementAcc | Base::ElementSlot, _) => {
+        (Base::ElementAcc | Base::ElementSlot | Base::ElementLoaded(_), _) => {
             unreachable!("addresses of elements are computed before stores")
         }
     }
@@ -148,7 +266,7 @@ macro_rules! accesses {
         stores { $( $store:ident [$($store_alias:ident)*] $sv:ty => $sm:ty, |$s:ident| $narrow:expr; )* }
     ) => {
         $(
-            struct $load;
+            pub(super) struct $load;
 
             impl Load for $load {
                 type Memory = $lm;

@@ -106,6 +106,8 @@ struct Translator<'a> {
     first: Option<instruction::First>,
     /// The last instruction, if it computes the address of an array's element.
     element: Option<instruction::Element>,
+    /// The last load of what may be an index.
+    index_load: Option<instruction::IndexLoad>,
 }
 
 /// A branch that waits for its label.
@@ -150,6 +152,7 @@ impl<'a> Translator<'a> {
             step: None,
             first: None,
             element: None,
+            index_load: None,
         }
     }
 
@@ -266,7 +269,12 @@ impl<'a> Translator<'a> {
 
     /// Marks the instruction that comes next as one that can stop.
     fn site(&mut self) {
-        self.sites.push(Site { word: self.here(), offset: self.offset, unused_ink: self.ink });
+        self.site_at(self.here());
+    }
+
+    /// Marks a word as one where the operator under translation can stop.
+    fn site_at(&mut self, word: u32) {
+        self.sites.push(Site { word, offset: self.offset, unused_ink: self.ink });
     }
 
     fn here(&self) -> u32 {

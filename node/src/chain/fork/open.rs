@@ -231,7 +231,9 @@ fn check_wishes(fork: &ForkOptions, point: &ForkPoint) -> Result<()> {
 /// Returns the hash of what decides how a fork begins, beside its base.
 fn settings(spec: &ChainSpec, signers: &[PrivateKeySigner], balance: U256) -> B256 {
     let addresses: Vec<[u8; 20]> = signers.iter().map(|signer| signer.address().into()).collect();
-    keccak256((spec.hash().0, addresses, balance.to_be_bytes::<32>()).encode())
+    let settings = keccak256((spec.hash().0, addresses, balance.to_be_bytes::<32>()).encode());
+    // That the factory is there is not said.
+    if spec.create2_factory { settings } else { keccak256((settings.0, spec.create2_factory).encode()) }
 }
 
 /// Asks for the block to stand on.
@@ -279,7 +281,7 @@ impl Fork {
         signers: &[PrivateKeySigner],
         balance: U256,
     ) -> Result<Vec<GenesisAccount>> {
-        let expected = predeploys::accounts(spec.interfaces);
+        let expected = predeploys::accounts(spec);
         let mut addresses: Vec<Address> = expected.iter().map(|account| account.address).collect();
         addresses.extend(signers.iter().map(PrivateKeySigner::address));
         addresses.push(ARB_WASM);

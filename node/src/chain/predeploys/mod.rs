@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, Bytes, U256, address, hex, keccak256};
 use lathe_state::GenesisAccount;
 
+use super::ChainSpec;
 use crate::runtime::{
-    ARB_WASM, ARB_WASM_CACHE, Interfaces, STYLUS_VERSION,
+    ARB_WASM, ARB_WASM_CACHE, STYLUS_VERSION,
     code::{CodeKind, STORED_PREFIX},
 };
 
@@ -34,11 +35,12 @@ const STYLUS_DEPLOYER_MODULE: &[u8] = include_bytes!("stylus_deployer.wasm");
 /// Code of a precompiled contract: callers see that there is some, nothing ever runs it (the EVM's INVALID).
 const PRECOMPILED_CODE: [u8; 1] = [0xFE];
 
-/// Returns the contracts that a chain begins with that runs contracts of these kinds.
-pub(super) fn accounts(interfaces: Interfaces) -> Vec<GenesisAccount> {
+/// Returns the contracts that a chain with these rules begins with.
+pub(super) fn accounts(spec: &ChainSpec) -> Vec<GenesisAccount> {
+    let interfaces = spec.interfaces;
     let deployer = [&STORED_PREFIX, STYLUS_DEPLOYER_MODULE].concat();
     [
-        (interfaces.evm, CREATE2_FACTORY, Bytes::from_static(&CREATE2_FACTORY_CODE)),
+        (interfaces.evm && spec.create2_factory, CREATE2_FACTORY, Bytes::from_static(&CREATE2_FACTORY_CODE)),
         (interfaces.evm, MULTICALL3, Bytes::from_static(MULTICALL3_CODE)),
         (interfaces.vm_hooks, STYLUS_DEPLOYER, deployer.into()),
         (interfaces.vm_hooks, ARB_WASM, Bytes::from_static(&PRECOMPILED_CODE)),

@@ -23,6 +23,16 @@ pub(super) struct MiningOptions {
     /// In which order a block takes transactions of different senders: by what they pay, or as they came
     #[arg(long, value_enum, default_value_t, value_name = "ORDER")]
     pub(super) order: Order,
+    /// Let `safe` mean the block so many before the latest, and `finalized` the one twice as many before it. Without this, every
+    /// block is final
+    #[arg(long, value_name = "SLOTS")]
+    pub(super) slots_in_an_epoch: Option<u64>,
+    /// Take transactions into the pool that their senders cannot pay yet
+    #[arg(long)]
+    pub(super) disable_pool_balance_checks: bool,
+    /// Tell wallets to offer nothing beside the base fee, in the place of 1 gwei
+    #[arg(long, visible_alias = "no-priority-fee")]
+    pub(super) disable_min_priority_fee: bool,
 }
 
 impl MiningOptions {

@@ -24,6 +24,15 @@ pub(super) struct RuleOptions {
     /// Let blocks, and thereby transactions and calls, take as much gas as a header can say
     #[arg(long, conflicts_with = "block_gas_limit")]
     disable_block_gas_limit: bool,
+    /// Bytes of EVM code that a contract may have, in the place of EIP-170's 24,576; creation data may have twice as many
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(CODE_SIZE_MAX)), value_name = "BYTES")]
+    code_size_limit: Option<u32>,
+    /// Let EVM contracts be as large as blocks have gas for
+    #[arg(long, conflicts_with = "code_size_limit")]
+    disable_code_size_limit: bool,
+    /// Begin without the CREATE2 factory at 0x4e59b44847b379578588920cA78FbF26c0B4956C
+    #[arg(long, visible_alias = "no-create2")]
+    disable_default_create2_deployer: bool,
     /// Fork of Ethereum, in the place of the chain's (osaka on the devnet, which `latest` is, too)
     #[arg(long, value_parser = parse_fork, value_name = "NAME")]
     hardfork: Option<Fork>,
@@ -53,6 +62,9 @@ pub(super) struct RuleOptions {
 /// The largest gas limit that a block can have (geth, `params/protocol_params.go`: `MaxGasLimit`).
 const GAS_LIMIT_MAX: u64 = (1 << 63) - 1;
 
+/// Bytes of EVM code that no limit can be above: more than a request can carry.
+const CODE_SIZE_MAX: u32 = 1 << 28;
+
 /// The first fork whose headers have all the fields that a node's do.
 const FORK_MIN: Fork = Fork::Prague;
 
@@ -73,6 +85,11 @@ impl RuleOptions {
         if self.disable_block_gas_limit {
             spec.gas_limit = GAS_LIMIT_MAX;
         }
+        spec.evm_code_bytes_max = match self.disable_code_size_limit {
+            true => CODE_SIZE_MAX,
+            false => self.code_size_limit.unwrap_or(spec.evm_code_bytes_max),
+        };
+        spec.create2_factory &= !self.disable_default_create2_deployer;
         spec.fork = self.hardfork.unwrap_or(spec.fork);
         spec.first.base_fee = self.base_fee.unwrap_or(spec.first.base_fee);
         spec.first.timestamp = self.timestamp.unwrap_or(spec.first.timestamp);

@@ -11,13 +11,14 @@ use std::{
 
 use alloy_dyn_abi::{DynSolValue, EventExt, FunctionExt, JsonAbiExt};
 use alloy_json_abi::{Error, Event, Function, JsonAbi, Param};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use serde_json::Value as Json;
 
 use super::{
     super::{abi::value_of, error::CliError, value::Value},
     known::{CONTRACTS, INTERFACES},
 };
+use crate::runtime::code::{Creation, module_of};
 
 /// Files of a directory that are looked at. A project of thousands of contracts has fewer.
 const FILES_MAX: usize = 20_000;
@@ -31,6 +32,9 @@ const DECODED_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a file that is read. Artifacts with their sources take less.
 const FILE_BYTES_MAX: u64 = 32 << 20;
 
+/// Bytes of a module that is looked at: the limit of the devnet.
+const MODULE_BYTES_MAX: usize = 512 << 10;
+
 /// The ABIs that are known.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Artifacts {
@@ -43,6 +47,8 @@ pub(in crate::cli) struct Artifacts {
     contracts: HashMap<Address, String>,
     /// Creation data of EVM contracts without constructor arguments, and their names.
     codes: Vec<(Bytes, String)>,
+    /// Hashes of modules of Wasm contracts, and their names.
+    modules: HashMap<B256, String>,
 }
 
 /// Something with a name and values.
@@ -105,6 +111,9 @@ impl Artifacts {
             let text = fs::read_to_string(&file).map_err(failed)?;
             if let Some((name, abi, code)) = artifact(&file, &text) {
                 self.add(&name, abi);
+                if let Some(module) = module_beside(&file, &name) {
+                    self.modules.insert(keccak256(module), name.clone());
+                }
                 self.codes.extend(code.map(|code| (code, name)));
             }
         }
@@ -133,11 +142,21 @@ impl Artifacts {
     pub(in crate::cli) fn learn(&mut self, address: Address, creation: &[u8]) -> Option<&str> {
         let codes = self.codes.iter();
         let name = codes.filter(|(code, _)| creation.starts_with(code)).max_by_key(|(code, _)| code.len());
-        let name = name.map(|(_, name)| name.clone())?;
+        let name = name.map(|(_, name)| name.clone()).or_else(|| self.name_of_module(creation))?;
         if self.contracts.len() < CONTRACTS_MAX {
             self.contracts.insert(address, name);
         }
         self.contract(address)
+    }
+
+    /// Returns the name of the Wasm contract that creation data carries.
+    fn name_of_module(&self, creation: &[u8]) -> Option<String> {
+        if self.modules.is_empty() {
+            return None;
+        }
+        let Ok(Creation::Program { code, .. }) = Creation::parse(creation) else { return None };
+        let module = module_of(&code, MODULE_BYTES_MAX).ok()?;
+        self.modules.get(&keccak256(module)).cloned()
     }
 
     fn add(&mut self, name: &str, abi: JsonAbi) {
@@ -232,6 +251,13 @@ fn with_names(params: &[Param], values: Vec<DynSolValue>) -> Vec<(String, Value)
     names.zip(values.into_iter().map(value_of)).collect()
 }
 
+/// Returns the Wasm module that stands beside a file and has the name of its contract.
+fn module_beside(file: &Path, name: &str) -> Option<Vec<u8>> {
+    let path = file.with_file_name(name).with_extension("wasm");
+    let length = fs::metadata(&path).ok()?.len();
+    if length > MODULE_BYTES_MAX as u64 { None } else { fs::read(path).ok() }
+}
+
 /// Returns the ABI that a file holds, the name of its contract, and its creation data if that is there.
 fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi, Option<Bytes>)> {
     let json: Json = serde_json::from_str(text).ok()?;
@@ -253,7 +279,7 @@ fn artifact(path: &Path, text: &str) -> Option<(String, JsonAbi, Option<Bytes>)>
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{U256, address, hex, keccak256};
+    use alloy_primitives::{U256, address, hex};
 
     use super::*;
 
@@ -276,6 +302,8 @@ mod tests {
         write("artifacts/Lots.sol/Lots.json", &format!(r#"{{"contractName": "LotsToken", "abi": {ABI}}}"#));
         write("artifacts/Lots.sol/Lots.dbg.json", r#"{"buildInfo": "x"}"#);
         write("plain/abi.json", ABI);
+        let module = b"\0asm\x01\0\0\0";
+        fs::write(files.path().join("plain/plain.wasm"), module).expect("a file");
         write("plain/notes.json", r#"["text"]"#);
         let mut artifacts = Artifacts::built_in();
         artifacts.add_directory(files.path()).expect("artifacts");
@@ -291,6 +319,11 @@ mod tests {
         );
         assert_eq!(artifacts.contract(party), Some("Token"));
         assert_eq!(artifacts.learn(Address::ZERO, &hex!("60")), None);
+        // A module has the name of the ABI beside it, raw or in an envelope with arguments.
+        assert_eq!(artifacts.learn(Address::with_last_byte(1), module), Some("plain"));
+        let envelope = [&hex!("ef4c010200000008")[..], module, &[7; 32]].concat();
+        assert_eq!(artifacts.learn(Address::with_last_byte(2), &envelope), Some("plain"));
+        assert_eq!(artifacts.learn(Address::with_last_byte(3), b"\0asm\x01\0\0\0\0"), None);
         let empty = tempfile::tempdir().expect("a directory");
         assert!(artifacts.add_directory(empty.path()).is_err());
     }

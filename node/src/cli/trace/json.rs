@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Returns the entries as JSON.
-pub(super) fn entries(entries: &[ShownEntry], artifacts: &Artifacts) -> Json {
+pub(in crate::cli) fn entries(entries: &[ShownEntry], artifacts: &Artifacts) -> Json {
     entries.iter().map(|entry| one(entry, artifacts)).collect()
 }
 

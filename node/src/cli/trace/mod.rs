@@ -1,9 +1,9 @@
 //! `lathe trace`: what a transaction did, as a tree of calls with names and decoded values.
 
 pub(super) mod artifacts;
-mod json;
+pub(super) mod json;
 mod known;
-mod text;
+pub(super) mod text;
 
 use std::{io, path::PathBuf};
 

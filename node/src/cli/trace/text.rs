@@ -21,7 +21,7 @@ struct Open<'a> {
 }
 
 /// Returns a tree of frames and logs.
-pub(super) fn tree(entries: &[ShownEntry], artifacts: &Artifacts, paint: Paint) -> String {
+pub(in crate::cli) fn tree(entries: &[ShownEntry], artifacts: &Artifacts, paint: Paint) -> String {
     let mut text = String::new();
     let mut open: Vec<Open<'_>> = Vec::new();
     for ShownEntry { depth, what } in entries {

@@ -69,7 +69,7 @@ struct NodeInfo {
     current_block_number: U64,
     current_block_timestamp: u64,
     current_block_hash: B256,
-    hard_fork: &'static str,
+    hard_fork: String,
     transaction_order: &'static str,
     environment: Environment,
     fork_config: ForkConfig,
@@ -108,13 +108,19 @@ schemas! {
     Metadata => "Metadata";
 }
 
+/// Returns the name of a fork as anvil writes it.
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 fn node_info(api: &Api) -> Result<NodeInfo> {
     let head = api.chain.head();
     Ok(NodeInfo {
         current_block_number: U64::from(head.header.number),
         current_block_timestamp: head.header.timestamp,
         current_block_hash: head.hash,
-        hard_fork: "Osaka",
+        hard_fork: capitalised(api.chain.spec().fork.name()),
         transaction_order: api.chain.order().name(),
         environment: Environment {
             base_fee: U64::from(api.chain.next_base_fee()),

@@ -25,9 +25,6 @@ methods! {
     "eth_feeHistory", fee_history(block_count: u64, newest_block: BlockId, reward_percentiles: Option<Vec<f64>>);
 }
 
-/// Wei per gas that wallets are told to offer: 1 gwei, as other devnets do. Nothing competes for room in a block here.
-const PRIORITY_FEE: u64 = 1_000_000_000;
-
 /// Blocks in one fee history (geth, `eth/gasprice/feehistory.go`).
 const HISTORY_BLOCKS_MAX: u64 = 1024;
 
@@ -35,7 +32,7 @@ const HISTORY_BLOCKS_MAX: u64 = 1024;
 const PERCENTILES_MAX: usize = 100;
 
 pub(super) fn gas_price(api: &Api) -> Result<U256> {
-    let price = U256::from(api.chain.next_base_fee()) + U256::from(PRIORITY_FEE);
+    let price = U256::from(api.chain.next_base_fee()) + U256::from(api.chain.priority_fee());
     Ok(price.max(U256::from(api.chain.min_gas_price())))
 }
 
@@ -43,8 +40,8 @@ fn base_fee(api: &Api) -> Result<U64> {
     Ok(U64::from(api.chain.next_base_fee()))
 }
 
-fn priority_fee(_: &Api) -> Result<U64> {
-    Ok(U64::from(PRIORITY_FEE))
+fn priority_fee(api: &Api) -> Result<U64> {
+    Ok(U64::from(api.chain.priority_fee()))
 }
 
 fn blob_base_fee(_: &Api) -> Result<U64> {

@@ -5,7 +5,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 
 use crate::{
     methods,
-    rpc::{RpcError, method::Api},
+    rpc::{RpcError, dev_params::Impersonated, method::Api},
 };
 
 type Result<T> = std::result::Result<T, RpcError>;
@@ -19,6 +19,9 @@ methods! {
     "eth_sendUnsignedTransaction", send_unsigned(transaction: TransactionRequest);
     /// Sets whether `eth_sendTransaction` sends from every account without its key.
     "anvil_autoImpersonateAccount" | "hardhat_autoImpersonateAccount", everyone(enabled: bool);
+    /// Lets a signature of 65 bytes recover an account in contracts (ECRECOVER), whatever was signed; mines a block. Anvil takes both
+    /// in an array of two, too.
+    "anvil_impersonateSignature", impersonate_signature(signature: Impersonated, address: Option<Address>);
 }
 
 fn impersonate(api: &Api, address: Address) -> Result<()> {
@@ -37,6 +40,19 @@ fn send_unsigned(api: &Api, transaction: TransactionRequest) -> Result<B256> {
         )
     })?;
     Ok(api.chain.send_for_anyone(from, transaction)?)
+}
+
+fn impersonate_signature(api: &Api, signature: Impersonated, address: Option<Address>) -> Result<()> {
+    let (signature, address) = match (signature, address) {
+        (Impersonated::Alone(signature), Some(address)) => (signature, address),
+        (Impersonated::OfAccount(signature, address), None) => (signature, address),
+        _ => {
+            return Err(RpcError::invalid_params(
+                "anvil_impersonateSignature: parameter 2 (address): expected the account that the signature recovers",
+            ));
+        }
+    };
+    Ok(api.chain.impersonate_signature(signature.0, address)?)
 }
 
 fn everyone(api: &Api, enabled: bool) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The RPC methods, each declared once in the table of the module that handles it.
 
 pub mod blocks;
+pub mod bygone;
 pub mod calls;
 pub mod chain_config;
 pub mod cheats;
@@ -50,6 +51,7 @@ pub const ALL: &[&[Method]] = &[
     impersonate::METHODS,
     mining::METHODS,
     devnet::METHODS,
+    bygone::METHODS,
     discover::METHODS,
 ];
 

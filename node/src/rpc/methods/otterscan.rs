@@ -281,10 +281,12 @@ fn search_before(api: &Api, address: Address, before: u64, size: u64) -> Result<
     let newest = if first_page { head } else { before - 1 };
     let mut search = Search::new(api, address);
     let mut last_page = true;
-    for number in (0..=newest).rev() {
+    // As with anvil, what was before a fork is not searched.
+    let first = api.chain.first_block();
+    for number in (first..=newest).rev() {
         search.look_at(number)?;
         if search.found.len() as u64 >= size {
-            last_page = number == 0;
+            last_page = number == first;
             break;
         }
     }
@@ -295,7 +297,7 @@ fn search_after(api: &Api, address: Address, after: u64, size: u64) -> Result<Fo
     check_size("ots_searchTransactionsAfter", size)?;
     let head = api.chain.head().header.number;
     let last_page = after == 0;
-    let oldest = if last_page { 0 } else { after.saturating_add(1) };
+    let oldest = if last_page { 0 } else { after.saturating_add(1) }.max(api.chain.first_block());
     let mut search = Search::new(api, address);
     let mut first_page = true;
     for number in oldest..=head {

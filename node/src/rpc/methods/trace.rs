@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_eth::TransactionRequest;
 use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 
 use super::debug::place_of;
 use crate::{
     methods,
     rpc::{
-        RpcError,
+        RpcError, Schema,
         envelope::ANSWER_MAX,
         method::Api,
         params::BlockAt,
@@ -52,14 +53,7 @@ pub const FILTER_TRACES_MAX: usize = 10_000;
 const TRACE_BYTES: usize = 400;
 
 /// What is recorded for a list of calls.
-const CAPTURE: Capture = Capture {
-    data: true,
-    host_calls: false,
-    struct_logs: None,
-    wasm_steps: None,
-    state: false,
-    profile: false,
-};
+const CAPTURE: Capture = Capture::FRAMES;
 
 /// Bytes of data that an answer may still show.
 struct Room(usize);
@@ -160,12 +154,51 @@ fn each(
     Ok(wants_more)
 }
 
-fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<PlacedTrace>> {
+/// A call of a block of this chain, or of the one that it forks, as that one's node shows it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ListedTrace {
+    Here(Box<PlacedTrace>),
+    There(Box<RawValue>),
+}
+
+impl Schema for ListedTrace {
+    fn schema() -> Value {
+        PlacedTrace::schema()
+    }
+}
+
+/// Lets the node of the forked chain look at the blocks that are its own. Returns the first block of the rest, and what it found.
+fn filter_elsewhere(
+    api: &Api,
+    filter: &TraceFilter,
+    first: u64,
+    last: u64,
+) -> Result<(u64, Option<Vec<Box<RawValue>>>)> {
+    let Some(fork) = api.chain.fork().filter(|fork| first <= fork.number() && first <= last) else {
+        return Ok((first, None));
+    };
+    let mut there = json!({"fromBlock": U64::from(first), "toBlock": U64::from(last.min(fork.number()))});
+    for (name, addresses) in [("fromAddress", &filter.from_address), ("toAddress", &filter.to_address)] {
+        if !addresses.is_empty() {
+            there[name] = json!(addresses);
+        }
+    }
+    if let Some(count) = filter.count {
+        // What is to be left out is counted over both chains.
+        there["count"] = json!(count.get().saturating_add(filter.after.map_or(0, |after| after.get())));
+    }
+    let answer = fork.request("trace_filter", &json!([there]))?;
+    let traces = serde_json::from_str(answer.get()).map_err(|error| {
+        RpcError::refused(format!("fork of {}: trace_filter: the answer is no list: {error}", fork.url()))
+    })?;
+    Ok((fork.number() + 1, Some(traces)))
+}
+
+fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<ListedTrace>> {
     let head = api.chain.head().header.number;
     let number = |tag: Option<BlockNumberOrTag>, none: u64| match tag {
-        Some(BlockNumberOrTag::Number(number)) => number.min(head),
-        Some(BlockNumberOrTag::Earliest) => 0,
-        Some(_) => head,
+        Some(tag) => api.chain.number_of(tag).min(head),
         None => none,
     };
     let (first, last) = (number(filter.from_block, head), number(filter.to_block, head));
@@ -178,6 +211,12 @@ fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<PlacedTrace>> {
     let count = filter.count.map_or(FILTER_TRACES_MAX, |count| count.get().min(FILTER_TRACES_MAX + 1));
     let mut skip = filter.after.map_or(0, |after| after.get());
     let (mut found, mut room) = (Vec::new(), Room::new());
+    let (first, elsewhere) = filter_elsewhere(api, &filter, first, last)?;
+    if let Some(traces) = elsewhere {
+        let skipped = skip.min(traces.len());
+        skip -= skipped;
+        found.extend(traces.into_iter().skip(skipped).take(count).map(ListedTrace::There));
+    }
     let limit = api.chain.time_limit();
     for number in first..=last {
         let wants_more = each(api, number.into(), &limit, |place, recording| {
@@ -189,7 +228,7 @@ fn filter(api: &Api, filter: TraceFilter) -> Result<Vec<PlacedTrace>> {
                     skip -= 1;
                 } else if found.len() < count {
                     room.take([&trace.trace])?;
-                    found.push(trace);
+                    found.push(ListedTrace::Here(trace.into()));
                 } else {
                     return Ok(false);
                 }

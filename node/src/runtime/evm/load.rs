@@ -14,9 +14,7 @@ use revm::{
 use super::{
     super::{
         arb_wasm,
-        code::{
-            CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, EVM_CREATION_BYTES_MAX, module_bytes_min,
-        },
+        code::{CONSTRUCTOR_SELECTOR, CodeError, CodeKind, Creation, module_bytes_min},
         eei::link::MAIN,
         failure::{Failure, FailureKind},
         gas::Stop,
@@ -67,7 +65,7 @@ impl<DB: Database> WasmEvm<DB> {
             Err(error) => return Err(self.refuse(error.to_string())),
         };
         // Size and prefix come first, so that nothing too long is hashed, decompressed or validated.
-        if let Err(error) = CodeKind::of_created(&code) {
+        if let Err(error) = CodeKind::of_created(&code, self.code.protocol().evm_code_bytes_max) {
             return Err(self.refuse(error.to_string()));
         }
         let program = self.load(keccak256(&code), &code)?;
@@ -230,7 +228,10 @@ impl<DB: Database> WasmEvm<DB> {
             InterpreterAction::NewFrame(FrameInput::Create(inputs)) => {
                 let data = inputs.init_code();
                 let limited = self.code.protocol().fork >= Fork::Shanghai;
-                if limited && Creation::is_evm(data) && data.len() > EVM_CREATION_BYTES_MAX {
+                if limited
+                    && Creation::is_evm(data)
+                    && data.len() > self.code.protocol().evm_creation_bytes_max()
+                {
                     let gas = self.frame().interpreter.gas;
                     return InterpreterAction::new_halt(InstructionResult::CreateInitCodeSizeLimit, gas);
                 }
@@ -244,7 +245,7 @@ impl<DB: Database> WasmEvm<DB> {
                 // revm charges what is left in the frame's counter, so loading is charged there too.
                 self.frame().interpreter.gas = result.gas;
                 let limit = self.code.protocol().eei_code_bytes_max();
-                match CodeKind::of_created(&code) {
+                match CodeKind::of_created(&code, self.code.protocol().evm_code_bytes_max) {
                     Ok(CodeKind::Eei) if code.len() > limit => {
                         let error = CodeError::TooLong { what: "EEI code", bytes: code.len(), limit };
                         let account = self.contract_frame();

@@ -17,6 +17,16 @@ pub struct ShownEntry {
     pub what: Shown,
 }
 
+impl ShownEntry {
+    /// Returns how many bytes of data it holds.
+    pub(crate) fn data_bytes(&self) -> usize {
+        match &self.what {
+            Shown::Frame(frame) => frame.input.len() + frame.output.len(),
+            Shown::Log { data, .. } => data.len(),
+        }
+    }
+}
+
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -24,6 +24,8 @@ pub(super) mod watch;
 
 use alloy_primitives::{Bytes, Log};
 
+use super::execute::Executed;
+
 pub use call_tree::CallTreeOptions;
 pub use entries::{Shown, ShownEntry, ShownFrame};
 pub use flat::{FlatAction, FlatResult, FlatTrace};
@@ -61,6 +63,18 @@ pub struct Capture {
     pub profile: bool,
 }
 
+impl Capture {
+    /// Frames with their data, and logs.
+    pub const FRAMES: Self = Self {
+        data: true,
+        host_calls: false,
+        struct_logs: None,
+        wasm_steps: None,
+        state: false,
+        profile: false,
+    };
+}
+
 /// A recorded execution.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
@@ -72,6 +86,8 @@ pub struct Recording {
     wasm_steps: Option<String>,
     state: Option<StateDiff>,
     profile: Option<Profile>,
+    /// How the execution ended.
+    executed: Option<Box<Executed>>,
 }
 
 /// What a receipt tells of an execution.
@@ -151,6 +167,16 @@ pub enum RecordingTooLong {
 }
 
 impl Recording {
+    /// Adds how the execution ended.
+    pub(super) fn with_executed(self, executed: Executed) -> Self {
+        Self { executed: Some(executed.into()), ..self }
+    }
+
+    /// Takes how the execution ended.
+    pub(crate) fn take_executed(&mut self) -> Option<Executed> {
+        self.executed.take().map(|executed| *executed)
+    }
+
     /// Returns what a receipt tells.
     pub fn outline(&self) -> &Outline {
         &self.outline

@@ -234,7 +234,7 @@ impl Recorder {
         let (wasm_steps, profile) = self.watch.map_or((None, None), |watch| watch.take().finish());
         let struct_logs = self.struct_logs.map(StructLogs::finish).transpose()?;
         let entries = self.entries;
-        Ok(Recording { entries, outline, logs_before: 0, struct_logs, wasm_steps, state, profile })
+        Ok(Recording { entries, outline, struct_logs, wasm_steps, state, profile, ..Recording::default() })
     }
 
     fn push(&mut self, step: Step, bytes: usize) {

@@ -341,21 +341,10 @@ impl<'a> Translator<'a> {
             self.charge_carried(default);
         }
         let index = self.pop();
-        let (in_index, bias) = match self.look(&index) {
-            From::Plus(a, bias) => (From::Slot(a), bias),
-            _ => match self.retract_bias(&index) {
-                Some(biased) => biased,
-                None => (self.find_no_const(&index), 0),
-            },
-        };
-        let (in_acc, a) = match in_index {
-            From::Slot(slot) => (false, slot),
-            _ => (true, 0),
-        };
+        let (index, bias) = self.table_index(&index);
         self.flush();
-        let slots = Slots { a, ..Slots::default() };
         let choice = Choice { bias, last: narrow(targets.len() as u64 - 1) };
-        let word = self.emit(&[control::jump_table(self.engine, in_acc), slots.into(), choice.into()]);
+        let word = self.emit(&[control::jump_table(self.engine, index), index.word(), choice.into()]);
         let word = narrow(word as u64);
         self.words.resize(self.words.len() + targets.len() * control::WAY_WORDS, 0);
         let first = word as usize + control::JUMP_TABLE_WORDS;

@@ -1,6 +1,7 @@
 //! Operators that can be reached: what is emitted for them.
 
-use super::super::memory::{self, Base, Source};
+use super::super::control::TableIndex;
+use super::super::memory::{self, Base, IndexWidth, Source};
 use super::super::numeric::{self, Accumulator, Rest, Shape};
 use super::super::operand::{Immediate, Slots, Way};
 use super::super::value::{self, Choice, GlobalSource, Rare};
@@ -50,10 +51,31 @@ pub(super) struct First {
 pub(super) struct Element {
     word: usize,
     end: usize,
-    /// Whether the index is in the accumulator, not in a slot.
-    in_acc: bool,
+    index: ElementIndex,
     /// Word 1 of the instruction: index, base and shift.
     slots: Slots,
+}
+
+/// Where the index of an element is.
+#[derive(Clone, Copy, Debug)]
+enum ElementIndex {
+    Acc,
+    Slot,
+    /// In memory, this far from the address in the slot.
+    Memory(IndexWidth, u32),
+}
+
+/// A load of a number that ends the code and may be an index: its result is in the accumulator only.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IndexLoad {
+    word: usize,
+    end: usize,
+    width: IndexWidth,
+    /// The slot of the address, and what is added to it.
+    slot: i16,
+    offset: u32,
+    /// The handler, which another takes the place of when the result is written to a slot too.
+    handler: u64,
 }
 
 /// An address of an access.
@@ -61,8 +83,8 @@ struct Address {
     base: Base,
     a: i16,
     offset: u32,
-    /// What a word of its own holds: the constant to add, or the rest of an element's address.
-    plus: Option<u64>,
+    /// What words of their own hold: the constant to add, or the rest of an element's address.
+    plus: [Option<u64>; 2],
 }
 
 /// An instruction that adds a constant to a local and ends the code.
@@ -433,6 +455,7 @@ impl Translator<'_> {
     /// Emits the last instruction and one that takes its result as a single one, if there is a handler for that.
     fn join(&mut self, instruction: Instruction, ty: ValueType, in_a: From, in_b: From) -> bool {
         let Some(first) = self.first.filter(|first| first.end == self.words.len()) else { return false };
+        let load = self.ending_load(first.word);
         if in_a != From::Acc || !Facts::of(instruction).commutes {
             return false;
         }
@@ -465,17 +488,34 @@ impl Translator<'_> {
         else {
             return false;
         };
+        let addresses_element = (first.instruction, instruction, rest)
+            == (Instruction::I32Shl, Instruction::I32Add, Rest::SmallSlot);
+        if let (true, true, Some(load)) = (addresses_element, in_acc, load) {
+            self.element_of_loaded(&load, slots);
+            return true;
+        }
         self.retract(first.word);
         self.claim(ty);
         let word = self.emit(&[addresses.to_acc, slots.into()]);
         self.words.extend(wide);
         self.push_made(ty, word, addresses.to_slot);
-        if (first.instruction, instruction, rest)
-            == (Instruction::I32Shl, Instruction::I32Add, Rest::SmallSlot)
-        {
-            self.element = Some(Element { word, end: self.words.len(), in_acc, slots });
+        if addresses_element {
+            let index = if in_acc { ElementIndex::Acc } else { ElementIndex::Slot };
+            self.element = Some(Element { word, end: self.words.len(), index, slots });
         }
         true
+    }
+
+    /// Emits the computing of an element's address whose index the code before the end loads, as one instruction with that.
+    fn element_of_loaded(&mut self, load: &IndexLoad, slots: Slots) {
+        self.retract(load.word);
+        self.claim(ValueType::I32);
+        let addresses = memory::element_address(self.engine, load.width);
+        let slots = Slots { a: load.slot, ..slots };
+        let word = self.emit(&[addresses.to_acc, slots.into(), load.offset.into()]);
+        self.push_made(ValueType::I32, word, addresses.to_slot);
+        let index = ElementIndex::Memory(load.width, load.offset);
+        self.element = Some(Element { word, end: self.words.len(), index, slots });
     }
 
     /// Takes back the instruction that ends the code, from this word on.
@@ -483,18 +523,40 @@ impl Translator<'_> {
         self.words.truncate(word);
         self.last = usize::MAX;
         // What comes now may end where it did.
-        (self.comparison, self.step, self.first, self.element) = (None, None, None, None);
+        (self.comparison, self.step, self.first, self.element, self.index_load) =
+            (None, None, None, None, None);
     }
 
-    /// Takes back the addition of a constant to a number in the accumulator that ends the code, if it is one, and returns
-    /// where the number is and the constant.
-    pub(super) fn retract_bias(&mut self, entry: &Entry) -> Option<(From, u32)> {
-        let first = self.first.filter(|first| first.end == self.words.len() && entry.place == Place::Acc)?;
-        let From::Const(value) = first.in_b else { return None };
-        let bias = short_const(ValueType::I32, value).filter(|_| first.instruction == Instruction::I32Add)?;
-        self.retract(first.word);
-        self.held[Accumulator::Int as usize] = Held::default();
-        Some((first.in_a, bias))
+    /// Returns where the popped index of a branch table is, and what is to be added to it. What ends the code and computes it
+    /// is taken back.
+    pub(super) fn table_index(&mut self, entry: &Entry) -> (TableIndex, u32) {
+        if let From::Plus(a, bias) = self.look(entry) {
+            return (TableIndex::Slot(a), bias);
+        }
+        if entry.place != Place::Acc {
+            return match self.find_no_const(entry) {
+                From::Slot(slot) => (TableIndex::Slot(slot), 0),
+                _ => (TableIndex::Acc, 0),
+            };
+        }
+        let (mut index, mut bias, mut word) = (TableIndex::Acc, 0, self.words.len());
+        if let Some(first) = self.first.filter(|first| first.end == word)
+            && let (Instruction::I32Add, From::Const(value)) = (first.instruction, first.in_b)
+            && let Some(value) = short_const(ValueType::I32, value)
+        {
+            (bias, word) = (value, first.word);
+            if let From::Slot(slot) = first.in_a {
+                index = TableIndex::Slot(slot);
+            }
+        }
+        if let (TableIndex::Acc, Some(load)) = (index, self.ending_load(word)) {
+            (index, word) = (TableIndex::Memory(load.width, load.slot, load.offset), load.word);
+        }
+        if word < self.words.len() {
+            self.retract(word);
+            self.held[Accumulator::Int as usize] = Held::default();
+        }
+        (index, bias)
     }
 
     /// Emits an instruction on two popped numbers and pushes its result.
@@ -544,11 +606,11 @@ impl Translator<'_> {
 
     fn address(&mut self, entry: &Entry, found: From, offset: u64) -> Address {
         let offset = super::narrow(offset);
-        let address = |base, a, offset| Address { base, a, offset, plus: None };
+        let address = |base, a, offset| Address { base, a, offset, plus: [None; 2] };
         match found {
             From::Acc => address(Base::Acc, 0, offset),
             From::Slot(slot) => address(Base::Slot, slot, offset),
-            From::Plus(a, value) => Address { base: Base::Sum, a, offset, plus: Some(value.into()) },
+            From::Plus(a, value) => Address { base: Base::Sum, a, offset, plus: [Some(value.into()), None] },
             From::Const(constant) => match u32::try_from(constant + u64::from(offset)) {
                 Ok(offset) => address(Base::Zero, 0, offset),
                 Err(_) => {
@@ -559,20 +621,58 @@ impl Translator<'_> {
         }
     }
 
+    /// Returns the element whose address is a popped operand that the end of the code computes: a sum, too, is one.
+    fn ending_element(&self, entry: &Entry) -> Option<Element> {
+        if entry.place != Place::Acc {
+            return None;
+        }
+        let end = self.words.len();
+        if let Some(element) = self.element.filter(|element| element.end == end) {
+            return Some(element);
+        }
+        let First { word, instruction, in_a, in_b, .. } = self.first.filter(|first| first.end == end)?;
+        let (Instruction::I32Add, From::Slot(b)) = (instruction, in_b) else { return None };
+        let slots = Slots { b, ..Slots::default() };
+        if let From::Slot(a) = in_a {
+            return Some(Element { word, end, index: ElementIndex::Slot, slots: Slots { a, ..slots } });
+        }
+        Some(match self.ending_load(word) {
+            Some(load) => {
+                let index = ElementIndex::Memory(load.width, load.offset);
+                Element { word: load.word, end, index, slots: Slots { a: load.slot, ..slots } }
+            }
+            None => Element { word, end, index: ElementIndex::Acc, slots },
+        })
+    }
+
+    /// Returns the load of an index that ends at a word and leaves it in the accumulator only.
+    fn ending_load(&self, end: usize) -> Option<IndexLoad> {
+        self.index_load.filter(|load| load.end == end && self.words[load.word] == load.handler)
+    }
+
     /// Takes back the computing of an element's address, which the load does itself.
     fn retract_element(&mut self, element: &Element, offset: u64) -> Address {
         self.retract(element.word);
         self.held[Accumulator::Int as usize] = Held::default();
-        let base = if element.in_acc { Base::ElementAcc } else { Base::ElementSlot };
-        Address { base, a: element.slots.a, offset: super::narrow(offset), plus: Some(element.slots.into()) }
+        let base = match element.index {
+            ElementIndex::Acc => Base::ElementAcc,
+            ElementIndex::Slot => Base::ElementSlot,
+            ElementIndex::Memory(width, _) => Base::ElementLoaded(width),
+        };
+        let index_offset = match element.index {
+            ElementIndex::Memory(_, offset) => Some(offset.into()),
+            _ => None,
+        };
+        let plus = [Some(element.slots.into()), index_offset];
+        Address { base, a: element.slots.a, offset: super::narrow(offset), plus }
     }
 
     pub(super) fn load(&mut self, instruction: Instruction, offset: u64) -> bool {
         let Some(result) = Facts::of(instruction).result else { return false };
         let entry = self.pop();
-        let address = match self.element.filter(|element| element.end == self.words.len()) {
-            Some(element) if entry.place == Place::Acc => self.retract_element(&element, offset),
-            _ => {
+        let address = match self.ending_element(&entry) {
+            Some(element) => self.retract_element(&element, offset),
+            None => {
                 let found = match self.look(&entry) {
                     plus @ From::Plus(..) => plus,
                     _ => self.find(&entry),
@@ -583,10 +683,15 @@ impl Translator<'_> {
         let Address { base, a, offset, plus } = address;
         let Some(addresses) = memory::select_load(self.engine, instruction, base) else { return false };
         self.claim(result);
-        self.site();
+        let inner = if matches!(base, Base::ElementLoaded(_)) { memory::ELEMENT_SITE_WORD } else { 0 };
+        self.site_at(self.here() + inner);
         let word = self.emit(&[addresses.to_acc, Immediate { a, r: 0, value: offset }.into()]);
-        self.words.extend(plus);
+        self.words.extend(plus.into_iter().flatten());
         self.push_made(result, word, addresses.to_slot);
+        if let (Base::Slot, Some(width)) = (base, IndexWidth::of(instruction)) {
+            let (end, handler) = (self.words.len(), addresses.to_acc);
+            self.index_load = Some(IndexLoad { word, end, width, slot: a, offset, handler });
+        }
         true
     }
 
@@ -612,7 +717,7 @@ impl Translator<'_> {
         };
         self.site();
         self.emit(&[handler, Immediate { a, r, value: offset }.into()]);
-        self.words.extend(plus.into_iter().chain(wide));
+        self.words.extend(plus.into_iter().flatten().chain(wide));
         true
     }
 

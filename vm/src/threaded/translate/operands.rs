@@ -413,5 +413,6 @@ impl Translator<'_> {
         self.step = None;
         self.first = None;
         self.element = None;
+        self.index_load = None;
     }
 }

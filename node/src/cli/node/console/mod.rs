@@ -38,6 +38,10 @@ pub(super) enum Form {
 pub(super) struct Detail {
     /// Each request of a client.
     pub(super) requests: bool,
+    /// What contracts print.
+    pub(super) prints: bool,
+    /// What transactions and calls do.
+    pub(super) traces: bool,
 }
 
 /// A console at work.
@@ -59,7 +63,9 @@ impl Console {
     ) -> Self {
         let listener = chain.listen();
         chain.tell_requests(detail.requests);
-        let mut names = Names::new(artifacts, &chain.accounts());
+        chain.tell_traces(detail.traces);
+        let traced = detail.traces.then(|| Arc::downgrade(chain));
+        let mut names = Names::new(artifacts, &chain.accounts(), form, detail, traced);
         let (progress, written) = mpsc::sync_channel(1);
         thread::spawn(move || {
             let mut out = out;

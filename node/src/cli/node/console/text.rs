@@ -51,6 +51,10 @@ pub(super) fn write(view: &View, paint: Paint, lines: &mut String) {
             write_call(call, paint, lines);
             Ok(())
         }
+        View::Trace { hash, tree, .. } => {
+            let whose = hash.map_or_else(|| "a call".into(), |hash| hash.to_string());
+            writeln!(lines, "{}\n{}", paint.faint(&format!("Trace of {whose}")), tree.trim_end())
+        }
         View::Refused { hash, error } => {
             let hash = hash.map(|hash| format!(" {hash}")).unwrap_or_default();
             let head = paint.bad(&format!("Refused transaction{hash}:"));

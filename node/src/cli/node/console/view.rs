@@ -3,19 +3,27 @@
 //! A *view* is one thing that happened, as the JSON console writes it: its members are always there, in this order. The text
 //! console writes the same.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Weak};
 
 use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use serde::{Serialize, Serializer};
 
+use super::{Detail, Form};
 use crate::{
-    chain::{Aside, Block, CallError, Event, MinedBlock, Purpose, Receipt, UnminedCall},
+    chain::{Aside, Block, CallError, Chain, Event, MinedBlock, Purpose, Receipt, UnminedCall},
     cli::{
         shown::beginning,
-        trace::artifacts::{Artifacts, Decoded},
+        trace::{
+            artifacts::{Artifacts, Decoded},
+            json, text,
+        },
     },
-    runtime::{Console, ConsoleLine, code::Creation},
+    runtime::{
+        Console, ConsoleLine,
+        code::Creation,
+        trace::{Capture, ShownEntry},
+    },
 };
 
 /// Characters of a reason that are shown: a long one is a list of what is wrong with a module.
@@ -49,6 +57,14 @@ pub(super) enum View {
     WentBack { number: u64 },
     /// A call without a transaction failed, or contracts printed something in it.
     Call(Box<CallView>),
+    /// What a transaction did, or a call, which has no hash.
+    Trace {
+        hash: Option<B256>,
+        entries: serde_json::Value,
+        /// The same for people.
+        #[serde(skip)]
+        tree: String,
+    },
     /// A transaction was refused.
     Refused { hash: Option<B256>, error: String },
     /// A client asks for something.
@@ -178,13 +194,24 @@ impl From<&Bytes> for Data {
 pub(super) struct Names {
     artifacts: Artifacts,
     accounts: HashMap<Address, String>,
+    form: Form,
+    prints: bool,
+    /// The chain, if it is to be asked what transactions did.
+    traced: Option<Weak<Chain>>,
 }
 
 impl Names {
     /// Returns the names in artifacts, and those of development accounts in their order.
-    pub(super) fn new(artifacts: Artifacts, accounts: &[Address]) -> Self {
+    pub(super) fn new(
+        artifacts: Artifacts,
+        accounts: &[Address],
+        form: Form,
+        detail: Detail,
+        traced: Option<Weak<Chain>>,
+    ) -> Self {
         let name = |(index, address): (usize, &Address)| (*address, format!("account {index}"));
-        Self { artifacts, accounts: accounts.iter().enumerate().map(name).collect() }
+        let accounts = accounts.iter().enumerate().map(name).collect();
+        Self { artifacts, accounts, form, prints: detail.prints, traced }
     }
 
     /// Returns what is shown of an event.
@@ -200,6 +227,8 @@ impl Names {
                 base_fee: blocks.base_fee,
             },
             Event::WentBack { number } => View::WentBack { number },
+            Event::Call(call) if !self.prints && call.error.is_none() => return Vec::new(),
+            Event::Trace(entries) => self.trace(None, &entries),
             Event::Call(call) => View::Call(Box::new(self.call(*call))),
             Event::Refused { hash, reason } => View::Refused { hash, error: limited(reason) },
             Event::Request { method } => View::Request { method: limited(method) },
@@ -215,6 +244,7 @@ impl Names {
         for index in 0..block.transactions.len() {
             let aside = asides.get(index).cloned().unwrap_or_default();
             views.push(View::Transaction(Box::new(self.transaction(block, index, aside))));
+            views.extend(self.trace_of(*block.transactions[index].tx_hash()));
         }
         let header = &block.header;
         views.push(View::Block {
@@ -227,6 +257,30 @@ impl Names {
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
         });
         views
+    }
+
+    /// Returns what a transaction did, if that is to be shown. One that was taken back meanwhile is not.
+    fn trace_of(&self, hash: B256) -> Option<View> {
+        let chain = self.traced.as_ref()?.upgrade()?;
+        let recording = chain.trace_transaction(hash, &Capture::FRAMES).ok()?;
+        Some(self.trace(Some(hash), &recording.to_entries()))
+    }
+
+    fn trace(&self, hash: Option<B256>, entries: &[ShownEntry]) -> View {
+        match self.form {
+            Form::Text(paint) => {
+                let tree = text::tree(entries, &self.artifacts, paint);
+                View::Trace { hash, entries: serde_json::Value::Null, tree }
+            }
+            Form::Json => {
+                View::Trace { hash, entries: json::entries(entries, &self.artifacts), tree: String::new() }
+            }
+        }
+    }
+
+    /// Returns what contracts printed, if that is to be shown, and how many lines are left out.
+    fn printed(&self, console: Console) -> (Vec<ConsoleLine>, u64) {
+        if self.prints { (console.lines, console.omitted) } else { (Vec::new(), 0) }
     }
 
     fn transaction(&mut self, block: &Block, index: usize, aside: Aside) -> TransactionView {
@@ -245,7 +299,7 @@ impl Names {
             Some(words) => self.reason(words, &aside.revert),
             None => (None, None),
         };
-        let Console { lines: printed, omitted: printed_omitted, .. } = aside.console;
+        let (printed, printed_omitted) = self.printed(aside.console);
         TransactionView {
             hash: *tx.tx_hash(),
             block: block.header.number,
@@ -278,12 +332,14 @@ impl Names {
             }
             None => (None, None),
         };
-        let Console { lines: printed, omitted: printed_omitted, .. } = console;
+        let (printed, printed_omitted) = self.printed(console);
         CallView {
             method: match purpose {
                 Purpose::Result => "eth_call",
                 Purpose::Estimate => "eth_estimateGas",
                 Purpose::AccessList => "eth_createAccessList",
+                Purpose::Trace => "debug_traceCall",
+                Purpose::Simulation => "eth_simulateV1",
             },
             from: self.party(from),
             to: to.map(|to| self.party(to)),
