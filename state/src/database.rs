@@ -86,9 +86,7 @@ impl Database {
         genesis: &Genesis,
         block: impl FnOnce(B256) -> Block,
     ) -> Result<Self, StateError> {
-        let nothing = Reader::new(MemoryStore::new().snapshot().into());
-        let means = Means { cache: None, threads: threads() };
-        let prepared = Prepared::new(&nothing, None, &genesis.changes(), None, means)?;
+        let prepared = prepare(genesis, None)?;
         let block = block(prepared.state_root);
         if let Some(ForkPoint { chain_id, base, .. }) = Self::fork_point(&*store)? {
             return Err(Foreign::Fork { chain_id, number: base.number }.into());
@@ -198,11 +196,8 @@ impl Database {
         base: &Block,
     ) -> Result<Batch, StateError> {
         base.check_counts()?;
-        let nothing = Reader::new(MemoryStore::new().snapshot().into());
         let overlay = Overlay { base: base.head(), origin: Some(Arc::clone(origin)) };
-        let means = Means { cache: None, threads: threads() };
-        let prepared = Prepared::new(&nothing, None, &genesis.changes(), Some(&overlay), means)?;
-        let Prepared { state_root, mut batch, .. } = prepared;
+        let Prepared { state_root, mut batch, .. } = prepare(genesis, Some(&overlay))?;
         let head = Head { state_root, ..base.head() };
         Self::put_identity(&mut batch, genesis.chain_id, base.hash);
         ForkPoint { chain_id: genesis.chain_id, base: head, settings }.put_in(&mut batch);
@@ -223,9 +218,7 @@ impl Database {
         genesis: &Genesis,
         block: impl FnOnce(B256) -> Block,
     ) -> Result<Self, StateError> {
-        let nothing = Reader::new(MemoryStore::new().snapshot().into());
-        let means = Means { cache: None, threads: threads() };
-        let prepared = Prepared::new(&nothing, None, &genesis.changes(), None, means)?;
+        let prepared = prepare(genesis, None)?;
         let block = block(prepared.state_root);
         let _head = self.retire()?;
         let store = Arc::clone(&self.store);
@@ -487,6 +480,13 @@ fn without_chain() -> Batch {
         batch.clear(*column);
     }
     batch
+}
+
+/// Computes the state that a genesis makes where there is nothing, or on what lies under an overlay.
+fn prepare(genesis: &Genesis, overlay: Option<&Overlay>) -> Result<Prepared, StateError> {
+    let nothing = Reader::new(MemoryStore::new().snapshot().into());
+    let means = Means { cache: None, threads: threads() };
+    Prepared::new(&nothing, None, &genesis.changes(), overlay, means)
 }
 
 /// Threads that computing a root may use.

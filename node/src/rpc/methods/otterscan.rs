@@ -60,16 +60,6 @@ const SEARCH_BLOCKS_MAX: u64 = 100_000;
 /// Bytes of calldata that a list shows: the selector.
 const SHOWN_INPUT_BYTES: usize = 4;
 
-/// What is recorded where data matters.
-const WITH_DATA: Capture = Capture {
-    data: true,
-    host_calls: false,
-    struct_logs: None,
-    wasm_steps: None,
-    state: false,
-    profile: false,
-};
-
 fn api_level(_: &Api) -> Result<u64> {
     Ok(API_LEVEL)
 }
@@ -143,7 +133,7 @@ fn trace_transaction(api: &Api, hash: B256) -> Result<Option<Vec<TracedCall>>> {
     if api.chain.transaction(hash)?.is_none() {
         return Ok(None);
     }
-    let recording = api.chain.trace_transaction(hash, &WITH_DATA)?;
+    let recording = api.chain.trace_transaction(hash, &Capture::FRAMES)?;
     Ok(Some(recording.to_flat().into_iter().map(traced).collect()))
 }
 
