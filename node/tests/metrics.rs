@@ -91,6 +91,7 @@ fn what_a_node_did_is_scraped() {
         "lathe_program_cache_programs 1",
         "lathe_program_cache_misses_total 1",
         "lathe_pool_transactions{state=\"pending\"} 0",
+        "lathe_call_memory_pages 0",
         "lathe_filters 1",
         "lathe_subscriptions 0",
         "lathe_state_oldest_block 0",

@@ -2,11 +2,15 @@
 
 mod support;
 
-use std::{thread, time::Duration};
+use std::{
+    thread::{self, ScopedJoinHandle},
+    time::Duration,
+};
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
+use lathe_node::runtime::CALL_PAGES_MAX;
 use support::Devnet;
 
 /// Holds 256 pages and calls itself, until no more frames of a transaction can hold any: 4,096 pages. Then, if it was given
@@ -35,25 +39,33 @@ fn hold(devnet: &Devnet, hog: Address, forever: bool) -> Result<Bytes, String> {
 }
 
 #[test]
-fn one_call_too_many_is_refused_and_those_before_it_go_on() {
+fn a_call_beyond_what_all_may_hold_is_refused_and_those_before_it_go_on() {
     let devnet = Devnet::new();
     let hog = devnet.deploy(HOG);
     // They end by the time that they may take, not by their gas.
     devnet.0.set_block_gas_limit(1 << 50);
-    devnet.0.set_call_timeout(Duration::from_secs(4));
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let calls: Vec<_> = (0..=CALLS).map(|_| scope.spawn(|| hold(&devnet, hog, true))).collect();
-        calls.into_iter().map(|call| call.join().unwrap().unwrap_err()).collect()
+    devnet.0.set_call_timeout(Duration::from_secs(8));
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..CALLS).map(|_| scope.spawn(|| hold(&devnet, hog, true))).collect();
+        while devnet.0.call_pages_held() < CALL_PAGES_MAX {
+            assert!(!calls.iter().any(ScopedJoinHandle::is_finished), "one ended before all of them held their part");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let refused = hold(&devnet, hog, true).unwrap_err();
+        assert!(
+            refused.contains("it needs 256 more pages, and of the 16384 that all calls of this node together may hold 0 are left"),
+            "{refused}"
+        );
+        for call in calls {
+            let ended = call.join().unwrap().unwrap_err();
+            assert!(ended.contains("timeout = 8s"), "{ended}");
+        }
     });
-    let refused = outcomes
-        .iter()
-        .filter(|why| why.contains("of the 16384 that all calls of this node together may hold"));
-    let timed_out = outcomes.iter().filter(|why| why.contains("timeout = 4s"));
-    assert_eq!((refused.count(), timed_out.count()), (1, CALLS), "{outcomes:#?}");
-    // What they held is free again, and blocks never waited for it.
+    assert_eq!(devnet.0.call_pages_held(), 0);
     for _ in 0..=CALLS {
         hold(&devnet, hog, false).unwrap();
     }
+    // Blocks never wait for what calls hold.
     let receipt = devnet.send(hog.into(), Bytes::new(), 0, 90_000_000);
     assert!(receipt.success, "{:?}", receipt.failure);
 }

@@ -41,6 +41,11 @@ impl Chain {
         self.calls.turns.no_limit()
     }
 
+    /// Returns how many pages of Wasm memory all calls, estimates, simulations and traces hold together.
+    pub fn call_pages_held(&self) -> u32 {
+        self.calls.turns.pages_held()
+    }
+
     /// Returns the precompiled contracts by name.
     pub fn precompiles(&self) -> BTreeMap<String, Address> {
         self.runtime().precompiles()

@@ -103,6 +103,11 @@ impl Turns {
         })
     }
 
+    /// Returns how many pages of Wasm memory calls hold.
+    pub fn pages_held(&self) -> u32 {
+        CALL_PAGES_MAX - *self.pages_free.lock()
+    }
+
     /// Waits for a place; false if there was none before the deadline.
     fn take(&self, deadline: Option<Instant>) -> bool {
         let mut queue = self.queue.lock();

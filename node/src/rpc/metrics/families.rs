@@ -56,6 +56,7 @@ pub(super) struct Reading {
     pool: (usize, usize),
     programs: ProgramCacheCounts,
     trie_records: usize,
+    call_pages: u32,
     watches: (usize, usize),
     connections: u64,
     resident_bytes: Option<u64>,
@@ -73,6 +74,7 @@ impl Reading {
             pool: chain.pool_status().unwrap_or_default(),
             programs: chain.program_cache(),
             trie_records: chain.trie_records_cached(),
+            call_pages: chain.call_pages_held(),
             watches: chain.watch_counts(),
             connections,
             resident_bytes: resident_bytes(),
@@ -134,6 +136,7 @@ pub(super) const FAMILIES: &[Family] = families! {
     Gauge "program_cache_programs", "Wasm programs at hand.", |it| one(it.programs.programs);
     Gauge "program_cache_bytes", "Bytes of these programs: modules, and code translated so far.", |it| one(it.programs.bytes);
     Gauge "trie_cache_records", "Records of the latest state's tries in memory.", |it| one(it.trie_records);
+    Gauge "call_memory_pages", "Pages of Wasm memory (64 KiB) that calls and traces hold, of 16,384.", |it| one(it.call_pages);
     Gauge "filters", "Filters that clients poll.", |it| one(it.watches.0);
     Gauge "subscriptions", "Subscriptions of open connections.", |it| one(it.watches.1);
     Gauge "connections", "Open connections: HTTP, WebSocket and Unix socket.", |it| one(it.connections);
