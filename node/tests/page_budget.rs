@@ -48,7 +48,10 @@ fn a_call_beyond_what_all_may_hold_is_refused_and_those_before_it_go_on() {
     thread::scope(|scope| {
         let calls: Vec<_> = (0..CALLS).map(|_| scope.spawn(|| hold(&devnet, hog, true))).collect();
         while devnet.0.call_pages_held() < CALL_PAGES_MAX {
-            assert!(!calls.iter().any(ScopedJoinHandle::is_finished), "one ended before all of them held their part");
+            assert!(
+                !calls.iter().any(ScopedJoinHandle::is_finished),
+                "one ended before all of them held their part"
+            );
             thread::sleep(Duration::from_millis(1));
         }
         let refused = hold(&devnet, hog, true).unwrap_err();

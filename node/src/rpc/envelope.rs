@@ -126,15 +126,14 @@ fn run(
         registry.metrics().inspect(|metrics| metrics.called_unknown());
         return Err(RpcError::method_not_found(name));
     };
-    let Some(metrics) = registry.metrics() else { return handle(registry, api, method, params, answer) };
+    let Some(metrics) = registry.metrics() else { return handle(api, method, params, answer) };
     let start = Instant::now();
-    let outcome = handle(registry, api, method, params, answer);
+    let outcome = handle(api, method, params, answer);
     metrics.called(method.name, start.elapsed(), outcome.is_err());
     outcome
 }
 
 fn handle(
-    registry: &Registry,
     api: &Api,
     method: &'static Method,
     params: Option<Given<'_>>,
@@ -145,8 +144,7 @@ fn handle(
         Some(result) => answer.write(&result),
         None => (method.handler)(api, params, answer),
     };
-    let handle = || catch_unwind(AssertUnwindSafe(answer));
-    registry.workers().run(handle).unwrap_or_else(|panic| Err(panicked(method, &*panic)))
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| Err(panicked(method, &*panic)))
 }
 
 fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {

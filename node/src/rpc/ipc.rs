@@ -26,7 +26,6 @@ use super::{
     limits::{InboxFull, Share},
     server::{BODY_MAX, Permit, Shared, stopped},
     websocket::news,
-    workers::Workers,
 };
 
 /// Connections that wait to be accepted.
@@ -105,8 +104,8 @@ pub(super) async fn serve(mut stream: UnixStream, shared: Arc<Shared>, _permit: 
                     return;
                 }
             };
-            Workers::make_way().await;
-            if let Some(answer) = envelope::answer_with(&shared.registry, &api, &body)
+            let answer = shared.workers.run(|| envelope::answer_with(&shared.registry, &api, &body)).await;
+            if let Some(answer) = answer
                 && !send(&mut stream, answer, timeouts.write).await
             {
                 return;
@@ -129,7 +128,7 @@ pub(super) async fn serve(mut stream: UnixStream, shared: Arc<Shared>, _permit: 
                 Ok(len) => requests.push(&chunk[..len]),
             },
             () = news(&mut activity, is_more), if !subscriptions.is_empty() => {
-                let news = shared.registry.workers().run(|| subscriptions.notifications());
+                let news = shared.workers.run(|| subscriptions.notifications()).await;
                 let Ok((messages, rest)) = news.inspect_err(|error| {
                     tracing::error!(target: "lathe::rpc", "subscriptions: {error}");
                 }) else {

@@ -5,9 +5,7 @@ use std::{io, sync::Arc};
 use alloy_primitives::map::HashMap;
 use serde::Serialize;
 
-use super::{
-    error::RpcError, metrics::Metrics, params::Params, subscriptions::Subscriptions, workers::Workers,
-};
+use super::{error::RpcError, metrics::Metrics, params::Params, subscriptions::Subscriptions};
 use crate::chain::Chain;
 
 /// What handlers work on.
@@ -105,7 +103,6 @@ const ANSWER_TOO_LARGE: i32 = -32003;
 pub struct Registry {
     api: Api,
     by_name: HashMap<&'static str, &'static Method>,
-    workers: Workers,
     /// Counts calls, if somebody wants to know.
     metrics: Option<Arc<Metrics>>,
 }
@@ -123,7 +120,7 @@ impl Registry {
                 assert!(earlier.is_none(), "two rows of the method tables claim {name}");
             }
         }
-        Self { api: Api { chain, subscriptions: None }, by_name, workers: Workers::default(), metrics: None }
+        Self { api: Api { chain, subscriptions: None }, by_name, metrics: None }
     }
 
     /// Lets the registry count its calls; returns it with what it counts in.
@@ -148,11 +145,6 @@ impl Registry {
     /// Returns what handlers work on, on connections without subscriptions.
     pub fn api(&self) -> &Api {
         &self.api
-    }
-
-    /// Returns the threads that handlers run on.
-    pub(super) fn workers(&self) -> &Workers {
-        &self.workers
     }
 
     /// Returns the method with this name or alias.

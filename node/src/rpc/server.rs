@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
     time::{interval, sleep, timeout},
 };
 
@@ -73,6 +74,8 @@ pub struct Server {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) registry: Registry,
+    /// Where requests run.
+    pub(super) workers: Workers,
     access: Access,
     pub(super) timeouts: Timeouts,
     pub(super) inbox: Arc<Inbox>,
@@ -90,7 +93,8 @@ impl Server {
         let listener = TcpListener::bind(options.listen).await?;
         let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
         let (timeouts, inbox) = Default::default();
-        let shared = Shared { registry, access, timeouts, inbox, stopping };
+        let workers = Workers::of_this_runtime();
+        let shared = Shared { registry, workers, access, timeouts, inbox, stopping };
         Ok(Self { listener, ipc: None, shared: Arc::new(shared) })
     }
 
@@ -120,6 +124,10 @@ impl Server {
             metrics.watch_connections(&connections, CONNECTIONS_MAX);
         }
         let mut stopping = self.shared.stopping.clone();
+        let shared = self.shared.clone();
+        // Ends with the server.
+        let mut watch = JoinSet::new();
+        watch.spawn(async move { shared.workers.watch().await });
         let mut timer = interval(TIMER_PERIOD);
         loop {
             let accept = async {
@@ -293,8 +301,7 @@ async fn post(request: Request<Incoming>, shared: &Shared) -> Answer {
         }
         Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
     };
-    Workers::make_way().await;
-    match envelope::answer(&shared.registry, &body) {
+    match shared.workers.run(|| envelope::answer(&shared.registry, &body)).await {
         Some(json) => {
             let mut answer = Response::new(Full::new(json.into()));
             answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

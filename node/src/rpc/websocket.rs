@@ -32,7 +32,6 @@ use super::{
     limits::Counted,
     method::Api,
     server::{BODY_MAX, Permit, Shared, empty, stopped, text},
-    workers::Workers,
 };
 
 /// Returns whether a GET asks for a WebSocket.
@@ -88,7 +87,7 @@ async fn serve(connection: Upgraded, shared: &Shared) {
         let received = tokio::select! {
             received = timeout(timeouts.silence, socket.next()) => received,
             () = news(&mut activity, is_more), if !subscriptions.is_empty() => {
-                let news = shared.registry.workers().run(|| subscriptions.notifications());
+                let news = shared.workers.run(|| subscriptions.notifications()).await;
                 let Ok((messages, rest)) = news.inspect_err(|error| {
                     tracing::error!(target: "lathe::rpc", "subscriptions: {error}");
                 }) else {
@@ -105,8 +104,7 @@ async fn serve(connection: Upgraded, shared: &Shared) {
         let answer = match received {
             Ok(Some(Ok(message))) => {
                 is_asked = false;
-                Workers::make_way().await;
-                let answer = answer(shared, &api, &message);
+                let answer = shared.workers.run(|| answer(shared, &api, &message)).await;
                 match message {
                     Message::Ping(payload) | Message::Pong(payload) => {
                         socket.get_mut().is_controlled(payload.len());
