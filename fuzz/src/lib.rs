@@ -15,7 +15,7 @@ pub use peers::peers;
 
 use arbitrary::Unstructured;
 use lathe_vm::{
-    Engine, Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome, Rules, Value,
+    Engine, Extern, ExternType, Host, HostMemory, HostOutcome, InstanceId, Machine, Meter, Module, Outcome, Rules, Value,
     ValueType,
 };
 
@@ -201,7 +201,7 @@ impl Zeros {
 }
 
 impl Host for Zeros {
-    fn call(&mut self, function: u32, _: &[Value], memory: &mut [u8], meter: &mut Meter) -> HostOutcome {
+    fn call(&mut self, function: u32, _: &[Value], memory: &mut HostMemory<'_>, meter: &mut Meter) -> HostOutcome {
         if let Err(error) = meter.charge(8_400) {
             return error.into();
         }

@@ -8,7 +8,7 @@ mod wasmi;
 mod wasmtime;
 
 use lathe_vm::{
-    Engine, Extern, ExternType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules, TrapKind, Value,
+    Engine, Extern, ExternType, Host, HostMemory, HostOutcome, Machine, Meter, Module, Outcome, Rules, TrapKind, Value,
     ValueType,
 };
 
@@ -146,7 +146,7 @@ fn argument(place: usize, ty: ValueType) -> Option<u128> {
 struct Zeros(Vec<Option<ValueType>>);
 
 impl Host for Zeros {
-    fn call(&mut self, function: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, function: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Return(self.0[function as usize].map(Value::zero))
     }
 }

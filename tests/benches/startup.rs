@@ -8,7 +8,7 @@
 use lathe_tests::kernels::{KERNELS, Kind};
 use lathe_tests::measure::{Least, Options, geometric_mean, print_json, rounded, timed};
 use lathe_vm::{
-    Extern, ExternType, Host, HostOutcome, Limits, Machine, Meter, Module, Rules, TrapKind, Value,
+    Extern, ExternType, Host, HostMemory, HostOutcome, Limits, Machine, Meter, Module, Rules, TrapKind, Value,
 };
 use serde::Serialize;
 use std::process::ExitCode;
@@ -146,7 +146,7 @@ mod ours {
     struct Stop;
 
     impl Host for Stop {
-        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
             HostOutcome::Trap(TrapKind::Host)
         }
     }

@@ -2,7 +2,7 @@
 
 use lathe_tests::kernels::{KERNELS, Kernel, next};
 use lathe_vm::{
-    Engine, Extern, ExternType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules, Value,
+    Engine, Extern, ExternType, Host, HostMemory, HostOutcome, Machine, Meter, Module, Outcome, Rules, Value,
 };
 
 /// Enough for every kernel at the sizes here.
@@ -11,7 +11,7 @@ const GAS: u64 = 1 << 40;
 struct Next;
 
 impl Host for Next {
-    fn call(&mut self, _: u32, arguments: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, arguments: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         match arguments {
             &[Value::I32(value)] => HostOutcome::Return(Some(Value::I32(next(value)))),
             _ => HostOutcome::Trap(lathe_vm::TrapKind::Host),

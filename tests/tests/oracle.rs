@@ -12,8 +12,8 @@ mod small;
 use lathe_tests::generate::{self, Random};
 use lathe_tests::measure::print_json;
 use lathe_vm::{
-    Engine, Extern, ExternType, FuncType, Host, HostOutcome, Machine, Meter, Module, Observer, Outcome,
-    Rules, Schedule, Step, TrapKind, Value, ValueType,
+    Engine, Extern, ExternType, FuncType, Host, HostMemory, HostOutcome, Machine, Meter, Module, Observer,
+    Outcome, Rules, Schedule, Step, TrapKind, Value, ValueType,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ impl Host for Recorder {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         let watched = memory.len().min(WATCHED_BYTES);

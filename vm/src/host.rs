@@ -1,6 +1,6 @@
 //! The one seam out of the machine.
 
-use crate::{TrapKind, Value};
+use crate::{HostMemory, TrapKind, Value};
 use lathe_gas::Meter;
 
 /// What the code can call outside the machine.
@@ -14,7 +14,7 @@ pub trait Host {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome;
 }
@@ -43,7 +43,7 @@ impl From<lathe_gas::OutOfGas> for HostOutcome {
 pub struct NoHost;
 
 impl Host for NoHost {
-    fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Trap(TrapKind::Host)
     }
 }

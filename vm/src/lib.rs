@@ -67,7 +67,8 @@ pub use inspect::{
 };
 pub use lathe_gas::{Instruction, Meter, OutOfGas, Schedule, ValueType};
 pub use machine::{
-    Extern, GlobalId, Held, HostLinked, InstanceId, InstantiationError, Machine, MemoryId, Outcome, TableId,
+    Extern, GlobalId, Held, HostLinked, HostMemory, InstanceId, InstantiationError, Machine, MemoryId,
+    Outcome, TableId,
 };
 pub use module::{Export, ExternType, GlobalType, Import, MemoryType, Module, TableType};
 pub use module_error::{ModuleError, ModuleErrorKind};

@@ -9,6 +9,7 @@ mod pool;
 mod table;
 
 pub use instantiate::{HostLinked, InstantiationError};
+pub use memory::HostMemory;
 pub(crate) use memory::Memory;
 pub(crate) use pool::{give_stack, take_stack};
 pub(crate) use table::Table;
@@ -545,7 +546,17 @@ impl Machine {
         }
     }
 
-    /// Returns the memory of an instance, empty if it has none.
+    /// Copies bytes to the memory of an instance, to the offset `start`; `None` if they do not all fit, and nothing is
+    /// written.
+    pub fn write_memory(&mut self, instance: InstanceId, start: u32, bytes: &[u8]) -> Option<()> {
+        match self.store.instances[instance.0 as usize].memories.first() {
+            Some(&memory) => self.store.memories[memory as usize].write(start, bytes),
+            None => bytes.is_empty().then_some(()),
+        }
+    }
+
+    /// Returns the memory of an instance, empty if it has none. It counts as written from end to end then, so that it
+    /// takes longer to set to zero.
     pub fn memory_mut(&mut self, instance: InstanceId) -> &mut [u8] {
         match self.store.instances[instance.0 as usize].memories.first() {
             Some(&memory) => self.store.memories[memory as usize].bytes_mut(),
@@ -644,7 +655,7 @@ pub(crate) fn call_host(
     number: u32,
     ty: &FuncType,
     arguments: &[Value],
-    memory: &mut [u8],
+    memory: &mut HostMemory<'_>,
     meter: &mut Meter,
 ) -> Result<Option<u128>, Exit> {
     match host.call(number, arguments, memory, meter) {

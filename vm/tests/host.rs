@@ -3,8 +3,8 @@
 mod support;
 
 use lathe_vm::{
-    Extern, ExternType, Held, Host, HostLinked, HostOutcome, Machine, Meter, Module, Outcome, Rules,
-    TrapKind, Value,
+    Extern, ExternType, Held, Host, HostLinked, HostMemory, HostOutcome, Machine, Meter, Module, Outcome,
+    Rules, TrapKind, Value,
 };
 use support::{PLENTY, Run, brief, module};
 
@@ -19,7 +19,7 @@ impl Host for Script {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         self.asked.push((function, arguments.to_vec(), memory.len()));
@@ -99,7 +99,7 @@ fn a_suspended_computation_goes_on_with_the_result() {
 fn suspending_changes_no_price() {
     struct Direct;
     impl Host for Direct {
-        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], meter: &mut Meter) -> HostOutcome {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, meter: &mut Meter) -> HostOutcome {
             match meter.charge(1_234) {
                 Ok(()) => HostOutcome::Return(Some(Value::I32(3))),
                 Err(error) => error.into(),
@@ -137,7 +137,7 @@ fn a_suspended_machine_holds_the_same_on_every_engine() {
     let wasm = wasm.unwrap_or_else(|error| panic!("{error}"));
     struct Suspender;
     impl Host for Suspender {
-        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
             HostOutcome::Suspend
         }
     }

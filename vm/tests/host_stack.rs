@@ -1,8 +1,8 @@
 //! No engine takes more of the host's stack the longer a guest runs, whatever the guest does.
 
 use lathe_vm::{
-    Engine, Extern, ExternType, FunctionId, Host, HostOutcome, Limits, Machine, Meter, Module, NoHost,
-    Outcome, Rules, TrapKind, Value,
+    Engine, Extern, ExternType, FunctionId, Host, HostMemory, HostOutcome, Limits, Machine, Meter, Module,
+    NoHost, Outcome, Rules, TrapKind, Value,
 };
 
 /// The stack of the thread that the guests run in: far less than a million frames of anything.
@@ -151,7 +151,13 @@ fn a_trap_names_the_frames_of_every_instance() {
 fn invoke(text: &str, engine: Engine, times: i32) -> Outcome {
     struct Identity;
     impl Host for Identity {
-        fn call(&mut self, _: u32, arguments: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+        fn call(
+            &mut self,
+            _: u32,
+            arguments: &[Value],
+            _: &mut HostMemory<'_>,
+            _: &mut Meter,
+        ) -> HostOutcome {
             HostOutcome::Return(arguments.first().copied())
         }
     }
@@ -171,7 +177,7 @@ fn invoke(text: &str, engine: Engine, times: i32) -> Outcome {
 fn a_panic_of_the_host_unwinds_through_the_guest() {
     struct Panics;
     impl Host for Panics {
-        fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+        fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
             panic!("the host is broken")
         }
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use lathe_vm::{Host, HostOutcome, Instruction, Meter, Observer, Outcome, Step, TrapKind, Value};
+use lathe_vm::{Host, HostMemory, HostOutcome, Instruction, Meter, Observer, Outcome, Step, TrapKind, Value};
 use support::{PLENTY, Run, brief, ink_meter};
 
 /// Keeps every step.
@@ -25,7 +25,7 @@ impl Steps {
 struct Suspender;
 
 impl Host for Suspender {
-    fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Suspend
     }
 }

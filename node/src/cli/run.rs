@@ -8,8 +8,8 @@ mod trace;
 use std::{path::PathBuf, time::Instant};
 
 use lathe_vm::{
-    Engine, ExternType, FunctionId, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome,
-    PAGE_BYTES, Rules, Schedule, Trap, TrapKind, Value, demangle,
+    Engine, ExternType, FunctionId, Host, HostMemory, HostOutcome, InstanceId, Machine, Meter, Module,
+    Outcome, PAGE_BYTES, Rules, Schedule, Trap, TrapKind, Value, demangle,
 };
 
 use super::{chain_file, error::CliError, module_file::read_module, output::print_json_text};
@@ -100,7 +100,7 @@ struct NobodysHost {
 }
 
 impl Host for NobodysHost {
-    fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         self.calls += 1;
         HostOutcome::Trap(TrapKind::Host)
     }

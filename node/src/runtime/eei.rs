@@ -54,7 +54,7 @@ impl FrameHost<'_> {
         &mut self,
         function: HostFunction,
         a: Arguments<'_>,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome {
         use HostFunction as F;
@@ -239,7 +239,7 @@ impl FrameHost<'_> {
         ending: Ending,
         data: u32,
         bytes: u32,
-        memory: &Memory<'_>,
+        memory: &Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome<()> {
         let output = memory.read(data, bytes)?;
@@ -254,7 +254,7 @@ impl FrameHost<'_> {
         opcode: u8,
         pointer: u32,
         address: Address,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome<()> {
         self.prices.opcode(meter, opcode)?;
@@ -270,7 +270,7 @@ impl FrameHost<'_> {
         &mut self,
         number: u64,
         result: u32,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome {
         self.prices.block_hash(meter)?;
@@ -287,7 +287,7 @@ impl FrameHost<'_> {
     }
 
     /// Arguments: data, its length, the number of topics, four pointers to topics.
-    fn log(&mut self, a: &Arguments<'_>, memory: &Memory<'_>, meter: &mut Meter) -> Outcome<()> {
+    fn log(&mut self, a: &Arguments<'_>, memory: &Memory<'_, '_>, meter: &mut Meter) -> Outcome<()> {
         let (data, bytes, count) = (a.u32(0), a.u32(1), a.u32(2));
         self.refuse_static()?;
         let topics = u8::try_from(count)
@@ -321,7 +321,7 @@ impl FrameHost<'_> {
         &mut self,
         scheme: CallScheme,
         a: &Arguments<'_>,
-        memory: &Memory<'_>,
+        memory: &Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome {
         let gas_requested = unsigned(a.u64(0), "gas")?;
@@ -381,7 +381,7 @@ impl FrameHost<'_> {
         &mut self,
         pointers: [u32; 4],
         salt: Option<U256>,
-        memory: &Memory<'_>,
+        memory: &Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome {
         let [value, data, bytes, address] = pointers;
@@ -427,11 +427,14 @@ pub(super) enum EeiReply {
 }
 
 impl EeiReply {
-    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it.
-    pub(super) fn deliver(self, status: ChildStatus, memory: &mut [u8]) -> Result<Value, TrapKind> {
+    /// Writes a finished child's outcome to memory, through `write`, and returns the result of the host call that waited for it.
+    pub(super) fn deliver(
+        self,
+        status: ChildStatus,
+        write: impl FnOnce(u32, &[u8]) -> Result<(), TrapKind>,
+    ) -> Result<Value, TrapKind> {
         if let (ChildStatus::Ok(created), Self::Create { address }) = (status, self) {
-            let place = memory.get_mut(address as usize..).and_then(<[u8]>::first_chunk_mut::<20>);
-            *place.ok_or(TrapKind::MemoryOutOfBounds)? = created.unwrap_or_default().into_array();
+            write(address, created.unwrap_or_default().as_slice())?;
         }
         Ok(Value::I32(self.code(status)))
     }
@@ -466,11 +469,11 @@ fn part<'a>(data: &'a [u8], offset: u32, length: u32, what: &str) -> Outcome<&'a
 }
 
 /// Reads bytes. Where there are none, the pointer may be anything.
-fn read_some<'a>(memory: &'a Memory<'_>, pointer: u32, bytes: u32) -> Outcome<&'a [u8]> {
+fn read_some<'a>(memory: &'a Memory<'_, '_>, pointer: u32, bytes: u32) -> Outcome<&'a [u8]> {
     if bytes == 0 { Ok(&[]) } else { memory.read(pointer, bytes) }
 }
 
-fn read_u128(memory: &Memory<'_>, pointer: u32) -> Outcome<u128> {
+fn read_u128(memory: &Memory<'_, '_>, pointer: u32) -> Outcome<u128> {
     let bytes = memory.read(pointer, 16)?;
     Ok(u128::from_le_bytes(bytes.try_into().expect("16 bytes were read")))
 }

@@ -3,7 +3,7 @@
 //! [`super::eei`].
 
 use lathe_gas::{HostFunction, Meter};
-use lathe_vm::{Host as VmHost, HostOutcome, TrapKind, Value};
+use lathe_vm::{Host as VmHost, HostMemory, HostOutcome, TrapKind, Value};
 use revm::{
     context_interface::Host,
     interpreter::{Gas, InputsImpl},
@@ -57,7 +57,7 @@ impl VmHost for FrameHost<'_> {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         let function = self.functions[function as usize];
@@ -100,7 +100,7 @@ impl FrameHost<'_> {
         &mut self,
         function: HostFunction,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         if self.prices_work && meter.charge(function.base_ink().into()).is_err() {

@@ -1,6 +1,6 @@
 //! The guest's side of a host call: its arguments, and its memory with checked access.
 
-use lathe_vm::{TrapKind, Value};
+use lathe_vm::{HostMemory, TrapKind, Value};
 use revm::primitives::{Address, U256};
 
 use super::gas::Stop;
@@ -55,9 +55,9 @@ impl Arguments<'_> {
 }
 
 /// Guest memory with checked access.
-pub(super) struct Memory<'a>(pub(super) &'a mut [u8]);
+pub(super) struct Memory<'a, 'b>(pub(super) &'a mut HostMemory<'b>);
 
-impl Memory<'_> {
+impl Memory<'_, '_> {
     fn range(&self, pointer: u32, bytes: usize) -> Outcome<std::ops::Range<usize>> {
         let start = pointer as usize;
         match start.checked_add(bytes) {
@@ -75,9 +75,7 @@ impl Memory<'_> {
     }
 
     pub(super) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Outcome<()> {
-        let range = self.range(pointer, bytes.len())?;
-        self.0[range].copy_from_slice(bytes);
-        Ok(())
+        self.0.write(pointer, bytes).ok_or(Failure::Trap(TrapKind::MemoryOutOfBounds))
     }
 
     pub(super) fn word(&self, pointer: u32) -> Outcome<U256> {

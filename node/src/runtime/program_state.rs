@@ -133,21 +133,17 @@ impl ChildStatus {
 }
 
 impl Reply {
-    /// Writes a finished child's outcome to memory and returns the result of the host call that waited for it, or the
+    /// Writes a finished child's outcome to memory, through `write`, and returns the result of the host call that waited for it, or the
     /// trap of one whose pointers are looked at only now.
     pub(super) fn deliver(
         self,
         status: ChildStatus,
         return_data_bytes: u32,
-        memory: &mut [u8],
+        mut write: impl FnMut(u32, &[u8]) -> Result<(), TrapKind>,
     ) -> Result<Option<Value>, TrapKind> {
-        let mut write = |pointer: u32, bytes: &[u8]| {
-            let start = pointer as usize;
-            memory[start..start + bytes.len()].copy_from_slice(bytes);
-        };
         match self {
             Self::Call { return_length } => {
-                write(return_length, &return_data_bytes.to_le_bytes());
+                write(return_length, &return_data_bytes.to_le_bytes())?;
                 Ok(Some(Value::I32(status.code().into())))
             }
             Self::Create { address, revert_length } => {
@@ -155,11 +151,11 @@ impl Reply {
                     ChildStatus::Ok(created) => created.unwrap_or_default(),
                     _ => Address::ZERO,
                 };
-                write(address, created.as_slice());
-                write(revert_length, &return_data_bytes.to_le_bytes());
+                write(address, created.as_slice())?;
+                write(revert_length, &return_data_bytes.to_le_bytes())?;
                 Ok(None)
             }
-            Self::Eei(reply) => reply.deliver(status, memory).map(Some),
+            Self::Eei(reply) => reply.deliver(status, write).map(Some),
         }
     }
 }

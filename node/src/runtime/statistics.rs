@@ -6,7 +6,7 @@
 use std::{cell::Cell, collections::BTreeMap};
 
 use lathe_gas::{CostClass, HostFunction};
-use lathe_vm::{Host, HostOutcome, Meter, Observer, Outcome, Step, Value};
+use lathe_vm::{Host, HostMemory, HostOutcome, Meter, Observer, Outcome, Step, Value};
 
 /// What the programs of an execution did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Host for Counted<'_> {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         *self.calls.entry(self.functions[function as usize].name()).or_default() += 1;

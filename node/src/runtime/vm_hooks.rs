@@ -38,7 +38,7 @@ impl FrameHost<'_> {
         &mut self,
         function: HostFunction,
         a: Arguments<'_>,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome {
         use HostFunction as F;
@@ -245,7 +245,7 @@ impl FrameHost<'_> {
         pointers: [u32; 4],
         value: U256,
         gas_requested: u64,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome<()> {
         let [to, data, data_bytes, return_length] = pointers;
@@ -288,7 +288,7 @@ impl FrameHost<'_> {
         pointers: [u32; 4],
         endowment: U256,
         salt: Option<U256>,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome<()> {
         let [code, code_bytes, address, revert_length] = pointers;
@@ -323,7 +323,7 @@ impl FrameHost<'_> {
         data: u32,
         bytes: u32,
         topics: u32,
-        memory: &Memory<'_>,
+        memory: &Memory<'_, '_>,
         meter: &mut Meter,
     ) -> Outcome<()> {
         let payload = memory.read(data, bytes)?;

@@ -50,7 +50,8 @@ macro_rules! build {
         mod $module {
             use super::*;
             use $vm::{
-                Engine, Extern, ExternType, Host, HostOutcome, Machine, Meter, Module, Outcome, Rules, Value,
+                Engine, Extern, ExternType, Host, HostMemory, HostOutcome, Machine, Meter, Module, Outcome,
+                Rules, Value,
             };
 
             pub(super) fn prepare(program: &Program<'_>, engine: Engine) -> Result<Run, String> {
@@ -97,7 +98,7 @@ macro_rules! build {
                     &mut self,
                     function: u32,
                     arguments: &[Value],
-                    _: &mut [u8],
+                    _: &mut HostMemory<'_>,
                     _: &mut Meter,
                 ) -> HostOutcome {
                     let value = match (function, arguments) {

@@ -3,8 +3,8 @@
 use crate::{Run, Sample};
 use lathe_tests::measure::timed;
 use lathe_vm::{
-    Engine, Extern, ExternType, FunctionId, Host, HostOutcome, InstanceId, Machine, Meter, Module, Outcome,
-    Rules, Value,
+    Engine, Extern, ExternType, FunctionId, Host, HostMemory, HostOutcome, InstanceId, Machine, Meter,
+    Module, Outcome, Rules, Value,
 };
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Program {
 struct Echo;
 
 impl Host for Echo {
-    fn call(&mut self, _: u32, arguments: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, arguments: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Return(arguments.first().copied())
     }
 }

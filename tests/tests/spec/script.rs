@@ -3,8 +3,8 @@
 use crate::constants::Functions;
 use crate::values::{Nan, argument, matches, says};
 use lathe_vm::{
-    Engine, Extern, FuncType, Host, HostOutcome, InstanceId, InstantiationError, Machine, Meter, Module,
-    Outcome, Rules, TrapKind, Value,
+    Engine, Extern, FuncType, Host, HostMemory, HostOutcome, InstanceId, InstantiationError, Machine, Meter,
+    Module, Outcome, Rules, TrapKind, Value,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ const SPECTEST: &str = r#"
 struct Printer;
 
 impl Host for Printer {
-    fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Return(None)
     }
 }

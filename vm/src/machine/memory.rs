@@ -4,7 +4,7 @@ use super::pool::{Block, Used};
 use crate::PAGE_BYTES;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{Deref, DerefMut, Range};
 
 /// A memory. Its bytes beyond what is in use are zero already, so that growing touches nothing; the operating system
 /// gives pages when they are first written.
@@ -12,8 +12,10 @@ use core::ops::Range;
 pub(crate) struct Memory {
     room: Room,
     len: usize,
-    /// Where bytes may be other than zero: what segments wrote until code or the host had all of it.
+    /// Where bytes may be other than zero, but for what a run has written that is not over.
     written: Range<usize>,
+    /// Whether such a run has it: all of it may be written then.
+    is_lent: bool,
     /// What the module says it never passes, as importers see it.
     pub(crate) declared_max: Option<u32>,
     /// What it never passes.
@@ -64,7 +66,7 @@ impl Memory {
         let pages_max = pages_max.min(declared_max.unwrap_or(u32::MAX));
         // A memory without pages takes no room before it grows.
         let room = if pages == 0 { Room::Own(Vec::new()) } else { Room::new(pages, at_hand.take()) };
-        Self { room, len: byte_len(pages), written: 0..0, declared_max, pages_max }
+        Self { room, len: byte_len(pages), written: 0..0, is_lent: false, declared_max, pages_max }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -76,17 +78,39 @@ impl Memory {
         &mut self.room.bytes_mut()[..self.len]
     }
 
-    /// Copies bytes to `start`, unless they do not fit. An instance that does nothing else is cheap to clean up.
+    /// Returns bytes to write to, unless they do not all exist. A memory of which little is written is cheap to clean up.
+    pub(crate) fn range_mut(&mut self, start: u32, len: usize) -> Option<&mut [u8]> {
+        let range = bounded(start as usize, len, self.len)?;
+        self.written = hull(&self.written, &range);
+        Some(&mut self.room.bytes_mut()[range])
+    }
+
+    /// Copies bytes to `start`, unless they do not fit.
     pub(crate) fn write(&mut self, start: u32, bytes: &[u8]) -> Option<()> {
-        let start = start as usize;
-        let end = start.checked_add(bytes.len()).filter(|&end| end <= self.len)?;
-        self.room.bytes_mut()[start..end].copy_from_slice(bytes);
-        if self.written.is_empty() {
-            self.written = start..end;
-        } else if start < end {
-            self.written = self.written.start.min(start)..self.written.end.max(end);
-        }
+        self.range_mut(start, bytes.len())?.copy_from_slice(bytes);
         Some(())
+    }
+
+    /// Copies bytes within the memory, unless either range does not all exist.
+    pub(crate) fn copy_within(&mut self, from: u32, to: u32, len: usize) -> Option<()> {
+        let from = bounded(from as usize, len, self.len)?;
+        let to = bounded(to as usize, len, self.len)?;
+        self.written = hull(&self.written, &to);
+        self.room.bytes_mut().copy_within(from, to.start);
+        Some(())
+    }
+
+    /// Lends the memory to a run, which keeps account of what it writes: returns where it begins, its length, and
+    /// where it was written before.
+    pub(crate) fn lend(&mut self) -> (*mut u8, usize, Range<usize>) {
+        self.is_lent = true;
+        (self.room.bytes_mut().as_mut_ptr(), self.len, self.written.clone())
+    }
+
+    /// Takes the memory back from a run that has written so much.
+    pub(crate) fn take_back(&mut self, written: &Range<usize>) {
+        self.is_lent = false;
+        self.written = hull(&self.written, written);
     }
 
     pub(crate) fn pages(&self) -> u32 {
@@ -103,7 +127,7 @@ impl Memory {
             let len = self.len;
             let old = core::mem::replace(&mut self.room, room);
             self.room.bytes_mut()[..len].copy_from_slice(&old.bytes()[..len]);
-            if let Some(block) = used(old, self.written.clone()) {
+            if let Some(block) = used(old, self.perhaps_written()) {
                 block.give();
             }
         }
@@ -120,7 +144,11 @@ impl Memory {
 
     fn take_block(&mut self) -> Option<Used> {
         let room = core::mem::replace(&mut self.room, Room::Pooled(None));
-        used(room, self.written.clone())
+        used(room, self.perhaps_written())
+    }
+
+    fn perhaps_written(&self) -> Range<usize> {
+        if self.is_lent { 0..self.len } else { self.written.clone() }
     }
 }
 
@@ -137,6 +165,66 @@ fn used(room: Room, written: Range<usize>) -> Option<Used> {
     match room {
         Room::Pooled(block) => block.map(|block| block.used(written)),
         Room::Own(_) => None,
+    }
+}
+
+/// Returns the range of `len` bytes from `start`, if it lies within `size`.
+fn bounded(start: usize, len: usize, size: usize) -> Option<Range<usize>> {
+    let end = start.checked_add(len).filter(|&end| end <= size)?;
+    Some(start..end)
+}
+
+/// Returns the range from the first to the last of what is in either, which may be empty.
+fn hull(one: &Range<usize>, other: &Range<usize>) -> Range<usize> {
+    match (one.is_empty(), other.is_empty()) {
+        (true, _) => other.clone(),
+        (_, true) => one.clone(),
+        _ => one.start.min(other.start)..one.end.max(other.end),
+    }
+}
+
+/// The memory of the instance that calls a host function: its bytes, empty if it has none.
+///
+/// The machine sets a memory to zero that is used again, but only where it was written: so [`write`](Self::write) what
+/// is to be written; a mutable slice counts as written from end to end.
+#[derive(Debug)]
+pub struct HostMemory<'a> {
+    bytes: &'a mut [u8],
+    written: Range<usize>,
+}
+
+impl<'a> HostMemory<'a> {
+    /// Returns these bytes as a memory.
+    pub fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, written: 0..0 }
+    }
+
+    /// Copies bytes to the offset `start`; `None` if they do not all fit, and nothing is written.
+    pub fn write(&mut self, start: u32, bytes: &[u8]) -> Option<()> {
+        let range = bounded(start as usize, bytes.len(), self.bytes.len())?;
+        self.written = hull(&self.written, &range);
+        self.bytes[range].copy_from_slice(bytes);
+        Some(())
+    }
+
+    /// Returns where bytes were written, perhaps.
+    pub(crate) fn written(&self) -> &Range<usize> {
+        &self.written
+    }
+}
+
+impl Deref for HostMemory<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl DerefMut for HostMemory<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.written = 0..self.bytes.len();
+        self.bytes
     }
 }
 
@@ -157,6 +245,15 @@ mod tests {
                 assert_eq!(memory.write(40_000, &[1; 100]), Some(()));
                 assert_eq!(memory.write(7, &[2; 3]), Some(()));
                 assert_eq!(memory.write(u32::MAX, &[3]), None);
+                assert_eq!(memory.copy_within(40_000, 100, 50), Some(()));
+                assert_eq!(memory.copy_within(u32::MAX, 100, 1), None);
+                memory.range_mut(50_000, 10).expect("it fits").fill(6);
+                let (start, len, _) = memory.lend();
+                // SAFETY: the memory is this long.
+                unsafe { *start.add(len - 1) = 7 };
+                if round % 4 != 2 {
+                    memory.take_back(&(len - 1..len));
+                }
                 if round % 2 == 1 {
                     memory.bytes_mut().fill(4);
                     memory.grow(pages).expect("eight pages are allowed");

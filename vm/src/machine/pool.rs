@@ -55,6 +55,7 @@ impl Used {
         }
         let Self { mut block, written } = self;
         block.bytes_mut()[written].fill(0);
+        debug_assert!(block.is_zero(), "a byte was written that was not counted as written");
         Ok(block)
     }
 
@@ -116,6 +117,12 @@ impl Block {
     /// Returns the block as one that waits, whose bytes are zero but for those `written`.
     pub(super) fn used(self, written: Range<usize>) -> Used {
         Used { block: self, written }
+    }
+
+    /// Returns whether all bytes are zero.
+    fn is_zero(&self) -> bool {
+        let zeros = [0; PAGE_BYTES as usize];
+        self.bytes().chunks(zeros.len()).all(|page| page == zeros)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

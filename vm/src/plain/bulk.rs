@@ -28,9 +28,8 @@ pub(crate) fn memory_fill(
     len: u32,
 ) -> Result<(), TrapKind> {
     let memory = memory_index(store, instance);
-    let bytes = store.memories[memory].bytes_mut();
-    let range = range(start, len, bytes.len()).ok_or(TrapKind::MemoryOutOfBounds)?;
-    bytes[range].fill(byte);
+    let bytes = store.memories[memory].range_mut(start, len as usize).ok_or(TrapKind::MemoryOutOfBounds)?;
+    bytes.fill(byte);
     Ok(())
 }
 
@@ -42,11 +41,7 @@ pub(crate) fn memory_copy(
     len: u32,
 ) -> Result<(), TrapKind> {
     let memory = memory_index(store, instance);
-    let bytes = store.memories[memory].bytes_mut();
-    let from = range(from, len, bytes.len()).ok_or(TrapKind::MemoryOutOfBounds)?;
-    let to = range(to, len, bytes.len()).ok_or(TrapKind::MemoryOutOfBounds)?;
-    bytes.copy_within(from, to.start);
-    Ok(())
+    store.memories[memory].copy_within(from, to, len as usize).ok_or(TrapKind::MemoryOutOfBounds)
 }
 
 pub(crate) fn memory_init(

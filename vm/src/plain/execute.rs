@@ -15,7 +15,9 @@
 use super::float::{self, f32s, f64s};
 use super::operands::{Number, Operands};
 use super::{Code, Target, bulk, halves, vector};
-use crate::machine::{Callee, Instance, Store, call_host, function_of, function_slot, resolve, result_slot};
+use crate::machine::{
+    Callee, HostMemory, Instance, Store, call_host, function_of, function_slot, resolve, result_slot,
+};
 use crate::machine::{slot_of, value_of};
 use crate::observer::Unobserved;
 use crate::threaded::HEADER_SLOTS;
@@ -122,7 +124,7 @@ impl Computation {
             Callee::Host(number, ty) => {
                 let ty = ty.clone();
                 self.sp = 0;
-                match call_host(host, number, &ty, arguments, &mut [], meter) {
+                match call_host(host, number, &ty, arguments, &mut HostMemory::new(&mut []), meter) {
                     Ok(result) => {
                         self.push_result(&ty, result);
                         Exit::Returned
@@ -379,7 +381,8 @@ impl Computation {
                                 Some(memory) => memory.bytes_mut(),
                                 None => &mut [],
                             };
-                            match call_host(host, number, &ty, &self.arguments, bytes, meter) {
+                            let memory = &mut HostMemory::new(bytes);
+                            match call_host(host, number, &ty, &self.arguments, memory, meter) {
                                 Ok(None) => {}
                                 Ok(Some(slot)) => {
                                     for (half, _) in

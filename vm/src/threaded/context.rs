@@ -1,7 +1,7 @@
 //! What handlers reach through one pointer.
 
 use super::Function;
-use super::control::Foreign;
+use super::control::Errand;
 use super::handler::Registers;
 use super::ink;
 use crate::machine::{ImportedFunction, Store};
@@ -50,6 +50,10 @@ pub(super) const FEW_ARGUMENTS: usize = 4;
 pub(super) struct Context {
     /// Bytes of memory in use.
     pub(super) memory_len: u64,
+    /// Where the part of memory begins that counts as written; see [`Self::is_written`].
+    pub(super) written_start: u64,
+    /// How many bytes it has.
+    pub(super) written_len: u64,
     /// Which half of an [`Ink`](super::ink::Ink) blocks cost, by the size of memory.
     pub(super) ink_half: usize,
     /// Where the value stack ends.
@@ -66,7 +70,7 @@ pub(super) struct Context {
     pub(super) tables: *const TableView,
     /// The instance whose code runs, plus 1, as in the upper half of a reference.
     pub(super) instance_tag: u64,
-    /// The handler that calls functions of other instances, for [`super::handler::Next::Aside`].
+    /// The handler of [`Self::errand`], for [`super::handler::Next::Aside`].
     pub(super) aside: u64,
     /// Why the handlers stopped.
     pub(super) stop: Stop,
@@ -90,8 +94,15 @@ pub(super) struct Context {
     pub(super) views: Vec<TableView>,
     /// The return address of a function that another instance called.
     pub(super) crossing_ip: *const u64,
-    pub(super) foreign: Foreign,
+    pub(super) errand: Errand,
 }
+
+/// The largest number of bytes that a handler stores.
+const STORED_BYTES_MAX: u64 = 8;
+
+/// How many bytes count as written at least around a store that is the first there: such stores take longer, and zeros
+/// are set fast.
+const WRITTEN_AROUND: u64 = 2_048;
 
 /// What came of calling an import that did not just return.
 #[derive(Clone, Copy)]
@@ -109,7 +120,35 @@ impl Context {
         (self.instance_tag - 1) as u32
     }
 
-    /// Returns the memory of the instance whose code runs.
+    /// Returns whether a store that ends here lies in the part of memory that counts as written. So does one that
+    /// begins a few bytes before: one comparison is to do.
+    #[inline(always)]
+    pub(super) fn is_written(&self, end: u64) -> bool {
+        end.wrapping_sub(self.written_start) <= self.written_len
+    }
+
+    /// Counts these bytes as written, and some around them, the more the longer the part is: so that a part that grows byte by
+    /// byte seldom does. Returns false if memory does not have them.
+    pub(super) fn will_write(&mut self, start: u64, end: u64) -> bool {
+        if end > self.memory_len {
+            return false;
+        }
+        let mut part = self.written_start..self.written_start + self.written_len;
+        if part.is_empty() {
+            part = start..start;
+        }
+        let around = (part.end - part.start).max(WRITTEN_AROUND);
+        if start < part.start {
+            part.start = start.saturating_sub(around);
+        }
+        if end > part.end {
+            part.end = end.saturating_add(around).min(self.memory_len);
+        }
+        (self.written_start, self.written_len) = (part.start, part.end - part.start);
+        true
+    }
+
+    /// Returns the memory of the instance whose code runs. Who writes to it says so.
     ///
     /// # Safety
     /// Nothing else may refer to the memory while the slice lives.
@@ -121,6 +160,7 @@ impl Context {
 
     /// Makes the instance the one whose code runs.
     pub(super) fn switch(&mut self, store: &mut Store, instance: u32) {
+        self.return_memory(store);
         self.instance_tag = u64::from(instance) + 1;
         let definition = store.definition(instance);
         self.functions = definition.threaded.as_ptr();
@@ -137,17 +177,37 @@ impl Context {
         self.view_tables(store);
     }
 
-    /// Takes up where memory is and how long.
+    /// Takes up where memory is, how long, and where it was written.
     pub(super) fn view_memory(&mut self, store: &mut Store) {
         let instance = self.instance();
-        (self.memory, self.memory_len) = match store.instances[instance as usize].memories.first() {
-            Some(&memory) => {
-                let bytes = store.memories[memory as usize].bytes_mut();
-                (bytes.as_mut_ptr(), bytes.len() as u64)
-            }
-            None => (core::ptr::dangling_mut(), 0),
+        let (memory, len, written) = match store.instances[instance as usize].memories.first() {
+            Some(&memory) => store.memories[memory as usize].lend(),
+            None => (core::ptr::dangling_mut(), 0, 0..0),
         };
+        (self.memory, self.memory_len) = (memory, len as u64);
+        // Stores that begin before it may end in it.
+        let start = written.start as u64 + STORED_BYTES_MAX;
+        let part = if start < written.end as u64 { start..written.end as u64 } else { 0..0 };
+        (self.written_start, self.written_len) = (part.start, part.end - part.start);
         self.ink_half = ink::half(store.is_large(instance));
+    }
+
+    /// Gives memory back, if there is one, with account of what was written; it must not be used until it is viewed again.
+    #[expect(clippy::cast_possible_truncation, reason = "they lie in memory")]
+    pub(super) fn return_memory(&mut self, store: &mut Store) {
+        if self.instance_tag == 0 {
+            return;
+        }
+        let written = match self.written_len {
+            0 => 0..0,
+            len => {
+                self.written_start.saturating_sub(STORED_BYTES_MAX) as usize
+                    ..(self.written_start + len) as usize
+            }
+        };
+        if let Some(&memory) = store.instances[self.instance() as usize].memories.first() {
+            store.memories[memory as usize].take_back(&written);
+        }
     }
 
     /// Takes up where tables are and how long.

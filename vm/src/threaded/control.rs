@@ -212,29 +212,52 @@ impl Registers {
     unsafe fn enter_foreign(&mut self, element: u64, ty: u32, site: u32) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            (*self.context).foreign = Foreign { element, ty, site };
+            (*self.context).errand = Errand::Call(Foreign { element, ty, site });
         }
         Next::Aside
     }
 }
 
-/// A call into another instance, on its way to [`CallForeign`].
-#[derive(Clone, Copy, Debug, Default)]
+/// What a handler leaves to [`Aside`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Errand {
+    /// A call into another instance.
+    Call(Foreign),
+    /// To count the bytes from here to there as written, and then the same instruction once more.
+    Write(u64, u64),
+}
+
+impl Default for Errand {
+    fn default() -> Self {
+        Self::Write(0, 0)
+    }
+}
+
+/// A call into another instance.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Foreign {
     element: u64,
     ty: u32,
     site: u32,
 }
 
-/// Calls the function of another instance that [`Context::foreign`](super::context::Context::foreign) says.
-struct CallForeign;
+/// Does the [`Errand`] of a handler.
+struct Aside;
 
-impl Handler for CallForeign {
+impl Handler for Aside {
     #[inline(always)]
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let Foreign { element, ty, site } = (*r.context).foreign;
+            let Foreign { element, ty, site } = match (*r.context).errand {
+                Errand::Call(foreign) => foreign,
+                Errand::Write(start, end) => {
+                    if (*r.context).will_write(start, end) {
+                        return Next::Go;
+                    }
+                    return r.trap(TrapKind::MemoryOutOfBounds);
+                }
+            };
             let site = r.ip.add(site as usize);
             let entry = super::run::foreign(r.context, element, ty, site);
             if entry.is_null() {
@@ -249,8 +272,8 @@ impl Handler for CallForeign {
     }
 }
 
-pub(super) fn call_foreign(engine: Engine) -> u64 {
-    address::<CallForeign>(engine)
+pub(super) fn aside(engine: Engine) -> u64 {
+    address::<Aside>(engine)
 }
 
 /// Replaces the frame that runs by that of another function. Word 1 is its address, word 2 the [`TailSite`], word 3 a

@@ -1,10 +1,12 @@
 //! Loads and stores.
 //!
 //! An address of 32 bits plus an offset of 32 bits is computed in 64, so it never wraps; one comparison with the
-//! length of memory decides.
+//! length of memory decides. Stores are compared with the part of memory that counts as written, of which there is account so that
+//! a memory can be set to zero fast; a store elsewhere makes that part larger first, if memory is.
 
 #![expect(clippy::cast_possible_truncation, reason = "stores keep the low bits")]
 
+use super::control::Errand;
 use super::handler::{Handler, Next, Registers, address};
 use super::numeric::Addresses;
 use super::operand::{
@@ -199,8 +201,13 @@ impl<O: Store, X: Operand, V: Operand> Handler for StoreHandler<O, X, V> {
     unsafe fn execute(r: &mut Registers) -> Next {
         // SAFETY: the caller's.
         unsafe {
-            let Some(place) = place::<X, O::Memory>(r) else { return r.trap(TrapKind::MemoryOutOfBounds) };
-            place.write_unaligned(O::narrow(V::get(r)));
+            let start = X::get::<u64>(r) + u64::from(r.fields::<Immediate>(1).value);
+            let end = start + size_of::<O::Memory>() as u64;
+            if !(*r.context).is_written(end) {
+                (*r.context).errand = Errand::Write(start, end);
+                return Next::Aside;
+            }
+            r.memory.add(start as usize).cast::<O::Memory>().write_unaligned(O::narrow(V::get(r)));
             r.advance(2 + X::WORDS + V::WORDS)
         }
     }

@@ -86,6 +86,9 @@ pub(super) unsafe fn within(context: *mut Context, ip: *const u64, sp: *mut u64)
         DataDrop => store.dropped[instance as usize].data[index as usize] = true,
         ElemDrop => store.dropped[instance as usize].elements[index as usize] = true,
         _ => {
+            if is_store(instruction) {
+                context.will_write(0, context.memory_len);
+            }
             // SAFETY: the context describes the memory of the instance.
             let memory = unsafe { context.memory_mut() };
             let pattern = u128::from(more) << 64 | u128::from(immediate);
@@ -122,6 +125,7 @@ pub(super) unsafe fn ending(context: *mut Context, ip: *const u64, sp: *mut u64)
                 let ink = store.pages_ink(pages);
                 meter.charge(ink)?;
                 let memory = store.instances[instance as usize].memories[0] as usize;
+                context.return_memory(store);
                 operands.push(store.memories[memory].grow(pages).unwrap_or(u32::MAX));
                 context.view_memory(store);
                 meter.hold_pages(store.open_pages())?;
@@ -173,6 +177,12 @@ pub(super) unsafe fn ending(context: *mut Context, ip: *const u64, sp: *mut u64)
         Ok(())
     })();
     ended.err()
+}
+
+/// Returns whether an instruction stores a vector or a part of one.
+fn is_store(instruction: Instruction) -> bool {
+    use Instruction::*;
+    matches!(instruction, V128Store | V128Store8Lane | V128Store16Lane | V128Store32Lane | V128Store64Lane)
 }
 
 /// Returns an index from an immediate.

@@ -7,12 +7,12 @@
 )]
 
 use super::context::{Context, Crossing, Detour, FEW_ARGUMENTS, Stop};
-use super::control::{self, CallSite, Called, Foreign, HEADER_SLOTS, SITE_WORDS, STACK_SLACK};
+use super::control::{self, CallSite, Called, Errand, HEADER_SLOTS, SITE_WORDS, STACK_SLACK};
 use super::handler::{self, Next, Registers};
 use super::{Block, Code, Function, Site, translate};
 use crate::machine::{
-    Callee, HostFunction, ImportedFunction, Store, call_host, function_of, give_stack, resolve, result_slot,
-    slot_of, take_stack, value_of,
+    Callee, HostFunction, HostMemory, ImportedFunction, Store, call_host, function_of, give_stack, resolve,
+    result_slot, slot_of, take_stack, value_of,
 };
 use crate::plain::{self, Exit};
 use crate::trap::BACKTRACE_FRAMES_MAX;
@@ -126,7 +126,7 @@ impl Computation {
         let id = match resolve(&store.instances, function) {
             Callee::Host(number, ty) => {
                 let ty = ty.clone();
-                return match call_host(host, number, &ty, arguments, &mut [], meter) {
+                return match call_host(host, number, &ty, arguments, &mut HostMemory::new(&mut []), meter) {
                     Ok(result) => {
                         self.put(0, &ty, result);
                         Exit::Returned
@@ -242,6 +242,8 @@ impl Computation {
         let host = unsafe { mem::transmute::<&mut dyn Host, &mut (dyn Host + 'static)>(host) };
         let mut context = Context {
             memory_len: 0,
+            written_start: 0,
+            written_len: 0,
             ink_half: 0,
             // SAFETY: one past the end.
             stack_end: unsafe { stack.add(self.value_slots as usize) },
@@ -251,7 +253,7 @@ impl Computation {
             imports: core::ptr::dangling(),
             tables: core::ptr::dangling(),
             instance_tag: 0,
-            aside: control::call_foreign(self.engine),
+            aside: control::aside(self.engine),
             stop: Stop::Returned,
             charged: 0,
             saved: None,
@@ -266,7 +268,7 @@ impl Computation {
             crossings: &mut self.crossings,
             views: Vec::new(),
             crossing_ip: &raw const self.landing[LANDING_WORDS],
-            foreign: Foreign::default(),
+            errand: Errand::default(),
         };
         // SAFETY: the pointers come from the arguments, which nothing else uses while the context lives.
         let exit = unsafe {
@@ -281,7 +283,9 @@ impl Computation {
             } else {
                 (*context).saved = Some(registers);
             }
-            self.finish(context, stack)
+            let exit = self.finish(context, stack);
+            (*context).return_memory(&mut *store);
+            exit
         };
         self.depth_left = context.depth_left;
         self.arguments = context.arguments;
@@ -520,11 +524,15 @@ pub(super) unsafe fn import(
             }
         };
         let base = sp.sub(function.slots as usize + HEADER_SLOTS);
-        let memory = context.memory_mut();
+        let mut memory = HostMemory::new(context.memory_mut());
         let (few, many) = (&mut context.few_arguments, &mut context.arguments);
         let arguments = arguments(few, many, function, base);
         let (host, meter) = (&mut *context.host, &mut *context.meter);
-        let outcome = host.call(function.number, arguments, memory, meter);
+        let outcome = host.call(function.number, arguments, &mut memory, meter);
+        let written = memory.written();
+        if !written.is_empty() {
+            context.will_write(written.start as u64, written.end as u64);
+        }
         if let HostOutcome::Return(Some(Value::I32(value))) = outcome
             && function.result == Some(ValueType::I32)
         {

@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part")]
 
 use lathe_vm::{
-    Extern, ExternType, Host, HostOutcome, InstanceId, Machine, Meter, Module, ModuleError, Outcome, Rules,
-    Value,
+    Extern, ExternType, Host, HostMemory, HostOutcome, InstanceId, Machine, Meter, Module, ModuleError,
+    Outcome, Rules, Value,
 };
 
 /// Enough for anything that ends.
@@ -69,7 +69,7 @@ impl Run {
 struct Refuser;
 
 impl Host for Refuser {
-    fn call(&mut self, _: u32, _: &[Value], _: &mut [u8], _: &mut Meter) -> HostOutcome {
+    fn call(&mut self, _: u32, _: &[Value], _: &mut HostMemory<'_>, _: &mut Meter) -> HostOutcome {
         HostOutcome::Trap(lathe_vm::TrapKind::Host)
     }
 }

@@ -243,7 +243,10 @@ impl<DB: Database> WasmEvm<DB> {
         let result = match *next {
             Next::Invoke(_) => None,
             Next::Resume(reply, status) => {
-                match reply.deliver(status, return_bytes, machine.memory_mut(*instance)) {
+                let write = |pointer, bytes: &[u8]| {
+                    machine.write_memory(*instance, pointer, bytes).ok_or(TrapKind::MemoryOutOfBounds)
+                };
+                match reply.deliver(status, return_bytes, write) {
                     Ok(result) => result,
                     Err(trap) => return machine.abort(trap),
                 }

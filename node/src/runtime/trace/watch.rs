@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use lathe_gas::{HostFunction, INK_PER_GAS, Meter};
-use lathe_vm::{Host, HostOutcome, Module, Observer, Step, Value};
+use lathe_vm::{Host, HostMemory, HostOutcome, Module, Observer, Step, Value};
 use revm::{
     bytecode::opcode::OpCode,
     context_interface::result::ResultGas,
@@ -151,7 +151,7 @@ impl Host for WatchedHost<'_> {
         &mut self,
         function: u32,
         arguments: &[Value],
-        memory: &mut [u8],
+        memory: &mut HostMemory<'_>,
         meter: &mut Meter,
     ) -> HostOutcome {
         if let Some(profiler) = &mut self.watch.borrow_mut().profiler {
