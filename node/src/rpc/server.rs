@@ -19,7 +19,6 @@ use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
     time::{interval, sleep, timeout},
 };
 
@@ -75,7 +74,7 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) registry: Registry,
     /// Where requests run.
-    pub(super) workers: Workers,
+    pub(super) workers: Arc<Workers>,
     access: Access,
     pub(super) timeouts: Timeouts,
     pub(super) inbox: Arc<Inbox>,
@@ -93,7 +92,7 @@ impl Server {
         let listener = TcpListener::bind(options.listen).await?;
         let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
         let (timeouts, inbox) = Default::default();
-        let workers = Workers::of_this_runtime();
+        let workers = Arc::new(Workers::of_this_runtime());
         let shared = Shared { registry, workers, access, timeouts, inbox, stopping };
         Ok(Self { listener, ipc: None, shared: Arc::new(shared) })
     }
@@ -124,10 +123,7 @@ impl Server {
             metrics.watch_connections(&connections, CONNECTIONS_MAX);
         }
         let mut stopping = self.shared.stopping.clone();
-        let shared = self.shared.clone();
-        // Ends with the server.
-        let mut watch = JoinSet::new();
-        watch.spawn(async move { shared.workers.watch().await });
+        let _reserve = self.shared.workers.reserve();
         let mut timer = interval(TIMER_PERIOD);
         loop {
             let accept = async {
