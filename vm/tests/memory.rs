@@ -117,7 +117,7 @@ fn nothing_that_was_written_is_seen_by_the_next_instance() {
                 }
                 if index % 3 == 0 {
                     let place = u32::try_from(first).expect("it is small");
-                    let fits = first < machine.memory(instance).len() as i64;
+                    let fits = (place as usize) < machine.memory(instance).len();
                     assert_eq!(machine.write_memory(instance, place, &[1]).is_some(), fits);
                 }
             }
