@@ -70,7 +70,7 @@ pub(super) struct NodeCommand {
     /// files
     #[arg(long, visible_alias = "ipcpath", num_args = 0..=1, value_name = "PATH")]
     ipc: Option<Option<PathBuf>>,
-    /// Answer requests on so many threads, with one more in reserve while they are all held up; 0 is one for each processor
+    /// Answer requests on so many threads, and one more for connections; 0 is one for each processor
     #[arg(long, short = 'j', visible_alias = "jobs", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=THREADS_MAX), value_name = "N")]
     threads: u16,
     /// Accept requests that name this host, for example a container's name (repeatable)
@@ -165,7 +165,7 @@ impl NodeCommand {
             threads => usize::from(threads),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            // One is the reserve of `rpc::workers`.
+            // Handlers run on all threads but one.
             .worker_threads(threads + 1)
             .enable_all()
             .build()

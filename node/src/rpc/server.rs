@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
     time::{interval, sleep, timeout},
 };
 
@@ -74,7 +75,7 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) registry: Registry,
     /// Where requests run.
-    pub(super) workers: Arc<Workers>,
+    pub(super) workers: Workers,
     access: Access,
     pub(super) timeouts: Timeouts,
     pub(super) inbox: Arc<Inbox>,
@@ -92,7 +93,7 @@ impl Server {
         let listener = TcpListener::bind(options.listen).await?;
         let access = Access::new(listener.local_addr()?, &options.allow_hosts, &options.allow_origins);
         let (timeouts, inbox) = Default::default();
-        let workers = Arc::new(Workers::of_this_runtime());
+        let workers = Workers::of_this_runtime();
         let shared = Shared { registry, workers, access, timeouts, inbox, stopping };
         Ok(Self { listener, ipc: None, shared: Arc::new(shared) })
     }
@@ -123,7 +124,10 @@ impl Server {
             metrics.watch_connections(&connections, CONNECTIONS_MAX);
         }
         let mut stopping = self.shared.stopping.clone();
-        let _reserve = self.shared.workers.reserve();
+        let shared = self.shared.clone();
+        // Ends with the server.
+        let mut watch = JoinSet::new();
+        watch.spawn(async move { shared.workers.watch().await });
         let mut timer = interval(TIMER_PERIOD);
         loop {
             let accept = async {

@@ -2,25 +2,18 @@
 //!
 //! Handlers are plain functions that may execute a contract for a second or wait for the writer, and most take a few
 //! microseconds. Handing each to another thread (`block_in_place`) costs more than it does: 20 to 40 us of CPU a
-//! request. So a request is answered on the thread that read it, and may hold it up.
-//!
-//! One of the runtime's threads is a **reserve**: it sleeps until requests hold up all the others and none ends for a
-//! while. Then it serves connections, and adds **places** for requests that move aside, one after the other for as long as none ends.
-//! An added place goes again with a request that held up a thread. The reserve costs the threads that work nothing: a
-//! thread more than there are processors would have them change places all the time.
+//! request. So a request is answered on the thread that read it, on all of the runtime's threads but one: that one is
+//! left to serve connections. Further requests wait for a **place**. When no request ends for a while, places are added
+//! for requests that do move aside; they go again with those that held up the others.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
-use parking_lot::{Condvar, Mutex};
 use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    sync::{Semaphore, SemaphorePermit},
+    runtime::Handle,
+    sync::{Notify, Semaphore, SemaphorePermit},
     task::{block_in_place, yield_now},
     time::sleep,
 };
@@ -28,10 +21,7 @@ use tokio::{
 /// How long requests wait while none ends.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// After how many such times without a request the reserve sleeps until it is called.
-const QUIET_MAX: u32 = 5;
-
-/// The threads of a runtime. The counters guard nothing.
+/// The places of a runtime. The counters guard nothing: they may be read late.
 #[derive(Debug)]
 pub(super) struct Workers {
     /// How many threads requests may hold up.
@@ -43,16 +33,10 @@ pub(super) struct Workers {
     busy: AtomicUsize,
     /// Requests that wait for a place.
     waiting: AtomicUsize,
-    /// How many requests have ended that held up a thread.
-    freed: AtomicU64,
-    /// How many have ended that moved aside.
-    ended_aside: AtomicU64,
-    /// Whether the reserve sleeps until it is called.
-    is_quiet: AtomicBool,
-    /// Whether the reserve is to end.
-    is_over: Mutex<bool>,
-    /// Calls the reserve.
-    calls: Condvar,
+    /// Told when one begins to wait.
+    waits: Notify,
+    /// How many requests have ended.
+    ended: AtomicU64,
 }
 
 /// One of those that a counter counts.
@@ -63,29 +47,18 @@ struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     fn new(counter: &'a AtomicUsize) -> Self {
-        Self { counter, before: counter.fetch_add(1, Ordering::SeqCst) }
+        Self { counter, before: counter.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.counter.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Keeps the reserve until it is dropped.
-#[derive(Debug)]
-pub(super) struct Reserve(Arc<Workers>);
-
-impl Drop for Reserve {
-    fn drop(&mut self) {
-        *self.0.is_over.lock() = true;
-        self.0.calls.notify_one();
+        self.counter.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Workers {
-    /// Returns the threads of the runtime that this is called on. If that has one only, a long request holds up everything.
+    /// Returns the places of the runtime that this is called on.
     pub(super) fn of_this_runtime() -> Self {
         let threads = Handle::current().metrics().num_workers().saturating_sub(1).max(1);
         Self {
@@ -94,76 +67,24 @@ impl Workers {
             added: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            freed: AtomicU64::new(0),
-            ended_aside: AtomicU64::new(0),
-            is_quiet: AtomicBool::new(false),
-            is_over: Mutex::new(false),
-            calls: Condvar::new(),
+            waits: Notify::new(),
+            ended: AtomicU64::new(0),
         }
     }
 
-    /// Makes one of the threads the reserve, for as long as the result is kept.
-    pub(super) fn reserve(self: &Arc<Self>) -> Reserve {
-        let runtime = Handle::current();
-        if runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1 {
-            let workers = self.clone();
-            runtime.spawn(async move { workers.be_reserve().await });
-        }
-        Reserve(self.clone())
-    }
-
-    async fn be_reserve(&self) {
+    /// Adds places when requests wait and none ends; never returns.
+    pub(super) async fn watch(&self) {
         loop {
-            // Another thread takes over what this one would run next, but for the very next.
-            yield_now().await;
-            if !self.wait_for_need() {
-                return;
-            }
-            // A thread that is free for a moment serves connections, too.
-            let freed = self.freed.load(Ordering::Relaxed);
-            let mut ended = None;
-            while self.freed.load(Ordering::Relaxed) == freed {
-                let before = ended.replace(self.ended_aside.load(Ordering::Relaxed));
-                if self.waiting.load(Ordering::Relaxed) > 0 && (before.is_none() || before == ended) {
+            self.waits.notified().await;
+            while self.waiting.load(Ordering::Relaxed) > 0 {
+                let ended = self.ended.load(Ordering::Relaxed);
+                sleep(PATIENCE).await;
+                if self.ended.load(Ordering::Relaxed) == ended && self.waiting.load(Ordering::Relaxed) > 0 {
                     self.added.fetch_add(1, Ordering::Relaxed);
                     self.free.add_permits(1);
                 }
-                sleep(PATIENCE).await;
             }
         }
-    }
-
-    fn are_all_busy(&self) -> bool {
-        self.busy.load(Ordering::SeqCst) >= self.threads
-    }
-
-    /// Holds up this thread until requests hold up all the others and none ends for a while. Returns whether that is so; it is
-    /// not when the reserve is to end.
-    fn wait_for_need(&self) -> bool {
-        let mut is_over = self.is_over.lock();
-        let mut quiet = 0;
-        while !*is_over {
-            if quiet < QUIET_MAX {
-                let (freed, all_busy) = (self.freed.load(Ordering::Relaxed), self.are_all_busy());
-                self.calls.wait_for(&mut is_over, PATIENCE);
-                if self.freed.load(Ordering::Relaxed) != freed {
-                    quiet = 0;
-                } else if all_busy && self.are_all_busy() && !*is_over {
-                    return true;
-                } else {
-                    quiet += 1;
-                }
-                continue;
-            }
-            self.is_quiet.store(true, Ordering::SeqCst);
-            // Who took the last thread before it could see that this one sleeps is seen here.
-            if !self.are_all_busy() {
-                self.calls.wait(&mut is_over);
-            }
-            self.is_quiet.store(false, Ordering::SeqCst);
-            quiet = 0;
-        }
-        false
     }
 
     /// Runs `work` so that it never holds up other connections for long.
@@ -175,26 +96,22 @@ impl Workers {
             Ok(place) => place,
             Err(_) => {
                 let _waiting = Counted::new(&self.waiting);
+                self.waits.notify_one();
                 self.free.acquire().await.expect("it is never closed")
             }
         };
         let busy = Counted::new(&self.busy);
-        if busy.before < self.threads {
-            if busy.before + 1 == self.threads && self.is_quiet.load(Ordering::SeqCst) {
-                let _is_over = self.is_over.lock();
-                self.calls.notify_one();
-            }
+        let result = if busy.before < self.threads {
             let result = work();
             drop(busy);
-            self.freed.fetch_add(1, Ordering::Relaxed);
             self.give_back(place);
             result
         } else {
             drop(busy);
-            let result = block_in_place(work);
-            self.ended_aside.fetch_add(1, Ordering::Relaxed);
-            result
-        }
+            block_in_place(work)
+        };
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        result
     }
 
     /// Takes the place of a request that held up a thread away again, if it stands for one that was added.
@@ -210,7 +127,7 @@ impl Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
 
     use tokio::runtime::Builder;
 
@@ -224,7 +141,8 @@ mod tests {
         runtime.block_on(async {
             let workers = Arc::new(Workers::of_this_runtime());
             assert_eq!(workers.threads, THREADS);
-            let _reserve = workers.reserve();
+            let watched = workers.clone();
+            tokio::spawn(async move { watched.watch().await });
             test(workers).await;
         });
     }
