@@ -3,10 +3,9 @@
 mod support;
 
 use lathe_vm::{
-    Engine, Extern, ExternType, Host, HostMemory, HostOutcome, InstanceId, Machine, Meter, Module, Outcome,
-    Rules, TrapKind, Value,
+    Engine, Host, HostMemory, HostOutcome, Machine, Meter, Module, Outcome, Rules, TrapKind, Value,
 };
-use support::PLENTY;
+use support::{PLENTY, instantiate};
 
 const PAGE: i64 = 65_536;
 
@@ -65,17 +64,6 @@ impl Host for Writer {
     }
 }
 
-fn instance(machine: &mut Machine, module: &Module) -> InstanceId {
-    let imports: Vec<Extern> = (0..)
-        .zip(module.imports())
-        .map(|(number, import)| match &import.ty {
-            ExternType::Function(ty) => Extern::Host(number, ty.clone()),
-            other => unreachable!("it imports functions, not {other:?}"),
-        })
-        .collect();
-    machine.instantiate(module, &imports, &mut Meter::from_gas(PLENTY)).expect("the imports fit")
-}
-
 #[test]
 fn nothing_that_was_written_is_seen_by_the_next_instance() {
     let rules = Rules::DEVNET;
@@ -92,7 +80,7 @@ fn nothing_that_was_written_is_seen_by_the_next_instance() {
         for (index, &first) in addresses.iter().enumerate() {
             for way in 0..WAYS {
                 machine.clear();
-                let instance = instance(&mut machine, &module);
+                let instance = instantiate(&mut machine, &module);
                 assert!(machine.memory(instance).iter().all(|byte| *byte == 0), "{engine}: {way} at {first}");
                 let second = addresses[(index * 31 + way * 7) % addresses.len()];
                 for (way, address) in [(way, first), ((way + index) % WAYS, second), (way, second)] {
@@ -147,7 +135,7 @@ fn what_a_host_that_panics_has_let_code_write_is_not_seen_either() {
         let module = Module::with_engine(&wasm, &rules, engine).expect("the module is valid");
         for _ in 0..3 {
             let mut machine = Machine::new(&rules, 1);
-            let instance = instance(&mut machine, &module);
+            let instance = instantiate(&mut machine, &module);
             assert!(machine.memory(instance).iter().all(|byte| *byte == 0), "{engine}");
             let function = machine.exported_function(instance, "f").expect("it is exported");
             let run = std::panic::AssertUnwindSafe(|| {

@@ -20,6 +20,20 @@ pub(crate) fn try_module(wat: &str) -> Result<Module, ModuleError> {
     Module::new(&bytes, &Rules::DEVNET)
 }
 
+/// Makes an instance whose imports are all the host's, numbered in their order.
+pub(crate) fn instantiate(machine: &mut Machine, module: &Module) -> InstanceId {
+    let imports: Vec<Extern> = (0..)
+        .zip(module.imports())
+        .map(|(number, import)| match &import.ty {
+            ExternType::Function(ty) => Extern::Host(number, ty.clone()),
+            other => panic!("tests import functions only, not {other:?}"),
+        })
+        .collect();
+    machine
+        .instantiate(module, &imports, &mut Meter::from_gas(PLENTY))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// A machine with one instance, whose imports are all the host's, numbered in their order.
 pub(crate) struct Run {
     pub(crate) machine: Machine,
@@ -33,16 +47,7 @@ impl Run {
 
     pub(crate) fn of(module: &Module, rules: &Rules) -> Self {
         let mut machine = Machine::new(rules, rules.limits.memory_pages);
-        let imports: Vec<Extern> = (0..)
-            .zip(module.imports())
-            .map(|(number, import)| match &import.ty {
-                ExternType::Function(ty) => Extern::Host(number, ty.clone()),
-                other => panic!("tests import functions only, not {other:?}"),
-            })
-            .collect();
-        let instance = machine
-            .instantiate(module, &imports, &mut Meter::from_gas(PLENTY))
-            .unwrap_or_else(|error| panic!("{error}"));
+        let instance = instantiate(&mut machine, module);
         Self { machine, instance }
     }
 
